@@ -1,0 +1,46 @@
+"""Time limits inside a worker: a soft one that raises, and a hard one that ends a process hung in native code."""
+
+import faulthandler
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+GRACE = 5.0
+"""Seconds between the soft limit and the hard one."""
+
+_hard_exit = False
+
+
+def allow_hard_exit() -> None:
+    """Called once by worker processes, which may be ended; never by the process a person started."""
+    global _hard_exit
+    _hard_exit = True
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in the block after ``seconds``.
+
+    Python code is interrupted by SIGALRM. Native code that does not return is ended with the whole process, after a
+    grace, by faulthandler's watchdog thread: a worker's death names the clip it was at (see ``pipeline.work``).
+    Signals reach only the main thread, so elsewhere the block runs without a soft limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def expire(signum: int, frame: object) -> None:
+        raise TimeoutError(f"took longer than {seconds:g} s")
+
+    previous = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    if _hard_exit:
+        faulthandler.dump_traceback_later(seconds + GRACE, exit=True)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        if _hard_exit:
+            faulthandler.cancel_dump_traceback_later()

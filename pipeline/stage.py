@@ -1,0 +1,197 @@
+"""What a stage is: its parameters as fields, the tables it takes and makes, and one method that does the work.
+
+There are three kinds. A ``Source`` lists clips. A ``MapStage`` works partition by partition, in any order and on any
+machine. A ``WholeStage`` needs all its input at once, like training. The engine finds out what a stage depends on from
+its fields and tables alone, so a stage never mentions files of the store, keys or resuming.
+
+A file that defines a stage imports nothing heavy (no torch, cv2, av) at its top: planning imports it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.errors import ClipError
+from pipeline.limits import time_limit
+
+Row = dict[str, Any]
+
+
+class Table(NamedTuple):
+    """A kind of table that crosses between stages, written as one Parquet file a partition."""
+
+    name: str
+    schema: pa.Schema
+    row_group: int = 1024
+    """Rows a Parquet row group: 1 where single clips are read at random, as in training."""
+    compression: str | None = "zstd"
+    """None where the columns hold bytes that are compressed already (JPEG)."""
+
+
+class Worker(NamedTuple):
+    """What one worker of a map stage occupies, in Ray's units."""
+
+    num_cpus: float = 1
+    num_gpus: float = 0
+
+
+def unkeyed(default: Any, **constraints: Any) -> Any:
+    """A parameter that changes how fast or where the work is done but never its result: it stays out of the keys."""
+    return Field(default, json_schema_extra={"keyed": False}, **constraints)
+
+
+class Stage(BaseModel):
+    """Base of all stages. Fields are the parameters a manifest gives under ``with``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+    version: ClassVar[int] = 1
+    """Bumped by hand when the code's results change; part of every key of the stage."""
+    makes: ClassVar[Table]
+    takes: ClassVar[tuple[Table, ...]] = ()
+    may_take: ClassVar[tuple[Table, ...]] = ()
+
+    def files(self) -> tuple[Path, ...]:
+        """Files named by parameters (weights, label tables) whose content decides the result: hashed into the keys."""
+        return ()
+
+
+class Source(Stage):
+    """Lists the clips a manifest is about."""
+
+    def clips(self) -> pa.Table:
+        """Return a table of schema ``makes``, one row a clip, with a unique ``clip_id`` in each row.
+
+        Raises ManifestError where the data set as a whole is missing or malformed; a single bad file is still listed,
+        and fails later as a row of its own.
+        """
+        raise NotImplementedError
+
+
+class MapStage(Stage):
+    """Works on the clips of one partition at a time.
+
+    Implement ``clip`` (one clip at a time) or override ``process`` (all clips of a partition, where batching across
+    clips pays). Output rows carry ``clip_id`` and ``error``; whatever else is null in a row with an error.
+    """
+
+    def worker(self) -> Worker:
+        """What a worker occupies."""
+        return Worker()
+
+    def seconds_per_clip(self) -> float:
+        """Time limit of one clip; a clip that takes longer becomes a row with an error."""
+        return 120.0
+
+    def select(self, clips: pa.Table) -> pa.Table:
+        """The clips this stage works on, given all columns of the index (labels and splits too)."""
+        return clips
+
+    def load(self, inputs: Mapping[str, pa.Table]) -> Any:
+        """Whatever is costly and shared by all partitions, such as a model; kept by the worker process.
+
+        ``inputs`` holds the tables made by whole stages (a trained model), by table name.
+        """
+        return None
+
+    def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Any) -> pa.Table:
+        """Return one row of schema ``makes`` for each clip, in order.
+
+        clips: the partition's rows without labels and splits, so that these cannot influence the result.
+        inputs: the tables made by map stages, by table name; row i belongs to clip i. Clips that failed earlier are
+        already gone from both.
+        """
+        rows = [
+            attempt(row["clip_id"], self.seconds_per_clip(), lambda row=row, own=own: self.clip(row, own, loaded))
+            for row, own in zip(clips.to_pylist(), aligned_rows(inputs, clips.num_rows), strict=True)
+        ]
+        return pa.Table.from_pylist(rows, schema=self.makes.schema)
+
+    def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
+        """Return the row of one clip (without ``clip_id`` and ``error``). Raises ClipError with a text for people."""
+        raise NotImplementedError
+
+
+class TableFiles:
+    """A table as the list of its Parquet files, for stages that need all of it but not at once."""
+
+    def __init__(self, paths: list[str], open_file: Callable[[str], Any]) -> None:
+        self.paths = paths
+        self.open = open_file
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        """The partitions, one after the other."""
+        return (self.read_one(path) for path in self.paths)
+
+    def read_one(self, path: str, columns: list[str] | None = None) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        with self.open(path) as file:
+            return pq.read_table(file, columns=columns)
+
+    def read(self, columns: list[str] | None = None) -> pa.Table:
+        """The whole table in memory, optionally only some of its columns."""
+        return pa.concat_tables([self.read_one(path, columns) for path in self.paths])
+
+
+class Variant(NamedTuple):
+    """What one branch of a ``matrix`` gives a stage that gathers all of them."""
+
+    name: str
+    """Empty where the manifest has no matrix, else like ``modality=rgb``."""
+    clips: pa.Table
+    inputs: dict[str, TableFiles]
+
+
+class Work(NamedTuple):
+    """What the engine lends a whole stage while it runs."""
+
+    folder: Path
+    """A folder of the run that belongs to this stage and key alone; survives kills. For checkpoints."""
+    progress: Callable[..., None]
+    """``progress(done, total, **figures)``: shown to the user and written to the run's events."""
+
+
+class WholeStage(Stage):
+    """Needs all of its input at once. ``run`` makes the table; ``export`` lays out what a person opens."""
+
+    gathers: ClassVar[bool] = False
+    """True for a stage that takes all branches of a matrix together, like the report."""
+
+    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+        """Return a table of schema ``makes``, a function of parameters and inputs alone (no times, no paths).
+
+        variants: a single one, unless ``gathers``. ``clips`` has every column of the index.
+        """
+        raise NotImplementedError
+
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+        """Write the files people open into ``folder`` (the run's own, or one below it for a branch of a matrix).
+
+        Called after the run, also when ``table`` came from the store. ``run_folder`` holds the events so far.
+        """
+
+
+def attempt(clip_id: str, seconds: float, work: Callable[[], Row]) -> Row:
+    """The row that ``work`` returns, or a row with an error where it raises or takes longer than ``seconds``."""
+    try:
+        with time_limit(seconds):
+            return {"clip_id": clip_id, "error": None} | work()
+    except ClipError as error:
+        text = str(error)
+    except TimeoutError:
+        text = f"took longer than {seconds:g} s"
+    except MemoryError:
+        text = "ran out of memory"
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+    return {"clip_id": clip_id, "error": text}
+
+
+def aligned_rows(inputs: Mapping[str, pa.Table], count: int) -> Iterator[dict[str, Row]]:
+    """One dictionary of rows (by table name) for each of ``count`` clips; converts a row only when it is reached."""
+    for i in range(count):
+        yield {name: table.slice(i, 1).to_pylist()[0] for name, table in inputs.items()}

@@ -1,0 +1,129 @@
+"""The tables that cross between stages: the map of the data's way through the house.
+
+    clips ──decode──▶ frames ──pose──▶ skeletons ──cache──▶ shards ──train──▶ models ──predict──▶ predictions
+                                                                                  ──evaluate──▶ metrics ──report──▶ reports
+
+Tensors are ``large_binary`` in C order, with their shape beside them where it varies. Keypoints are float16, because
+they are relative to the frame (0 the left or top edge, 1 the right or bottom one): a step is below 1/2000 of the frame.
+"""
+
+import pyarrow as pa
+
+from pipeline.stage import Table
+
+
+def _field(name: str, kind: pa.DataType, role: str, nullable: bool = True) -> pa.Field:
+    """A column of the index. ``role``: content is part of map stages' keys; place tells where the content lies, and
+    is not, so that a data set can be moved; annotation is seen by whole stages only."""
+    return pa.field(name, kind, nullable, {"role": role})
+
+
+CLIPS = Table(
+    "clips",
+    pa.schema(
+        [
+            _field("clip_id", pa.string(), "content", nullable=False),  # unique; the path below the root, for people
+            _field("source", pa.string(), "content", nullable=False),  # "SIZE:MTIME_NS" of the video, or "missing"
+            _field("start", pa.float64(), "content"),  # seconds; null: from the first frame
+            _field("end", pa.float64(), "content"),  # seconds, exclusive; null: to the last frame
+            _field("skeleton_source", pa.string(), "content"),  # "SIZE:MTIME_NS" of the skeleton file
+            _field("path", pa.string(), "place", nullable=False),  # the video file, absolute
+            _field("skeleton_path", pa.string(), "place"),  # ground-truth skeletons of the video, or null
+            _field("label", pa.string(), "annotation"),  # class name, null where unknown
+            _field("split", pa.string(), "annotation"),  # "train", "val", "test" or null
+        ]
+    ),
+)
+
+FRAMES = Table(
+    "frames",
+    pa.schema(
+        [
+            ("clip_id", pa.string()),
+            ("error", pa.string()),
+            ("frames", pa.list_(pa.binary())),  # T JPEG images, RGB, upright
+            ("indices", pa.list_(pa.int32())),  # T frame numbers in the file, display order, discarded frames excluded
+            ("times", pa.list_(pa.float32())),  # T seconds from the first frame of the file
+            ("height", pa.int32()),  # of the JPEG images
+            ("width", pa.int32()),
+            ("source_height", pa.int32()),  # of the video, upright: what pixel coordinates of skeleton files refer to
+            ("source_width", pa.int32()),
+            ("reader", pa.string()),  # "decord" or "pyav"
+        ]
+    ),
+    row_group=1,
+    compression=None,
+)
+
+SKELETONS = Table(
+    "skeletons",
+    pa.schema(
+        [
+            ("clip_id", pa.string()),
+            ("error", pa.string()),
+            ("keypoints", pa.large_binary()),  # float16 M,T,R,3: x, y relative to the frame, score in [0, 1]; 0 = missing
+            ("persons", pa.int32()),  # M: best tracks first; 0 where nobody was found in any frame
+            ("layout", pa.string()),  # name of a layout in recognizer.skeletons: gives R
+            ("estimator", pa.string()),  # "ground truth" or the estimator's name
+        ]
+    ),
+)
+
+SHARDS = Table(
+    "shards",
+    pa.schema(
+        [
+            ("clip_id", pa.string()),
+            ("error", pa.string()),
+            ("frames", pa.list_(pa.binary())),  # T JPEG images of size x size, or null (pose alone)
+            ("keypoints", pa.large_binary()),  # float16 M,T,R,3 relative to the crop, or null (RGB alone)
+            ("persons", pa.int32()),
+            ("layout", pa.string()),
+            ("times", pa.list_(pa.float32())),
+        ]
+    ),
+    row_group=1,
+    compression=None,
+)
+
+MODELS = Table(
+    "models",
+    pa.schema(
+        [
+            ("config", pa.string()),  # config.json of the recognizer
+            ("weights", pa.large_binary()),  # model.safetensors
+            ("history", pa.string()),  # JSON list, one object an epoch: epoch, loss, accuracy, lr, val_loss, val_accuracy
+        ]
+    ),
+)
+
+PREDICTIONS = Table(
+    "predictions",
+    pa.schema(
+        [
+            ("clip_id", pa.string()),
+            ("error", pa.string()),
+            ("probabilities", pa.list_(pa.float32())),  # one a class, in the order of class_names
+            ("class_names", pa.list_(pa.string())),
+        ]
+    ),
+)
+
+METRICS = Table(
+    "metrics",
+    pa.schema(
+        [
+            ("metrics", pa.string()),  # JSON object: top1, top5, mean_class, clips, failed, per class figures, confusion
+        ]
+    ),
+)
+
+REPORTS = Table(
+    "reports",
+    pa.schema(
+        [
+            ("facts", pa.string()),  # JSON: what the page shows, but for times and events
+            ("images", pa.list_(pa.binary())),  # JPEG images the facts refer to by position
+        ]
+    ),
+)
