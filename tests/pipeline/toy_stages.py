@@ -1,0 +1,225 @@
+"""Small stages on numbers instead of videos: the engine's tests need every kind of stage and fault, but no pixels.
+
+numbers ──double──▶ doubles ──add──▶ sums ──total──▶ totals ──share──▶ shares ──summary──▶ summaries
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from pipeline.errors import ClipError, ManifestError
+from pipeline.stage import MapStage, Row, Source, Table, Variant, WholeStage, Work, unkeyed
+
+
+def column(name: str, kind: pa.DataType, role: str, nullable: bool = True) -> pa.Field:
+    """A column of the index with the role it plays in the keys."""
+    return pa.field(name, kind, nullable, {"role": role})
+
+
+def result(name: str, *columns: tuple[str, pa.DataType]) -> Table:
+    """A table of a map stage: one row a clip."""
+    return Table(name, pa.schema([("clip_id", pa.string()), ("error", pa.string()), *columns]))
+
+
+CLIPS = Table(
+    "clips",
+    pa.schema(
+        [
+            column("clip_id", pa.string(), "content", nullable=False),
+            column("number", pa.int64(), "content", nullable=False),
+            column("path", pa.string(), "place", nullable=False),
+            column("label", pa.string(), "annotation"),
+            column("split", pa.string(), "annotation"),
+        ]
+    ),
+)
+DOUBLES = result("doubles", ("number", pa.int64()))
+SUMS = result("sums", ("number", pa.int64()))
+TOTALS = Table("totals", pa.schema([("total", pa.int64()), ("clips", pa.int64())]))
+SHARES = result("shares", ("share", pa.float64()))
+SUMMARIES = Table("summaries", pa.schema([("text", pa.string())]))
+
+
+class Numbers(Source):
+    """``clip-0`` … ``clip-9`` with the numbers 0 … 9, or a number for each line of a file."""
+
+    makes = CLIPS
+
+    count: int = Field(10, ge=0)
+    """Clips to list where no file is given."""
+    file: Path | None = None
+    """A text file, one clip a line: ``NAME NUMBER``."""
+    labels: bool = True
+    """Even numbers get the label ``even`` and the split ``train``, odd ones ``odd`` and ``test``."""
+
+    def clips(self) -> pa.Table:
+        if self.file is None:
+            pairs = [(f"clip-{number}", number) for number in range(self.count)]
+        elif self.file.is_file():
+            lines = [line.split() for line in self.file.read_text().splitlines()]
+            pairs = [(name, int(number)) for name, number in lines]
+        else:
+            raise ManifestError(f"{self.file}: no such file")
+        rows = [
+            {
+                "clip_id": name,
+                "number": number,
+                "path": f"/nowhere/{name}",
+                "label": ("odd" if number % 2 else "even") if self.labels else None,
+                "split": ("test" if number % 2 else "train") if self.labels else None,
+            }
+            for name, number in pairs
+        ]
+        return pa.Table.from_pylist(rows, schema=CLIPS.schema)
+
+
+class Faulty(MapStage):
+    """A map stage whose named clips go wrong in a chosen way. Faults are unkeyed: they change no good result."""
+
+    fail: tuple[str, ...] = unkeyed(())
+    """Clips that raise ClipError."""
+    hang: tuple[str, ...] = unkeyed(())
+    """Clips that never end."""
+    abort: tuple[str, ...] = unkeyed(())
+    """Clips that end their process as a crash in native code does."""
+    slow: float = unkeyed(0.0, ge=0)
+    """Seconds every clip takes."""
+    limit: float = unkeyed(60.0, gt=0)
+    """Seconds a clip may take."""
+    once: bool = unkeyed(False)
+    """Clips go wrong at their first visit alone; needs ``trace``."""
+    trace: Path | None = unkeyed(None)
+    """A folder that gets a file ``STAGE.log`` with a line for every clip worked on, whatever the process."""
+
+    def seconds_per_clip(self) -> float:
+        return self.limit
+
+    def visit(self, clip_id: str) -> None:
+        """Leave a trace of the visit, then go wrong as the parameters say."""
+        visited = False
+        if self.trace is not None:
+            log = self.trace / f"{type(self).__name__.lower()}.log"
+            visited = log.exists() and clip_id in log.read_text().split()
+            with log.open("a") as file:
+                file.write(f"{clip_id}\n")
+        time.sleep(self.slow)
+        if self.once and visited:
+            return
+        if clip_id in self.fail:
+            raise ClipError(f"{clip_id} was told to fail")
+        if clip_id in self.hang:
+            while True:
+                time.sleep(60)
+        if clip_id in self.abort:
+            os.abort()
+
+
+class Double(Faulty):
+    """Multiplies each number by ``factor``."""
+
+    makes = DOUBLES
+
+    factor: int = 2
+    """What each number is multiplied by."""
+
+    def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
+        assert "label" not in clip and "split" not in clip, "annotations never reach a map stage"
+        self.visit(clip["clip_id"])
+        return {"number": clip["number"] * self.factor}
+
+
+class Add(Faulty):
+    """Adds ``amount`` to each doubled number."""
+
+    makes = SUMS
+    takes = (DOUBLES,)
+
+    amount: int = 1
+    """What is added."""
+
+    def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
+        self.visit(clip["clip_id"])
+        return {"number": inputs["doubles"]["number"] + self.amount}
+
+
+class Total(WholeStage):
+    """Sums up the clips of a split; stands for training."""
+
+    makes = TOTALS
+    takes = (SUMS,)
+    may_take = (DOUBLES,)
+
+    scale: int = 1
+    """What the sum is multiplied by."""
+    split: str | None = None
+    """Only clips of this split; null: all."""
+    slow: float = unkeyed(0.0, ge=0)
+    """Seconds to wait before the work."""
+    trace: Path | None = unkeyed(None)
+    """A folder that gets a line in ``total.log`` whenever this runs."""
+
+    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+        [variant] = variants
+        if self.trace is not None:
+            with (self.trace / "total.log").open("a") as file:
+                file.write("total\n")
+        work.progress(0, 1)
+        time.sleep(self.slow)
+        wanted = {
+            row["clip_id"] for row in variant.clips.to_pylist() if self.split is None or row["split"] == self.split
+        }
+        numbers = [
+            row["number"]
+            for row in variant.inputs["sums"].read().to_pylist()
+            if row["error"] is None and row["clip_id"] in wanted
+        ]
+        work.progress(1, 1, total=sum(numbers))
+        return pa.Table.from_pylist(
+            [{"total": self.scale * sum(numbers), "clips": len(numbers)}], schema=self.makes.schema
+        )
+
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+        (folder / "total.json").write_text(json.dumps(table.to_pylist()[0]))
+
+
+class Share(Faulty):
+    """Each number as a part of the total; stands for prediction with a trained model."""
+
+    makes = SHARES
+    takes = (SUMS, TOTALS)
+
+    split: str | None = None
+    """Only clips of this split; null: all."""
+
+    def select(self, clips: pa.Table) -> pa.Table:
+        return clips if self.split is None else clips.filter(pc.equal(clips["split"], self.split))
+
+    def load(self, inputs: Mapping[str, pa.Table]) -> int:
+        return int(inputs["totals"]["total"][0].as_py())
+
+    def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
+        self.visit(clip["clip_id"])
+        return {"share": inputs["sums"]["number"] / loaded if loaded else 0.0}
+
+
+class Summary(WholeStage):
+    """One line for each variant; stands for the report."""
+
+    gathers: ClassVar[bool] = True
+    makes = SUMMARIES
+    takes = (TOTALS,)
+    may_take = (SHARES,)
+
+    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+        lines = [f"{variant.name or 'all'}: {variant.inputs['totals'].read()['total'][0]}" for variant in variants]
+        return pa.Table.from_pylist([{"text": "\n".join(lines)}], schema=self.makes.schema)
+
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+        (folder / "summary.txt").write_text(table["text"][0].as_py())
