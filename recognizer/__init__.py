@@ -1,0 +1,13 @@
+"""The network: cross-modal action recognition from frames and skeletons, in plain PyTorch.
+
+It follows Kim, Ahn and Ko, "Cross-Modal Learning with 3D Deformable Attention for Action Recognition" (ICCV 2023);
+equations and algorithms cited in the docstrings are that paper's, and docs/paper.md says where this code goes its own
+way. Start with ``recognizer/model.py`` for the whole and ``recognizer/build.py`` for the sizes of its parts.
+
+Letters at the end of a tensor's name are its dimensions::
+
+    B  clips of a batch          R  joints of a person          D  channels of a token (4C)
+    T  frames                    M  persons                     E  attention heads
+    H  rows of a grid            J  joints of all persons, M·R  N  tokens (K: those that are keys)
+    W  columns of a grid         C  channels of the backbone    S  windows
+"""

@@ -1,4 +1,4 @@
-"""Joint layouts: which joint stands where in a skeleton, which ones are linked, and which are each other's mirror image."""
+"""Joint layouts: the order of the joints in a skeleton, its limbs, and which joints mirror each other."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -45,6 +45,7 @@ COCO17 = _layout(
     """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
     left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle""",
     """nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear
+    left_ear-left_shoulder right_ear-right_shoulder
     left_shoulder-right_shoulder left_shoulder-left_elbow left_elbow-left_wrist
     right_shoulder-right_elbow right_elbow-right_wrist left_shoulder-left_hip right_shoulder-right_hip
     left_hip-right_hip left_hip-left_knee left_knee-left_ankle right_hip-right_knee right_knee-right_ankle""",
