@@ -1,0 +1,68 @@
+"""Do this project's HRNets compute what MMPose's do?
+
+    python benchmarks/hrnet_parity.py FOLDER
+
+FOLDER holds ``hrnet_w32_256x192.npz`` and ``hrnet_w48_384x288.npz``: heatmaps that MMPose computed, and the names and
+shapes of its parameters, whose values follow from the names by ``parameter``. Each network is written as a checkpoint in
+MMPose's naming, read back by the pose stage's own loader, and compared. The last line is the largest relative error.
+"""
+
+import argparse
+import tempfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stages.pose.hrnet import load_hrnet
+
+BODIES = {"hrnet_w32": "hrnet_w32_256x192.npz", "hrnet_w48": "hrnet_w48_384x288.npz"}
+
+
+def parameter(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """The value that the reference used for MMPose's parameter ``name``."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    kind = name.rsplit(".", 1)[-1]
+    if kind == "running_var":
+        value = rng.uniform(0.5, 1.5, shape)
+    elif kind in ("running_mean", "bias"):
+        value = rng.normal(0, 0.1, shape)
+    elif len(shape) == 1:
+        value = rng.uniform(0.8, 1.2, shape)
+    else:
+        value = rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
+    return torch.from_numpy(value.astype(np.float32))
+
+
+@torch.inference_mode()
+def relative_error(body: str, reference: Path) -> float:
+    """Largest difference between this project's heatmaps and the reference's, over the reference's largest value."""
+    with np.load(reference, allow_pickle=False) as file:
+        expected = file["heatmaps"]
+        shapes = {
+            str(name): tuple(int(size) for size in str(shape).split(",") if size)
+            for name, shape in zip(file["keys"], file["shapes"], strict=True)
+        }
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "checkpoint.pth"
+        torch.save({"state_dict": {name: parameter(name, shape) for name, shape in shapes.items()}}, checkpoint)
+        model = load_hrnet(body, checkpoint, joints=expected.shape[1])
+    size = (expected.shape[2] * 4, expected.shape[3] * 4)
+    image = np.random.default_rng(7).normal(0, 1, (1, 3, *size)).astype(np.float32)
+    heatmaps = model(torch.from_numpy(image)).numpy()
+    return float(np.abs(heatmaps - expected).max() / np.abs(expected).max())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="holds " + " and ".join(BODIES.values()))
+    folder = parser.parse_args().folder
+    errors = {body: relative_error(body, folder / name) for body, name in BODIES.items()}
+    for body, error in errors.items():
+        print(f"{body}  relative error {error:.3g}")
+    print(f"{max(errors.values()):.3g}")
+
+
+if __name__ == "__main__":
+    main()

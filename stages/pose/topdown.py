@@ -1,0 +1,59 @@
+"""Crops of many frames and clips on their way through an estimator, in full batches."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.pose.crops import crop, person_regions, to_frame
+from stages.pose.estimators import Estimator
+from stages.pose.heatmaps import decode, mirrored
+
+
+class _Waiting(NamedTuple):
+    crop: np.ndarray
+    region: np.ndarray
+    keypoints: np.ndarray
+
+
+class CropQueue:
+    """Collects the crops of people and writes each one's keypoints where the caller asked for them."""
+
+    def __init__(self, estimator: Estimator, batch: int, flip_test: bool) -> None:
+        self.estimator = estimator
+        self.batch = batch
+        self.flip_test = flip_test
+        self._waiting: list[_Waiting] = []
+
+    def add(self, image: np.ndarray, box: np.ndarray, keypoints: np.ndarray) -> None:
+        """Ask for the skeleton of the person in ``box`` (x1, y1, x2, y2) of ``image`` (uint8 H,W,3).
+
+        ``keypoints`` (R,3; usually a view into a larger array) receives x, y in pixels of the image and the score, but
+        not before ``work`` or ``finish``.
+        """
+        region = person_regions(box[None], self.estimator.input_size)[0]
+        self._waiting.append(_Waiting(crop(image, region, self.estimator.input_size), region, keypoints))
+
+    def work(self) -> None:
+        """Estimate as many full batches as are waiting."""
+        while len(self._waiting) >= self.batch:
+            self._estimate(self._waiting[: self.batch])
+            del self._waiting[: self.batch]
+
+    def finish(self) -> None:
+        """Estimate all that is waiting."""
+        self.work()
+        if self._waiting:
+            self._estimate(self._waiting)
+            self._waiting.clear()
+
+    def _estimate(self, waiting: list[_Waiting]) -> None:
+        crops = np.stack([one.crop for one in waiting])
+        heatmaps = self.estimator.heatmaps(crops)
+        if self.flip_test:
+            flipped = self.estimator.heatmaps(np.ascontiguousarray(crops[:, :, ::-1]))
+            heatmaps = (heatmaps + mirrored(flipped, self.estimator.layout.flip)) / 2
+        places, scores = decode(heatmaps)
+        pixels = to_frame(places, np.stack([one.region for one in waiting]), heatmaps.shape[2:])
+        for one, xy, score in zip(waiting, pixels, scores, strict=True):
+            one.keypoints[:, :2] = xy
+            one.keypoints[:, 2] = score
