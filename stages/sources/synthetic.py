@@ -1,0 +1,80 @@
+"""The synthetic demo set as a source of clips: videos are drawn and written when they are first asked for."""
+
+from itertools import product
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.stage import Source, Table
+from stages.tables import CLIPS
+
+
+class Synthetic(Source):
+    """Articulated people doing twelve actions, written to ``root/SPLIT/CLASS/NNNN.mp4``.
+
+    A part of the clips has a skeleton file ``NNNN.npz`` beside the video. Writing resumes where it was interrupted, and
+    files that are deleted come back the same.
+    """
+
+    makes: ClassVar[Table] = CLIPS
+
+    root: Path = Path("demo_videos")
+    """Folder the videos are written to; relative to the current directory."""
+    clips_per_class: int = Field(16, ge=0)
+    """Training clips of each class."""
+    val_per_class: int = Field(0, ge=0)
+    """Validation clips of each class."""
+    test_per_class: int = Field(6, ge=0)
+    """Test clips of each class."""
+    seed: int = Field(0, ge=0)
+    """Another seed draws another data set."""
+    with_skeletons: float = Field(0.5, ge=0, le=1)
+    """Share of the clips of each class and split that have a ground-truth skeleton file."""
+    size: int = Field(128, ge=64, le=1024, multiple_of=2)
+    """Height of the frames in pixels."""
+
+    def clips(self) -> pa.Table:
+        """Write what is missing and list all clips.
+
+        Raises ManifestError where ``root`` holds a data set of another seed, size or share of skeletons. More or fewer
+        clips than before are no contradiction: what is there is used.
+        """
+        from stages.synthetic.actions import ACTIONS
+        from stages.synthetic.clip import Clip
+        from stages.synthetic.writing import Order, claim, write_missing
+
+        root = self.root.absolute()
+        claim(root, {"seed": self.seed, "size": self.size, "with_skeletons": self.with_skeletons})
+        counts = {"train": self.clips_per_class, "val": self.val_per_class, "test": self.test_per_class}
+        orders = []
+        for (split, count), action in product(counts.items(), ACTIONS):
+            for index in range(count):
+                video = root / split / action / f"{index:04}.mp4"
+                skeleton = video.with_suffix(".npz") if self.has_skeleton(index) else None
+                orders.append(Order(Clip(self.seed, split, action, index, self.size), video, skeleton))
+        write_missing(orders)
+        rows = [
+            {
+                "clip_id": order.video.relative_to(root).as_posix(),
+                "source": fingerprint(order.video),
+                "path": str(order.video),
+                "skeleton_source": fingerprint(order.skeleton) if order.skeleton else None,
+                "skeleton_path": str(order.skeleton) if order.skeleton else None,
+                "label": order.clip.action,
+                "split": order.clip.split,
+            }
+            for order in orders
+        ]
+        return pa.Table.from_pylist(rows, schema=CLIPS.schema)
+
+    def has_skeleton(self, index: int) -> bool:
+        """Whether clip number ``index`` of a class has a skeleton file: evenly spread, whatever the number of clips."""
+        return int((index + 1) * self.with_skeletons) > int(index * self.with_skeletons)
+
+
+def fingerprint(path: Path) -> str:
+    """Size and modification time of a file, as the index records them."""
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}"

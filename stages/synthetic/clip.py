@@ -1,0 +1,84 @@
+"""From a clip's specification to its frames and keypoints: everything is decided by named random streams."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognizer.skeletons import COCO17
+from stages.synthetic import scene
+from stages.synthetic.actions import ACTIONS
+from stages.synthetic.body import Build, move
+from stages.synthetic.person import Image, dress, person_parts
+
+
+class Clip(NamedTuple):
+    """What is to be drawn. Two clips with equal fields are equal to the last bit."""
+
+    seed: int
+    split: str
+    action: str
+    number: int
+    size: int
+    """Height of the frames in pixels; the width is the same or 4/3 of it."""
+
+    def stream(self, *names: str) -> np.random.Generator:
+        """The random numbers that decide what ``names`` says; streams of different names are independent."""
+        text = "/".join([str(self.seed), self.split, str(self.number), *names])
+        return np.random.default_rng(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest()))
+
+
+class Drawn(NamedTuple):
+    """A drawn clip."""
+
+    frames: list[Image]
+    """T images, uint8 H,W,3, RGB."""
+    keypoints: NDArray[np.float32]
+    """M,T,17,3: x, y in pixels (whole numbers at pixel centers), score 1, or 0 outside the frame."""
+    fps: int
+
+
+def draw(clip: Clip) -> Drawn:
+    """Draw a clip. Motion, build and view follow from the action's motion alone; looks, background and prop from its
+    name, so that a pair of classes with one motion has equal keypoints and different pictures."""
+    action = ACTIONS[clip.action]
+    timing = clip.stream(action.motion, "timing")
+    fps = int(timing.choice([16, 20, 24]))
+    frames = int(np.clip(round(fps * timing.uniform(1.5, 2.2)), 24, 48))
+    height = clip.size
+    width = int(timing.choice([height, (height * 4 // 3) // 2 * 2]))
+    times = np.arange(frames) / fps
+
+    poses = action.perform(clip.stream(action.motion, "pose"), times)
+    shapes = clip.stream(action.motion, "build")
+    builds = [Build(scale=shapes.uniform(0.88, 1.08), bulk=shapes.uniform(0.85, 1.25)) for _ in poses]
+    bodies = [move(pose, build, frames) for pose, build in zip(poses, builds, strict=True)]
+    view = scene.aim(clip.stream(action.motion, "view"), len(poses) == 2, height, width, times)
+    points = [{name: scene.project(positions, view) for name, positions in body.items()} for body in bodies]
+
+    looks = clip.stream(clip.action, "looks")
+    clothes = [dress(looks, build.bulk) for build in builds]
+    background = scene.paint_background(looks, height, width)
+    recording = scene.draw_recording(looks, height, width)
+    canvas_points = [{name: scene.on_canvas(path) for name, path in person.items()} for person in points]
+    ground = [scene.on_canvas(scene.project(body["pelvis"] * np.array([1, 0, 1]), view)) for body in bodies]
+    prop = scene.make_prop(looks, action.prop) if action.prop else None
+    if prop is not None:
+        held = scene.prop_path(bodies[0], poses[0], prop, times)
+        prop_points = {name: scene.on_canvas(scene.project(path, view)) for name, path in held.items()}
+
+    images = []
+    for t in range(frames):
+        parts = [
+            part
+            for person, looks_of in zip(canvas_points, clothes, strict=True)
+            for part in person_parts({name: path[t] for name, path in person.items()}, looks_of)
+        ]
+        if prop is not None:
+            parts.append(scene.prop_part({name: path[t] for name, path in prop_points.items()}, prop))
+        images.append(scene.record(background, parts, [path[t] for path in ground], view.shake[t], recording, t))
+
+    keypoints = np.stack([np.stack([person[joint][:, :2] for joint in COCO17.joints], 1) for person in points])
+    inside = ((keypoints >= -0.5) & (keypoints <= np.array([width, height]) - 0.5)).all(-1, keepdims=True)
+    return Drawn(images, np.concatenate([keypoints, inside], -1).astype(np.float32), fps)

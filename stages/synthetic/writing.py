@@ -1,0 +1,130 @@
+"""Writing the synthetic data set: mp4 and skeleton files that depend on the specification alone, byte for byte."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+
+from pipeline.errors import ManifestError
+from stages.synthetic.clip import Clip, Drawn, draw
+
+FORMAT = 1
+"""Bumped when the same specification gives other files."""
+FEW = 12
+"""Clips that are written sooner than worker processes would have started."""
+
+
+class Order(NamedTuple):
+    """A clip and the files it goes to."""
+
+    clip: Clip
+    video: Path
+    skeleton: Path | None
+
+    def written(self) -> bool:
+        return self.video.exists() and (self.skeleton is None or self.skeleton.exists())
+
+
+def claim(root: Path, specification: dict[str, object]) -> None:
+    """Record in ``root/dataset.json`` what its files are made of.
+
+    Raises ManifestError where the folder holds a data set with another specification.
+    """
+    record = root / "dataset.json"
+    wanted = {"generator": "synthetic actions", "format": FORMAT, **specification}
+    if not record.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        _replace(record, json.dumps(wanted, indent=2).encode() + b"\n", 0)
+    found = json.loads(record.read_text())
+    if found != wanted:
+        differing = ", ".join(
+            f"{key} {found.get(key)} instead of {wanted.get(key)}"
+            for key in sorted(found.keys() | wanted.keys())
+            if found.get(key) != wanted.get(key)
+        )
+        raise ManifestError(
+            f"{root} holds a synthetic data set with {differing}: give another root, or delete the folder"
+        )
+
+
+def write_missing(orders: Sequence[Order]) -> None:
+    """Write the files that are not there yet, on all cores; a line on stderr tells how far it is."""
+    missing = [order for order in orders if not order.written()]
+    started = time.monotonic()
+    shown = started
+
+    def tell(done: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown > 2 or (shown > started and done == len(missing)):
+            shown = now
+            print(f"synthetic: {done} of {len(missing)} videos written", file=sys.stderr, flush=True)
+
+    workers = min(os.cpu_count() or 1, len(missing) // FEW)
+    if workers < 2:
+        for done, order in enumerate(missing, 1):
+            write(order)
+            tell(done)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_use_one_thread) as pool:
+        for done, job in enumerate(as_completed([pool.submit(write, order) for order in missing]), 1):
+            job.result()
+            tell(done)
+
+
+def write(order: Order) -> None:
+    """Draw a clip and write its files. Each appears under its name only when it is whole, the video last."""
+    drawn = draw(order.clip)
+    digest = hashlib.blake2b(repr((FORMAT, order.clip)).encode(), digest_size=4).digest()
+    # A time that follows from the content keeps fingerprints made of size and time equal when files are written anew.
+    stamp = 1_600_000_000 + int.from_bytes(digest) % 100_000_000
+    order.video.parent.mkdir(parents=True, exist_ok=True)
+    if order.skeleton is not None:
+        _replace(order.skeleton, drawn, stamp)
+    _replace(order.video, drawn, stamp)
+
+
+def _replace(path: Path, content: Drawn | bytes, stamp: int) -> None:
+    """Write a file under a temporary name and rename it; ``stamp``: its time of modification, or 0 for now."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        if isinstance(content, bytes):
+            temporary.write_bytes(content)
+        elif path.suffix == ".npz":
+            np.savez(temporary, keypoints=content.keypoints, layout=np.array("coco17"))
+        else:
+            _encode(temporary, content)
+        if stamp:
+            os.utime(temporary, (stamp, stamp))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encode(path: Path, drawn: Drawn) -> None:
+    """H.264 in mp4. One thread, because the bytes depend on how many there are."""
+    height, width = drawn.frames[0].shape[:2]
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=drawn.fps, options={"preset": "veryfast", "crf": "20"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.thread_count = 1
+        stream.time_base = Fraction(1, drawn.fps)
+        for image in drawn.frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def _use_one_thread() -> None:
+    cv2.setNumThreads(1)
