@@ -3,6 +3,7 @@
 import faulthandler
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     Python code is interrupted by SIGALRM. Native code that does not return is ended with the whole process, after a
     grace, by faulthandler's watchdog thread: a worker's death names the clip it was at (see ``pipeline.work``).
+    Limits nest: the block of an inner one does not suspend the outer one.
     Signals reach only the main thread, so elsewhere the block runs without a soft limit.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -33,14 +35,23 @@ def time_limit(seconds: float) -> Iterator[None]:
     def expire(signum: int, frame: object) -> None:
         raise TimeoutError(f"took longer than {seconds:g} s")
 
+    started = time.monotonic()
+    outer = signal.getitimer(signal.ITIMER_REAL)[0]
     previous = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    if _hard_exit:
-        faulthandler.dump_traceback_later(seconds + GRACE, exit=True)
+    _arm(min(seconds, outer) if outer else seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _arm(0)
         signal.signal(signal.SIGALRM, previous)
-        if _hard_exit:
-            faulthandler.cancel_dump_traceback_later()
+        if outer:
+            _arm(max(outer - (time.monotonic() - started), 0.001))
+
+
+def _arm(seconds: float) -> None:
+    """Start both alarms, or stop them with 0."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    if _hard_exit and seconds:
+        faulthandler.dump_traceback_later(seconds + GRACE, exit=True)
+    elif _hard_exit:
+        faulthandler.cancel_dump_traceback_later()

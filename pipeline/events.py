@@ -1,0 +1,48 @@
+"""What happened in a run: one append-only log that the progress display, ``pipeline status`` and the report read."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+EVENTS = "events.jsonl"
+
+Event = dict[str, Any]
+Listener = Callable[[Event], None]
+
+
+class EventLog:
+    """Appends events to ``FOLDER/events.jsonl``, a JSON object a line, and tells them to listeners.
+
+    Every event has ``time`` (seconds since 1970) and ``event``: run_started, started, finished, progress, retried,
+    stage_failed, exported, run_finished. A line is written by one system call, so runs may share a log.
+    """
+
+    def __init__(self, folder: Path, *listeners: Listener) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.listeners = listeners
+        self._file = os.open(folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def emit(self, event: str, **fields: Any) -> None:
+        record = {"time": round(time.time(), 3), "event": event} | fields
+        os.write(self._file, (json.dumps(record) + "\n").encode())
+        for listener in self.listeners:
+            listener(record)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+def read_events(folder: Path) -> Iterator[Event]:
+    """The events of a run so far; a line cut short by a crash is left out."""
+    try:
+        lines = (folder / EVENTS).read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue

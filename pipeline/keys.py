@@ -1,0 +1,103 @@
+"""Names of results: the hash of everything that made them.
+
+Nothing here reads or writes files except parameters' own files (weights), whose content counts.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import ManifestError
+from pipeline.stage import Stage
+
+KEY_BYTES = 16
+
+
+def digest(*parts: str) -> str:
+    """A key: 32 hex digits that stand for the given texts in the given order."""
+    state = hashlib.blake2b(digest_size=KEY_BYTES)
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogateescape")
+        state.update(len(encoded).to_bytes(8, "little"))
+        state.update(encoded)
+    return state.hexdigest()
+
+
+def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
+    """What a stage contributes to its keys, kept readable so that a plan can say which part of it changed."""
+    return {
+        "uses": uses,
+        "version": stage.version,
+        "parameters": keyed_parameters(stage),
+        "files": {path.name: _file_digest(path) for path in stage.files()},
+    }
+
+
+def keyed_parameters(stage: Stage) -> dict[str, Any]:
+    """The parameters that decide the result, JSON-ready; those declared with ``unkeyed`` are left out."""
+    unkeyed = {
+        name
+        for name, field in type(stage).model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("keyed") is False
+    }
+    return stage.model_dump(mode="json", exclude=unkeyed)
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys: equal values give equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise ManifestError(
+            f"{path}: {error.strerror or error} (named by a parameter; give an existing file)"
+        ) from None
+    return _content_digest(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _content_digest(path: str, size: int, mtime_ns: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def partition_bounds(clip_ids: list[str], mean: int) -> list[tuple[int, int]]:
+    """Cut sorted clips into partitions of about ``mean`` clips at content-defined boundaries.
+
+    A clip ends its partition where the hash of its id says so (one in ``mean``), so that adding or removing a clip
+    changes the partition it falls in and leaves all others as they are. Runs without such a clip are cut at four
+    times the mean, which bounds what one partition costs; the cuts agree again from the next boundary on.
+    """
+    bounds, start = [], 0
+    for i, clip_id in enumerate(clip_ids):
+        hashed = hashlib.blake2b(clip_id.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+        if int.from_bytes(hashed, "little") % mean == 0 or i + 1 - start >= 4 * mean:
+            bounds.append((start, i + 1))
+            start = i + 1
+    if start < len(clip_ids):
+        bounds.append((start, len(clip_ids)))
+    return bounds
+
+
+def row_texts(clips: pa.Table, columns: Iterable[str]) -> list[str]:
+    """One text a row that holds the given columns unambiguously (each value with its length; null is not empty)."""
+    texts: list[pa.ChunkedArray] = []
+    for name in columns:
+        text = pc.cast(clips[name], pa.string())
+        length = pc.cast(pc.binary_length(text), pa.string())
+        texts.append(pc.fill_null(pc.binary_join_element_wise(length, text, ":"), "null"))
+    return pc.binary_join_element_wise(*texts, ",").to_pylist() if texts else [""] * clips.num_rows
+
+
+def columns_of(clips: pa.Table, *roles: str) -> list[str]:
+    """Columns of an index whose field metadata gives them one of the roles content, place, annotation."""
+    return [field.name for field in clips.schema if (field.metadata or {}).get(b"role", b"").decode() in roles]

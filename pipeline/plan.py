@@ -1,0 +1,348 @@
+"""The plan: the key of every result a manifest asks for, known before anything runs, and why some are missing.
+
+The key of a partition is the hash of the stage (name, version, parameters, files it names), of the partition's clips
+and of the keys of what it is made from. A result exists if the store has a file of that name; nothing else is asked.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+
+from pipeline.errors import ManifestError
+from pipeline.graph import Graph, Node
+from pipeline.keys import canonical, columns_of, digest, partition_bounds, row_texts, stage_identity
+from pipeline.stage import MapStage, Source, Stage, TableFiles, Variant
+from pipeline.store import Store
+
+RECORD = "plan.json"
+"""What a run's folder keeps of its last plan, so that the next one can say what has changed."""
+
+NO_CLIPS = pa.table({"clip_id": pa.array([], pa.string())})
+"""What a stage without a source gets, such as one that loads a trained model."""
+
+
+class Clips:
+    """The clips of one Source, sorted and cut into partitions."""
+
+    def __init__(self, table: pa.Table, partition: int) -> None:
+        self.table = table.sort_by("clip_id").combine_chunks()
+        self.ids: list[str] = self.table["clip_id"].to_pylist()
+        for one, other in zip(self.ids, self.ids[1:], strict=False):
+            if one == other:
+                raise ManifestError(f"two clips have the id {one!r}; every clip of an index needs its own")
+        self.content = row_texts(self.table, columns_of(self.table, "content"))
+        self.bounds = partition_bounds(self.ids, partition)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything in the index but places: what whole stages depend on."""
+        return digest(*row_texts(self.table, columns_of(self.table, "content", "annotation")))
+
+    @cached_property
+    def unannotated(self) -> pa.Table:
+        """The clips as map stages see them, without labels and splits."""
+        return self.table.drop_columns(columns_of(self.table, "annotation"))
+
+    def row_of(self) -> dict[str, int]:
+        return {clip_id: row for row, clip_id in enumerate(self.ids)}
+
+
+@dataclass
+class NodePlan:
+    """What is known of one node before it runs. Lists run over the partitions of its source; a whole stage has one."""
+
+    node: Node
+    identity: dict[str, Any]
+    folder: str
+    clips: Clips | None = None
+    rows: list[list[int] | range] = field(default_factory=list)
+    """Rows of the index that each partition works on; an empty one has no result and no key."""
+    keys: list[str] = field(default_factory=list)
+    """Key of each partition, "" where it is empty."""
+    first_keys: list[str] = field(default_factory=list)
+    """The same before any retry."""
+    done: list[bool] = field(default_factory=list)
+
+    @property
+    def todo(self) -> int:
+        return sum(not done for done in self.done)
+
+    @property
+    def partitions(self) -> int:
+        return sum(bool(key) for key in self.keys)
+
+    def path(self, store: Store, partition: int = 0) -> str:
+        return store.path(self.folder, self.keys[partition])
+
+    def paths(self, store: Store) -> list[str]:
+        return [store.path(self.folder, key) for key in self.keys if key]
+
+    def clips_of(self, partition: int) -> pa.Table:
+        """The rows a worker gets for a partition."""
+        assert self.clips is not None
+        return self.clips.unannotated.take(list(self.rows[partition]))
+
+
+@dataclass
+class Plan:
+    """All nodes in topological order, and the partitions that have to be computed for the manifest's results."""
+
+    graph: Graph
+    store: Store
+    nodes: dict[str, NodePlan]
+    sources: dict[str, Clips]
+    reasons: dict[str, str]
+    tasks: list[tuple[str, int]]
+    """(node, partition) of everything that is missing and wanted, each result once, in an order that respects needs."""
+
+    def todo(self, name: str) -> int:
+        """Partitions of a node that would be computed."""
+        return self._counts.get(name, 0)
+
+    @cached_property
+    def task_of(self) -> dict[str, tuple[str, int]]:
+        """The task that makes a result, by key."""
+        return {self.nodes[name].keys[i]: (name, i) for name, i in self.tasks}
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for name, _ in self.tasks:
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    def record(self) -> str:
+        """JSON for the run's folder: identities and keys, from which the next plan tells what changed."""
+        return json.dumps(
+            {
+                name: {"identity": plan.identity, "code": _code_digest(plan.node.stage), "keys": plan.keys}
+                for name, plan in self.nodes.items()
+            }
+        )
+
+    def variants(self, name: str) -> list[Variant]:
+        """What a whole node is given: for each branch its clips and its inputs by table name."""
+        return [
+            Variant(
+                branch.name,
+                self.sources[branch.source].table if branch.source else NO_CLIPS,
+                {
+                    t: TableFiles(self.nodes[need].paths(self.store), self.store.open)
+                    for t, need in branch.inputs.items()
+                },
+            )
+            for branch in self.nodes[name].node.branches
+        ]
+
+
+def make_plan(
+    graph: Graph,
+    store: Store,
+    partition: int,
+    run_folder: Path,
+    only: set[str] | None = None,
+    force: set[str] = frozenset(),
+) -> Plan:
+    """Compute all keys and look up which results exist.
+
+    partition: mean number of clips of a partition. only: nodes that may be computed (all others must be done where
+    they are needed). force: nodes to compute again although they are done.
+    """
+    sources: dict[str, Clips] = {}
+    nodes: dict[str, NodePlan] = {}
+    existing: dict[str, set[str]] = {}
+    attempts = store.attempts()
+    for name, node in graph.nodes.items():
+        if node.kind == "source":
+            sources[name] = Clips(cast(Source, node.stage).clips(), partition)
+            nodes[name] = NodePlan(node, stage_identity(node.uses, node.stage), "")
+            continue
+        plan = _map_plan(node, nodes, sources) if node.kind == "map" else _whole_plan(node, nodes, sources)
+        plan.keys = [_after_attempts(key, attempts) for key in plan.first_keys]
+        if plan.folder not in existing:
+            existing[plan.folder] = store.keys(plan.folder)
+        plan.done = [not key or (key in existing[plan.folder] and name not in force) for key in plan.keys]
+        nodes[name] = plan
+    tasks = _wanted(graph, nodes, only)
+    plan = Plan(graph, store, nodes, sources, {}, tasks)
+    plan.reasons = _reasons(plan, run_folder, force)
+    return plan
+
+
+def _map_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips]) -> NodePlan:
+    clips = sources[node.source]
+    stage = cast(MapStage, node.stage)
+    plan = NodePlan(node, stage_identity(node.uses, stage), stage_folder(stage), clips)
+    identity = canonical(plan.identity)
+    plan.rows = _selected_rows(stage, clips)
+    inputs = [(table, nodes[need]) for table, (need,) in sorted(node.inputs.items())]
+    whole = [f"{table}={need.keys[0]}" for table, need in inputs if need.node.kind == "whole"]
+    mapped = [(table, need) for table, need in inputs if need.node.kind == "map"]
+    for i, rows in enumerate(plan.rows):
+        keys = [need.keys[i] for _, need in mapped]
+        if not rows or not all(keys):
+            plan.rows[i] = []
+            plan.first_keys.append("")
+            continue
+        tables = [f"{table}={key}" for (table, _), key in zip(mapped, keys, strict=True)]
+        content = [clips.content[row] for row in rows]
+        plan.first_keys.append(digest(identity, *whole, *tables, "clips", *content))
+    return plan
+
+
+def _whole_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips]) -> NodePlan:
+    plan = NodePlan(node, stage_identity(node.uses, node.stage), stage_folder(node.stage))
+    parts = [canonical(plan.identity)]
+    for branch in node.branches:
+        parts += ["branch", branch.name, sources[branch.source].digest if branch.source else ""]
+        for table, need in sorted(branch.inputs.items()):
+            parts += [table, *nodes[need].keys]
+    plan.first_keys = [digest(*parts)]
+    return plan
+
+
+def _selected_rows(stage: MapStage, clips: Clips) -> list[list[int] | range]:
+    if type(stage).select is MapStage.select:
+        return [range(start, stop) for start, stop in clips.bounds]
+    row_of = clips.row_of()
+    selected = sorted(row_of[clip_id] for clip_id in stage.select(clips.table)["clip_id"].to_pylist())
+    rows, position = [], 0
+    for _, stop in clips.bounds:
+        start = position
+        while position < len(selected) and selected[position] < stop:
+            position += 1
+        rows.append(selected[start:position])
+    return cast(list[list[int] | range], rows)
+
+
+def _after_attempts(key: str, attempts: dict[str, int]) -> str:
+    return digest(key, f"attempt {attempts[key]}") if key in attempts else key
+
+
+def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: set[str] | None) -> list[tuple[str, int]]:
+    """What must be computed: every missing result that nothing else is made from, and what these lack in turn.
+
+    So an intermediate result may be deleted once everything made from it is there.
+    """
+    wanted: set[tuple[str, int]] = set()
+    needed = {name: bytearray(len(plan.keys)) for name, plan in nodes.items()}
+    for name in reversed(list(graph.nodes)):
+        plan = nodes[name]
+        final = not graph.descendants(name) if only is None else name in only
+        for i, done in enumerate(plan.done):
+            if done or not (final or needed[name][i]):
+                continue
+            if only is not None and name not in only:
+                raise ManifestError(
+                    f"stage '{name}' is not done (partition {i + 1} of {len(plan.keys)}), and what was asked for "
+                    "needs it; run without --from and --only, or with an earlier stage"
+                )
+            wanted.add((name, i))
+            for branch in plan.node.branches if plan.node.kind == "whole" else ():
+                for need in branch.inputs.values():
+                    needed[need][:] = b"\x01" * len(needed[need])
+            for (need,) in plan.node.inputs.values() if plan.node.kind == "map" else ():
+                needed[need][i if nodes[need].node.kind == "map" else 0] = 1
+    order = {name: position for position, name in enumerate(graph.nodes)}
+
+    def turn(task: tuple[str, int]) -> tuple[bool, int, int]:
+        """Partition by partition, so that a later stage need not wait for all of an earlier one; whole stages last."""
+        name, i = task
+        whole = nodes[name].node.kind == "whole"
+        return whole, 0 if whole else i, order[name]
+
+    # Branches of a matrix may ask for the same result; the first of them makes it.
+    first = {nodes[name].keys[i]: (name, i) for name, i in sorted(wanted, key=turn, reverse=True)}
+    return sorted(first.values(), key=turn)
+
+
+def stage_folder(stage: Stage) -> str:
+    """The store's folder of a stage's results: for people; the key alone decides."""
+    return type(stage).__name__.lower()
+
+
+def _reasons(plan: Plan, run_folder: Path, force: set[str]) -> dict[str, str]:
+    """One text a node: why it would be computed, or that it is done."""
+    record = _last_record(run_folder)
+    reasons: dict[str, str] = {}
+    for name, node_plan in plan.nodes.items():
+        node = node_plan.node
+        before = record.get(name)
+        if node.kind == "source":
+            clips = plan.sources[name]
+            reasons[name] = f"{len(clips.ids):,} clips in {len(clips.bounds):,} partitions"
+            continue
+        todo = plan.todo(name)
+        if not todo:
+            reasons[name] = _why_nothing_to_do(plan, node_plan)
+            if before and before["code"] != _code_digest(node.stage):
+                reasons[name] += " (code changed, not in the key: bump the stage's version to recompute)"
+        elif name in force:
+            reasons[name] = "forced"
+        else:
+            recomputed = [need for need in graph_needs(node) if plan.todo(need)]
+            reasons[name] = (_what_changed(before["identity"], node_plan.identity) if before else "") or _why_missing(
+                node_plan, before, todo, recomputed
+            )
+    return reasons
+
+
+def _why_nothing_to_do(plan: Plan, node_plan: NodePlan) -> str:
+    missing = [key for key, done in zip(node_plan.keys, node_plan.done, strict=True) if not done]
+    makers = {plan.task_of[key][0] for key in missing if key in plan.task_of}
+    if not missing:
+        return "done"
+    return f"the same as {', '.join(sorted(makers))}" if makers else "not needed: everything made from it is done"
+
+
+def graph_needs(node: Node) -> list[str]:
+    """Names of the nodes a node is made from."""
+    return [need for needs in node.inputs.values() for need in needs]
+
+
+def _what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
+    if before["uses"] != now["uses"]:
+        return f"now uses {now['uses']} (was {before['uses']})"
+    if before["version"] != now["version"]:
+        return f"stage version {before['version']} → {now['version']}"
+    changes = [
+        f"{name} {json.dumps(before['parameters'].get(name))} → {json.dumps(now['parameters'].get(name))}"
+        for name in sorted(before["parameters"].keys() | now["parameters"].keys())
+        if before["parameters"].get(name) != now["parameters"].get(name)
+    ]
+    changes += [f"{name} has another content" for name, sha in now["files"].items() if before["files"].get(name) != sha]
+    return "changed: " + ", ".join(changes) if changes else ""
+
+
+def _why_missing(plan: NodePlan, before: dict[str, Any] | None, todo: int, recomputed: list[str]) -> str:
+    if before is None:
+        return "never computed"
+    if set(before["keys"]) >= {key for key in plan.keys if key}:
+        return (
+            "started, not finished"
+            if recomputed or todo == plan.partitions
+            else f"{todo} of {plan.partitions} partitions are missing in the store"
+        )
+    if recomputed:
+        return f"made from {', '.join(recomputed)}"
+    return f"{todo} of {plan.partitions} partitions have new or changed clips"
+
+
+def _last_record(run_folder: Path) -> dict[str, Any]:
+    try:
+        return cast(dict[str, Any], json.loads((run_folder / RECORD).read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _code_digest(stage: Stage) -> str:
+    """Of the file that defines the stage: not part of any key, but worth a word when it differs."""
+    path = inspect.getsourcefile(importlib.import_module(type(stage).__module__))
+    return hashlib.blake2b(Path(path).read_bytes(), digest_size=8).hexdigest() if path else ""

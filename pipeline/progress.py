@@ -1,0 +1,135 @@
+"""What a person sees of a run: bars on a terminal, plain lines elsewhere. Both only read events."""
+
+import time
+from typing import Any, Protocol
+
+from pipeline.events import Event
+
+EVERY = 10.0
+"""Seconds between two plain lines about the same stage."""
+
+
+class Display(Protocol):
+    def __call__(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def display_for(console: Any) -> Display:
+    """The display that suits a rich console."""
+    return Bars(console) if console.is_terminal else Lines(console)
+
+
+def figures(event: Event) -> str:
+    """What a stage reports of itself: ``epoch 3, loss 1.234``."""
+    shown = {name: value for name, value in event.items() if name not in ("time", "event", "stage", "done", "total")}
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in shown.items()
+    )
+
+
+class Bars:
+    """One bar a stage, in partitions or in whatever unit a whole stage reports."""
+
+    def __init__(self, console: Any) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=console,
+        )
+        self._tasks: dict[str, Any] = {}
+        self._failed: dict[str, int] = {}
+        self._reporting: dict[str, float] = {}
+        """Whole stages that report their own progress, with their total."""
+
+    def __call__(self, event: Event) -> None:
+        kind, name = event["event"], event.get("stage", "")
+        if kind == "run_started":
+            for stage, todo in event["stages"].items():
+                if todo:
+                    self._tasks[stage] = self._bars.add_task(stage, total=todo, note="", start=False)
+            self._bars.start()
+        elif kind == "started":
+            self._bars.start_task(self._tasks[name])
+        elif kind == "progress":
+            self._reporting[name] = event["total"]
+            self._bars.update(self._tasks[name], completed=event["done"], total=event["total"], note=figures(event))
+        elif kind == "finished":
+            self._failed[name] = self._failed.get(name, 0) + event["failed"]
+            task = self._tasks[name]
+            if name in self._reporting:
+                self._bars.update(task, completed=self._reporting[name])
+            else:
+                self._bars.advance(task)
+            if self._failed[name]:
+                self._bars.update(task, note=f"[yellow]{self._failed[name]} clips failed")
+        elif kind == "stage_failed":
+            self._bars.update(self._tasks[name], note="[red]failed")
+            self._bars.stop_task(self._tasks[name])
+
+    def close(self) -> None:
+        self._bars.stop()
+
+
+class Lines:
+    """A line when a stage starts and ends, and now and then between."""
+
+    def __init__(self, console: Any) -> None:
+        self._console = console
+        self._todo: dict[str, int] = {}
+        self._done: dict[str, int] = {}
+        self._clips: dict[str, int] = {}
+        self._began: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        kind, name = event["event"], event.get("stage", "")
+        if kind == "run_started":
+            self._todo = event["stages"]
+        elif kind == "started" and name not in self._began:
+            self._began[name] = self._last[name] = event["time"]
+            self._say(f"{name}: started")
+        elif kind == "finished":
+            self._done[name] = self._done.get(name, 0) + 1
+            self._clips[name] = self._clips.get(name, 0) + event["clips"]
+            seconds = event["time"] - self._began[name]
+            todo = self._todo.get(name, 1)
+            if self._done[name] == todo:
+                self._say(f"{name}: done in {seconds:.1f} s" + (f", {self._clips[name]} clips" if todo > 1 else ""))
+            elif self._due(name):
+                self._say(f"{name}: {self._done[name]} of {todo} partitions, {self._clips[name] / seconds:.1f} clips/s")
+            for clip_id, error in event.get("failures", ()):
+                self._say(f"{name}: {clip_id}: {error}")
+        elif kind == "progress" and self._due(name):
+            self._say(f"{name}: {event['done']:g} of {event['total']:g}, {figures(event)}")
+        elif kind == "retried":
+            how = "clip by clip" if event["one_by_one"] else "again"
+            self._say(f"{name}: a worker died; partition {event['partition'] + 1} is tried {how}")
+        elif kind == "stage_failed":
+            self._say(f"{name}: failed")
+
+    def close(self) -> None:
+        pass
+
+    def _due(self, name: str) -> bool:
+        now = time.time()
+        if now - self._last.get(name, 0) < EVERY:
+            return False
+        self._last[name] = now
+        return True
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,196 @@
+"""A run: plan, compute what is missing, lay out what people open. Resuming is running again."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+from pipeline.errors import ManifestError
+from pipeline.events import EventLog, Listener, read_events
+from pipeline.executor import Executor, LocalExecutor
+from pipeline.failures import Failure, failed_partitions, find_failures, write_failures
+from pipeline.graph import Graph, build_graph
+from pipeline.manifest import Manifest
+from pipeline.plan import RECORD, Plan, make_plan
+from pipeline.schedule import Schedule
+from pipeline.stage import WholeStage
+from pipeline.store import Store, replace_file
+
+MANIFEST = "manifest.json"
+EXPORTED = "exported.json"
+TIMINGS = "timings.json"
+
+SMALL = 40
+"""Clips times stages up to which one child process is done before Ray has started."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line may ask of a run. Stage names stand for all their branches of a matrix."""
+
+    start: str | None = None
+    """Compute only this stage and what follows from it."""
+    only: str | None = None
+    force: tuple[str, ...] = ()
+    retry_failed: bool = False
+    executor: Literal["auto", "local", "ray"] = "auto"
+    ray_address: str | None = None
+
+
+@dataclass
+class Result:
+    plan: Plan
+    folder: Path
+    computed: int = 0
+    """Partitions and whole stages computed by this run."""
+    failures: list[Failure] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    """Stages that could not work, one text each; empty where the run is complete."""
+
+
+def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Listener] = ()) -> Result:
+    """Bring everything the manifest asks for into the store, and write the run's folder.
+
+    Raises ManifestError before anything has run where the request is wrong. A stage that fails stops what depends on
+    it, nothing else; see ``Result.errors``.
+    """
+    folder = run_folder(manifest)
+    plan = plan_run(manifest, options)
+    if options.retry_failed and _count_attempts(plan):
+        plan = plan_run(manifest, options)
+    result = Result(plan, folder)
+    if not plan.tasks and _exported(folder) == _exports(plan):
+        result.failures = _read_failures(folder)
+        return result
+    plan.store.sweep()
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
+    replace_file(folder / RECORD, plan.record().encode())
+    log = EventLog(folder, *listeners)
+    try:
+        log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})
+        executor = _choose_executor(plan, options)
+        try:
+            schedule = Schedule(plan, executor, log, folder, manifest.max_failed)
+            schedule.run()
+        finally:
+            executor.close()
+        result.computed, result.errors = schedule.computed, schedule.errors
+        result.failures = find_failures(plan)
+        _lay_out(plan, folder, result, set(schedule.blocked))
+        log.emit("run_finished", computed=result.computed, errors=result.errors, failed=len(result.failures))
+    finally:
+        log.close()
+        plan.store.sweep()
+    return result
+
+
+def plan_run(manifest: Manifest, options: Options = Options()) -> Plan:
+    """The plan of a manifest; looks at sources and store, changes nothing."""
+    graph = build_graph(manifest)
+    only = _only(graph, options)
+    force = {name for asked in options.force for name in _nodes(graph, asked)}
+    return make_plan(graph, Store(manifest.store), manifest.partition, run_folder(manifest), only, force)
+
+
+def run_folder(manifest: Manifest) -> Path:
+    return Path(manifest.runs) / manifest.name
+
+
+def timings(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
+    """Seconds, clips, bytes and failures of every computed stage, from the events of this and earlier runs."""
+    names = {key: name for name in reversed(plan.nodes) for key in plan.nodes[name].keys if key}
+    finished = {event["key"]: event for event in read_events(folder) if event["event"] == "finished"}
+    sums: dict[str, dict[str, float]] = {}
+    for name, node_plan in plan.nodes.items():
+        if node_plan.node.kind != "source":
+            zero = dict.fromkeys(("seconds", "clips", "bytes", "failed"), 0)
+            sums[name] = zero | {"partitions": node_plan.partitions, "reused": node_plan.partitions - plan.todo(name)}
+    for key, event in finished.items():
+        for figure in ("seconds", "clips", "bytes", "failed") if key in names else ():
+            sums[names[key]][figure] += event[figure]
+    return sums
+
+
+def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> None:
+    """The files a person opens: failures, timings, and what whole stages export."""
+    write_failures(result.failures, folder)
+    replace_file(folder / TIMINGS, json.dumps(timings(folder, plan), indent=1).encode())
+    exported = {}
+    for name, key in _exports(plan).items():
+        node_plan = plan.nodes[name]
+        path = node_plan.path(plan.store)
+        if name in blocked or not plan.store.filesystem.exists(path):
+            continue
+        variant = node_plan.node.variant_name
+        target = folder / "variants" / variant if variant else folder
+        target.mkdir(parents=True, exist_ok=True)
+        cast(WholeStage, node_plan.node.stage).export(plan.store.read(path), target, folder)
+        exported[name] = key
+    replace_file(folder / EXPORTED, json.dumps(exported, indent=1).encode())
+
+
+def _exports(plan: Plan) -> dict[str, str]:
+    return {name: node_plan.keys[0] for name, node_plan in plan.nodes.items() if node_plan.node.kind == "whole"}
+
+
+def _exported(folder: Path) -> dict[str, str] | None:
+    try:
+        return cast(dict[str, str], json.loads((folder / EXPORTED).read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def _read_failures(folder: Path) -> list[Failure]:
+    import csv
+
+    with (folder / "failures.csv").open(newline="") as file:
+        return [Failure(**row) for row in csv.DictReader(file)]
+
+
+def _count_attempts(plan: Plan) -> bool:
+    """Record one more attempt for every partition with failures, which gives it and what depends on it a new key."""
+    counts = plan.store.attempts()
+    failed = failed_partitions(plan)
+    for name, partitions in failed.items():
+        for i in partitions:
+            key = plan.nodes[name].first_keys[i]
+            plan.store.record_attempt(key, counts.get(key, 0) + 1)
+    return bool(failed)
+
+
+def _choose_executor(plan: Plan, options: Options) -> Executor:
+    """Ray only where it pays: it takes seconds to start."""
+    jobs = [(name, i) for name, i in plan.tasks if plan.nodes[name].node.kind == "map"]
+    if options.executor == "local" or not jobs:
+        return LocalExecutor()
+    small = sum(len(plan.nodes[name].rows[i]) for name, i in jobs) <= SMALL
+    if small and options.executor == "auto" and not options.ray_address:
+        from pipeline.child_executor import ChildExecutor
+
+        return ChildExecutor()
+    from pipeline.ray_executor import RayExecutor
+
+    return RayExecutor(options.ray_address)
+
+
+def _only(graph: Graph, options: Options) -> set[str] | None:
+    if options.start and options.only:
+        raise ManifestError("--from and --only exclude each other")
+    if options.only:
+        return _nodes(graph, options.only)
+    if options.start:
+        started = _nodes(graph, options.start)
+        return started.union(*(graph.descendants(name) for name in started))
+    return None
+
+
+def _nodes(graph: Graph, asked: str) -> set[str]:
+    """The nodes of a stage name as the manifest has it, or of one branch of a matrix."""
+    found = {name for name, node in graph.nodes.items() if asked in (name, node.spec)}
+    if not found:
+        raise ManifestError(
+            f"no stage '{asked}'; the manifest has {', '.join(dict.fromkeys(n.spec for n in graph.nodes.values()))}"
+        )
+    return found

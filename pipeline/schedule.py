@@ -1,0 +1,202 @@
+"""Runs the tasks of a plan in the order their needs allow, and deals with workers that die."""
+
+import heapq
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from pipeline.errors import PipelineError, StageError
+from pipeline.events import EventLog
+from pipeline.executor import Executor, WorkerDied
+from pipeline.failures import find_failures
+from pipeline.plan import Plan, graph_needs
+from pipeline.stage import MapStage, WholeStage, Work
+from pipeline.work import Job, Outcome
+
+Task = tuple[str, int]
+
+DEATHS = 2
+"""Deaths of a worker over a partition after which it is gone through clip by clip."""
+DEATHS_BEFORE_ANY_CLIP = 3
+LOST_NODES = 10
+
+
+class Schedule:
+    """One pass over a plan's tasks.
+
+    A map task waits for the tasks that make its partition's inputs and for nothing else. Whole stages run in this
+    process, when no map task can.
+    """
+
+    def __init__(self, plan: Plan, executor: Executor, log: EventLog, folder: Path, max_failed: float) -> None:
+        self.plan, self.executor, self.log, self.folder, self.max_failed = plan, executor, log, folder, max_failed
+        self.computed = 0
+        self.errors: list[str] = []
+        self.blocked: dict[str, str] = {}
+        """Nodes that cannot be computed, with the node whose failure is to blame."""
+        self._position = {task: position for position, task in enumerate(plan.tasks)}
+        self._dependents: dict[Task, list[Task]] = {}
+        self._missing = {task: self._count_needs(task) for task in plan.tasks}
+        self._ready = [position for task, position in self._position.items() if not self._missing[task]]
+        heapq.heapify(self._ready)
+        self._running: dict[str, Task] = {}
+        self._deaths: dict[Task, int] = {}
+        self._lost: dict[Task, int] = {}
+
+    def run(self) -> None:
+        """Compute all tasks that can be computed; what could not is in ``errors`` and ``blocked``."""
+        while self._ready or self._running:
+            self._fill()
+            if self._running:
+                for job, result in self.executor.wait(1.0):
+                    task = self._running.pop(job.key)
+                    if isinstance(result, Outcome):
+                        self._finished(task, result)
+                    elif isinstance(result, WorkerDied):
+                        self._worker_died(task, job, result)
+                    else:
+                        self._stage_failed(task[0], result)
+            elif self._ready:
+                self._run_whole(self.plan.tasks[heapq.heappop(self._ready)])
+
+    def _count_needs(self, task: Task) -> int:
+        name, i = task
+        keys: list[str] = []
+        for need in graph_needs(self.plan.nodes[name].node):
+            all_keys = self.plan.nodes[need].keys
+            keys += all_keys if self._is_whole(name) or self._is_whole(need) else [all_keys[i]]
+        needs = {self.plan.task_of[key] for key in keys if key in self.plan.task_of}
+        for need_task in needs:
+            self._dependents.setdefault(need_task, []).append(task)
+        return len(needs)
+
+    def _is_whole(self, name: str) -> bool:
+        return self.plan.nodes[name].node.kind == "whole"
+
+    def _fill(self) -> None:
+        """Hand ready map tasks to the executor while it has slots. Whole stages sort last, so they wait at the end."""
+        while self._ready and len(self._running) < self.executor.slots():
+            name, i = task = self.plan.tasks[self._ready[0]]
+            if name in self.blocked:
+                heapq.heappop(self._ready)
+            elif self._is_whole(name):
+                return
+            else:
+                heapq.heappop(self._ready)
+                self._submit(task, self._job(name, i))
+
+    def _job(self, name: str, i: int) -> Job:
+        plan, store = self.plan.nodes[name], self.plan.store
+        needs = {table: self.plan.nodes[need] for table, (need,) in plan.node.inputs.items()}
+        return Job(
+            node=name,
+            stage=cast(MapStage, plan.node.stage),
+            store=store.url,
+            folder=plan.folder,
+            key=plan.keys[i],
+            clips=plan.clips_of(i),
+            inputs={table: need.path(store, i) for table, need in needs.items() if need.node.kind == "map"},
+            whole_inputs={table: need.path(store) for table, need in needs.items() if need.node.kind == "whole"},
+        )
+
+    def _submit(self, task: Task, job: Job) -> None:
+        self._running[job.key] = task
+        self.log.emit("started", stage=task[0], partition=task[1], key=job.key, clips=job.clips.num_rows)
+        self.executor.submit(job)
+
+    def _finished(self, task: Task, outcome: Outcome) -> None:
+        name, i = task
+        self.computed += 1
+        self.log.emit(
+            "finished",
+            stage=name,
+            partition=i,
+            key=self.plan.nodes[name].keys[i],
+            seconds=round(outcome.seconds, 3),
+            clips=outcome.clips,
+            bytes=outcome.bytes,
+            failed=len(outcome.failed),
+            failures=outcome.failed,
+        )
+        for dependent in self._dependents.pop(task, ()):
+            self._missing[dependent] -= 1
+            if not self._missing[dependent]:
+                heapq.heappush(self._ready, self._position[dependent])
+
+    def _worker_died(self, task: Task, job: Job, death: WorkerDied) -> None:
+        """Try again; after two deaths clip by clip; a clip that is caught becomes an error row."""
+        if death.node_lost:
+            self._lost[task] = self._lost.get(task, 0) + 1
+            if self._lost[task] > LOST_NODES:
+                self._stage_failed(task[0], StageError(f"lost {LOST_NODES} machines over one partition"))
+                return
+        elif job.one_by_one and (guilty := self._caught(job)):
+            job = job.without(*guilty)
+        else:
+            self._deaths[task] = self._deaths.get(task, 0) + 1
+            if self._deaths[task] >= DEATHS + DEATHS_BEFORE_ANY_CLIP:
+                error = "its worker dies before it reaches the first clip (out of memory, or a broken installation?)"
+                self._stage_failed(task[0], StageError(error))
+                return
+            job = replace(job, one_by_one=self._deaths[task] >= DEATHS)
+        self.log.emit("retried", stage=task[0], partition=task[1], key=job.key, one_by_one=job.one_by_one)
+        self._submit(task, job)
+
+    def _caught(self, job: Job) -> tuple[str, str] | None:
+        """The clip that the dead worker was at, from its journal, and what is to be said of it."""
+        note = self.plan.store.read_note(job.journal)
+        if note is None:
+            return None
+        self.plan.store.remove_note(job.journal)
+        began, _, clip_id = note.partition(" ")
+        limit = job.stage.seconds_per_clip()
+        if time.time() - float(began) >= limit:
+            return clip_id, f"took longer than {limit:g} s"
+        return clip_id, "crashed its worker process (a fault in native code, or out of memory)"
+
+    def _run_whole(self, task: Task) -> None:
+        name = task[0]
+        if name in self.blocked:
+            return
+        plan, store = self.plan.nodes[name], self.plan.store
+        stage = cast(WholeStage, plan.node.stage)
+        self.log.emit("started", stage=name, partition=0, key=plan.keys[0], clips=0)
+        started = time.perf_counter()
+
+        def progress(done: float, total: float, **figures: object) -> None:
+            self.log.emit("progress", stage=name, done=done, total=total, **figures)
+
+        try:
+            self._check_failed_share(name)
+            variants = self.plan.variants(name)
+            folder = self.folder / "work" / f"{name}-{plan.keys[0][:12]}"
+            folder.mkdir(parents=True, exist_ok=True)
+            table = stage.run(variants, Work(folder, progress))
+            size = store.write(plan.folder, plan.keys[0], table.cast(stage.makes.schema), stage.makes)
+        except PipelineError as error:
+            self._stage_failed(name, error)
+        else:
+            clips = sum(variant.clips.num_rows for variant in variants)
+            self._finished(task, Outcome(clips, (), size, time.perf_counter() - started))
+
+    def _check_failed_share(self, name: str) -> None:
+        """Stop before a whole stage where too many clips have failed to call its result one."""
+        for source in {branch.source for branch in self.plan.nodes[name].node.branches if branch.source}:
+            nodes = {n for n in self.plan.graph.ancestors(name) if self.plan.nodes[n].node.source == source}
+            failed = {failure.clip_id for failure in find_failures(self.plan, nodes)}
+            total = len(self.plan.sources[source].ids)
+            if total and len(failed) / total > self.max_failed:
+                raise StageError(
+                    f"{len(failed)} of {total} clips failed, more than max_failed ({self.max_failed:.0%}) allows: see "
+                    "pipeline failures; mend them and run again with --retry-failed, or set a higher max_failed"
+                )
+
+    def _stage_failed(self, name: str, error: Exception) -> None:
+        if name in self.blocked:
+            return
+        text = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+        self.errors.append(f"{name}: {text}")
+        self.log.emit("stage_failed", stage=name, error=text)
+        for blocked in (name, *self.plan.graph.descendants(name)):
+            self.blocked.setdefault(blocked, name)

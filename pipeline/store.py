@@ -1,0 +1,158 @@
+"""The store: one Parquet file a result, named by its key, written whole or not at all.
+
+A store is a folder or any URL that fsspec opens. Its files never change once written, so any number of runs may share
+one store at the same time: the worst that happens is that two of them make the same file twice.
+"""
+
+import contextlib
+import io
+import os
+import socket
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import StageError
+from pipeline.stage import Table
+
+TEMPORARY = "tmp"
+ATTEMPTS = "attempts"
+
+
+class Store:
+    """Results by stage folder and key.
+
+    url: a folder or an fsspec URL (``s3://bucket/prefix``; credentials as fsspec takes them).
+    """
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.url = url
+        try:
+            self.filesystem, self.root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise StageError(f"cannot open the store {url}: {error}") from error
+        self.is_local = "file" in _protocols(self.filesystem)
+
+    def path(self, folder: str, key: str) -> str:
+        return f"{self.root}/{folder}/{key}.parquet"
+
+    def keys(self, folder: str) -> set[str]:
+        """Keys of all results that exist in a stage's folder."""
+        return {name.removesuffix(".parquet") for name in self._names(folder) if name.endswith(".parquet")}
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every result, by path."""
+        found = self.filesystem.find(self.root, detail=True) if self.filesystem.exists(self.root) else {}
+        return {path: info["size"] for path, info in found.items() if path.endswith(".parquet")}
+
+    def write(self, folder: str, key: str, table: pa.Table, spec: Table) -> int:
+        """Commit a result under its key; returns its size in bytes. Raises StageError where it cannot be written."""
+        buffer = io.BytesIO()
+        pq.write_table(
+            table, buffer, row_group_size=spec.row_group, compression=spec.compression or "none", use_dictionary=False
+        )
+        self._commit(self.path(folder, key), buffer.getbuffer())
+        return buffer.tell()
+
+    def open(self, path: str) -> Any:
+        """A binary file object, seekable, for reading."""
+        return Path(path).open("rb") if self.is_local else self.filesystem.open(path, "rb")
+
+    def read(self, path: str, columns: list[str] | None = None) -> pa.Table:
+        with self.open(path) as file:
+            return pq.read_table(file, columns=columns)
+
+    def remove(self, path: str) -> None:
+        self.filesystem.rm_file(path)
+
+    # Notes: small texts of the engine itself, beside the results.
+
+    def write_note(self, name: str, text: str) -> None:
+        self._commit(f"{self.root}/{name}", memoryview(text.encode()))
+
+    def read_note(self, name: str) -> str | None:
+        try:
+            return self.filesystem.cat_file(f"{self.root}/{name}").decode()
+        except FileNotFoundError:
+            return None
+
+    def remove_note(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem.rm_file(f"{self.root}/{name}")
+
+    def attempts(self) -> dict[str, int]:
+        """How often failed partitions have been tried again, by their first key."""
+        counts: dict[str, int] = {}
+        for name in self._names(ATTEMPTS):
+            key, _, count = name.rpartition(".")
+            counts[key] = max(counts.get(key, 0), int(count))
+        return counts
+
+    def record_attempt(self, key: str, count: int) -> None:
+        self.write_note(f"{ATTEMPTS}/{key}.{count}", "")
+
+    def sweep(self) -> None:
+        """Remove temporary files that killed processes of this machine have left behind."""
+        host = socket.gethostname()
+        for name in self._names(TEMPORARY) if self.is_local else ():
+            writer, _, rest = name.rpartition("@")
+            pid = rest.partition(".")[0]
+            if writer.endswith(host) and pid.isdigit() and not _alive(int(pid)):
+                Path(self.root, TEMPORARY, name).unlink(missing_ok=True)
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            return [path.rpartition("/")[2] for path in self.filesystem.ls(f"{self.root}/{folder}", detail=False)]
+        except FileNotFoundError:
+            return []
+
+    def _commit(self, path: str, content: memoryview) -> None:
+        try:
+            if self.is_local:
+                replace_file(Path(path), content, Path(self.root) / TEMPORARY)
+            else:
+                # Object stores show an object only when its upload is complete.
+                self.filesystem.pipe_file(path, bytes(content))
+        except OSError as error:
+            reason = error.strerror or error
+            raise StageError(
+                f"cannot write {path}: {reason}. What is done is kept: make room (pipeline clean) "
+                "or choose another store (--set store=FOLDER), then run again"
+            ) from error
+
+
+def replace_file(path: Path, content: bytes | memoryview, temporary: Path | None = None) -> None:
+    """Write a local file so that at every moment, also after a power cut, it is the old one or the new one."""
+    folder = temporary or path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half_written = folder / f"{path.name}.{socket.gethostname()}@{os.getpid()}.{uuid.uuid4().hex[:8]}"
+    try:
+        with half_written.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        half_written.replace(path)
+    except BaseException:
+        half_written.unlink(missing_ok=True)
+        raise
+
+
+def _protocols(filesystem: Any) -> tuple[str, ...]:
+    protocol = filesystem.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

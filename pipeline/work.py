@@ -1,0 +1,164 @@
+"""What a worker does with one partition. Every executor calls ``do_job``, which is why they all make the same files."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import PipelineError, StageError
+from pipeline.limits import time_limit
+from pipeline.stage import MapStage, Row, attempt
+from pipeline.store import TEMPORARY, Store
+
+
+@dataclass(frozen=True)
+class Job:
+    """One partition of one map stage: all that a worker on any machine needs to know. Keys and rows, no pixels."""
+
+    node: str
+    stage: MapStage
+    store: str
+    folder: str
+    key: str
+    clips: pa.Table
+    """The partition's clips, without annotations."""
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Table name to path in the store, of the same partition."""
+    whole_inputs: dict[str, str] = field(default_factory=dict)
+    """Table name to path in the store, of stages such as training."""
+    one_by_one: bool = False
+    """Set after a worker died twice over this partition: keeps a journal that names the clip it dies at."""
+    guilty: tuple[tuple[str, str], ...] = ()
+    """(clip_id, error) of the clips that have been found out; they are not touched again."""
+
+    @property
+    def journal(self) -> str:
+        return f"{TEMPORARY}/{self.key}.journal"
+
+    def without(self, clip_id: str, error: str) -> "Job":
+        return replace(self, guilty=(*self.guilty, (clip_id, error)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the engine learns of a finished job."""
+
+    clips: int
+    failed: tuple[tuple[str, str], ...]
+    """(clip_id, error) of the clips that failed in this stage."""
+    bytes: int
+    seconds: float
+
+
+def do_job(job: Job) -> Outcome:
+    """Compute one partition and commit it to the store.
+
+    Raises StageError where the stage cannot work at all; a clip's own failure is a row of the result.
+    """
+    started = time.perf_counter()
+    store = Store(job.store)
+    clips, inputs = healthy(job.clips, {name: store.read(path) for name, path in job.inputs.items()})
+    loaded = _load(job, store)
+    table = _one_by_one(job, store, clips, inputs, loaded) if job.one_by_one else _at_once(job, clips, inputs, loaded)
+    size = store.write(job.folder, job.key, table, job.stage.makes)
+    failed = table.select(["clip_id", "error"]).filter(table["error"].is_valid()).to_pylist()
+    return Outcome(
+        clips=table.num_rows,
+        failed=tuple((row["clip_id"], row["error"]) for row in failed),
+        bytes=size,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, pa.Table]]:
+    """The clips that have not failed in any input, and the inputs' rows for just these, in the clips' order."""
+    positions = []
+    for table in inputs.values():
+        ids, errors = table["clip_id"].to_pylist(), table["error"].to_pylist()
+        positions.append({clip_id: i for i, (clip_id, error) in enumerate(zip(ids, errors, strict=True)) if not error})
+    ids = clips["clip_id"].to_pylist()
+    kept = [i for i, clip_id in enumerate(ids) if all(clip_id in position for position in positions)]
+    rows = {
+        name: table.take([position[ids[i]] for i in kept])
+        for (name, table), position in zip(inputs.items(), positions, strict=True)
+    }
+    return clips.take(kept), rows
+
+
+def _at_once(job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any) -> pa.Table:
+    """The whole partition in one call; where that raises, clip by clip, so that one clip costs only itself."""
+    stage = job.stage
+    if not clips.num_rows:
+        return stage.makes.schema.empty_table()
+    try:
+        with time_limit(stage.seconds_per_clip() * clips.num_rows):
+            return conforming(stage.process(clips, inputs, loaded), stage)
+    except PipelineError:
+        raise
+    except Exception:
+        return _each(job, clips, inputs, loaded)
+
+
+def _one_by_one(job: Job, store: Store, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any) -> pa.Table:
+    table = _each(job, clips, inputs, loaded, store)
+    store.remove_note(job.journal)
+    return table
+
+
+def _each(
+    job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any, journal: Store | None = None
+) -> pa.Table:
+    stage, guilty = job.stage, dict(job.guilty)
+    tables = [stage.makes.schema.empty_table()]
+    for i, clip_id in enumerate(clips["clip_id"].to_pylist()):
+        if clip_id in guilty:
+            tables.append(_error_rows(stage, [{"clip_id": clip_id, "error": guilty[clip_id]}]))
+            continue
+        if journal:
+            journal.write_note(job.journal, f"{time.time()} {clip_id}")
+        made: list[pa.Table] = []
+
+        def process(i: int = i, made: list[pa.Table] = made) -> Row:
+            one = {name: table.slice(i, 1) for name, table in inputs.items()}
+            made.append(conforming(stage.process(clips.slice(i, 1), one, loaded), stage))
+            return {}
+
+        row = attempt(clip_id, stage.seconds_per_clip(), process)
+        tables.append(made[0] if made else _error_rows(stage, [row]))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def conforming(table: pa.Table, stage: MapStage) -> pa.Table:
+    """The stage's table in its declared schema. Raises StageError where it has other columns."""
+    try:
+        return table.select(stage.makes.schema.names).cast(stage.makes.schema)
+    except (KeyError, pa.ArrowInvalid) as error:
+        raise StageError(f"{type(stage).__name__} made no table of kind '{stage.makes.name}': {error}") from error
+
+
+def _error_rows(stage: MapStage, rows: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=stage.makes.schema)
+
+
+_loaded: dict[tuple[str, ...], Any] = {}
+KEPT_MODELS = 4
+
+
+def _load(job: Job, store: Store) -> Any:
+    """The stage's costly objects, kept in this process for the partitions to come."""
+    stage = job.stage
+    kind = f"{type(stage).__module__}:{type(stage).__qualname__}"
+    key = (kind, stage.model_dump_json(), *sorted(job.whole_inputs.values()))
+    if key not in _loaded:
+        while len(_loaded) >= KEPT_MODELS:
+            _loaded.pop(next(iter(_loaded)))
+        tables = {name: store.read(path) for name, path in job.whole_inputs.items()}
+        try:
+            _loaded[key] = stage.load(tables)
+        except PipelineError:
+            raise
+        except Exception as error:
+            raise StageError(f"{job.node} cannot start: {type(error).__name__}: {error}") from error
+    return _loaded[key]

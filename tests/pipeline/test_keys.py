@@ -1,0 +1,65 @@
+import pyarrow as pa
+import pytest
+from pipeline.errors import ManifestError
+from pipeline.keys import canonical, digest, keyed_parameters, partition_bounds, row_texts, stage_identity
+from pipeline.stage import Stage, unkeyed
+
+
+def cut(ids: list[str], mean: int = 8) -> list[tuple[str, ...]]:
+    ids = sorted(ids)
+    return [tuple(ids[start:stop]) for start, stop in partition_bounds(ids, mean)]
+
+
+def test_partitions_cover_all_clips_in_order() -> None:
+    ids = [f"clip-{i:05}" for i in range(1000)]
+    assert [clip for partition in cut(ids) for clip in partition] == ids
+
+
+def test_partitions_have_about_the_mean_size_and_never_four_times_it() -> None:
+    sizes = [len(partition) for partition in cut([f"clip-{i}" for i in range(20000)], 32)]
+    assert 24 < sum(sizes) / len(sizes) < 40
+    assert max(sizes) <= 128
+
+
+@pytest.mark.parametrize("new", ["clip-00000a", "clip-00500a", "zzz"])
+def test_an_added_clip_changes_its_own_partition_only(new: str) -> None:
+    ids = [f"clip-{i:05}" for i in range(1000)]
+    before, after = set(cut(ids)), set(cut([*ids, new]))
+    assert len(after - before) <= 2
+    assert len(before - after) <= 1
+
+
+def test_digest_keeps_parts_apart() -> None:
+    assert digest("ab", "c") != digest("a", "bc")
+    assert digest("a") != digest("a", "")
+    assert len(digest()) == 32
+
+
+def test_row_texts_tell_values_nulls_and_columns_apart() -> None:
+    table = pa.table({"a": ["x", None, "", "1:x"], "b": ["", "x", "x", None]})
+    texts = row_texts(table, ["a", "b"])
+    assert len(set(texts)) == 4
+
+
+class Example(Stage):
+    amount: int = 1
+    threads: int = unkeyed(2)
+
+
+def test_unkeyed_parameters_stay_out_of_the_key() -> None:
+    assert keyed_parameters(Example(amount=3, threads=9)) == {"amount": 3}
+
+
+def test_files_count_by_content(tmp_path) -> None:
+    weights = tmp_path / "weights.bin"
+
+    class WithFile(Example):
+        def files(self):
+            return (weights,)
+
+    with pytest.raises(ManifestError, match=r"weights\.bin"):
+        stage_identity("m:C", WithFile())
+    weights.write_bytes(b"one")
+    first = canonical(stage_identity("m:C", WithFile()))
+    weights.write_bytes(b"three")
+    assert canonical(stage_identity("m:C", WithFile())) != first

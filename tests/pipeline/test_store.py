@@ -1,0 +1,83 @@
+import os
+import socket
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+from pipeline.errors import StageError
+from pipeline.stage import Table
+from pipeline.store import Store
+
+NUMBERS = Table("numbers", pa.schema([("clip_id", pa.string()), ("number", pa.int64())]), row_group=1)
+TABLE = pa.table({"clip_id": ["a", "b"], "number": [1, 2]}, schema=NUMBERS.schema)
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request, tmp_path) -> Store:
+    return Store(str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path.name}")
+
+
+def test_what_is_written_is_listed_and_read_back(store: Store) -> None:
+    assert store.keys("double") == set()
+    size = store.write("double", "abc", TABLE, NUMBERS)
+    assert store.keys("double") == {"abc"}
+    assert store.read(store.path("double", "abc")) == TABLE
+    assert list(store.sizes().values()) == [size]
+
+
+def test_same_table_same_bytes(store: Store) -> None:
+    for key in ("one", "two"):
+        store.write("double", key, TABLE, NUMBERS)
+    one, two = (store.open(store.path("double", key)).read() for key in ("one", "two"))
+    assert one == two
+
+
+def test_notes_and_attempts(store: Store) -> None:
+    assert store.read_note("tmp/k.journal") is None
+    store.write_note("tmp/k.journal", "clip")
+    assert store.read_note("tmp/k.journal") == "clip"
+    store.remove_note("tmp/k.journal")
+    store.remove_note("tmp/k.journal")
+    store.record_attempt("k", 1)
+    store.record_attempt("k", 2)
+    assert store.attempts() == {"k": 2}
+
+
+def test_an_unwritable_store_says_what_to_do(tmp_path) -> None:
+    (tmp_path / "store").write_text("a file where the folder should be")
+    with pytest.raises(StageError, match=r"cannot write .*--set store="):
+        Store(str(tmp_path / "store")).write("double", "abc", TABLE, NUMBERS)
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path) -> None:
+    """A real ENOSPC-like failure: the process may write no file beyond a kilobyte."""
+    code = f"""
+import resource, signal
+import pyarrow as pa
+from pipeline.errors import StageError
+from pipeline.stage import Table
+from pipeline.store import Store
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+spec = Table("t", pa.schema([("x", pa.binary())]), compression=None)
+try:
+    Store({str(tmp_path)!r}).write("s", "k", pa.table({{"x": [bytes(10000)]}}), spec)
+except StageError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert "File too large" in done.stdout
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path) -> None:
+    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    dead, host = int(child.stdout), socket.gethostname()
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    names = [f"a.parquet.{host}@{dead}.1234", f"b.parquet.{host}@{os.getpid()}.1234", "c.parquet.elsewhere@1.1234"]
+    for name in names:
+        (folder / name).touch()
+    Store(str(tmp_path)).sweep()
+    assert sorted(path.name for path in folder.iterdir()) == names[1:]
