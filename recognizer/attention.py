@@ -1,0 +1,70 @@
+"""Multi-head attention and the feed-forward network, as all three attention modules use them."""
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """MSA(XWq, X~Wk, X~Wv) of eq. 6.
+
+    The projections stand apart from ``mix``, so that overlapping windows are cut from tokens projected once.
+    """
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.value = nn.Linear(dim, dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x_BND: Tensor, y_BKD: Tensor) -> Tensor:
+        """Attend from every token x to all tokens y. Return B,N,D."""
+        return self.out(self.mix(self.query(x_BND), self.key(y_BKD), self.value(y_BKD)))
+
+    def mix(self, q_BND: Tensor, k_BKD: Tensor, v_BKD: Tensor, key_mask_BK: Tensor | None = None) -> Tensor:
+        """Scaled dot-product attention of projected tokens, B,N,D, before the output projection.
+
+        key_mask: which keys may be attended to (bool). A query with no key at all attends to every key alike in its
+        clip's window, so that the result stays finite; the tokens of missing joints carry nothing of their place.
+        """
+        mask = None
+        if key_mask_BK is not None:
+            mask = (key_mask_BK | ~key_mask_BK.any(dim=-1, keepdim=True))[:, None, None, :]
+        out_BEND = F.scaled_dot_product_attention(self._split(q_BND), self._split(k_BKD), self._split(v_BKD), mask)
+        return out_BEND.transpose(1, 2).flatten(2)
+
+    def _split(self, x_BND: Tensor) -> Tensor:
+        """The heads apart: B,E,N,D/E."""
+        return x_BND.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Sequential):
+    """FFN of eq. 7: two linear layers around a GELU."""
+
+    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
+        super().__init__(nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim))
+
+
+class Residual(nn.Module):
+    """The frame of all three attention modules: X + attend(norm(X)), then X + FFN(LN(X)) (eq. 6 and 7).
+
+    norm: LayerNorm, or Identity for the literal eq. 6.
+    drop_path: in training, skips a branch for a whole clip.
+    """
+
+    def __init__(
+        self, norm: nn.Module, feed_forward_norm: nn.Module, feed_forward: FeedForward, drop_path: nn.Module
+    ) -> None:
+        super().__init__()
+        self.norm = norm
+        self.feed_forward_norm = feed_forward_norm
+        self.feed_forward = feed_forward
+        self.drop_path = drop_path
+
+    def forward(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return tokens of x's shape, B,…,D."""
+        x = x + self.drop_path(attend(self.norm(x)))
+        return x + self.drop_path(self.feed_forward(self.feed_forward_norm(x)))

@@ -1,0 +1,92 @@
+"""Puts a recognizer together: the one place that turns a configuration into sizes."""
+
+from torch import nn
+from torchvision.ops import StochasticDepth
+
+from recognizer.attention import Attention, FeedForward, Residual
+from recognizer.backbone import MC3
+from recognizer.block import Block
+from recognizer.config import RecognizerConfig
+from recognizer.deformable_attention import DeformableAttention
+from recognizer.head import Head
+from recognizer.joint_attention import JointAttention
+from recognizer.joint_tokens import FourierCoordinates, JointTokens
+from recognizer.modal_tokens import ModalTokens
+from recognizer.model import Recognizer
+from recognizer.position import GridPosition, JointIdentity
+from recognizer.temporal_attention import TemporalAttention
+from recognizer.token_search import TokenSearch
+from recognizer.windows import WindowAttention
+
+
+def build_recognizer(config: RecognizerConfig) -> Recognizer:
+    """Return a recognizer with fresh weights, drawn from torch's global random state."""
+    backbone = position = joint_tokens = None
+    if config.uses_rgb:
+        backbone = MC3(config.width)
+        position = GridPosition(config.frames, -(-config.size // 8), config.dim)
+    if config.uses_pose:
+        joint_tokens = JointTokens(
+            config.width,
+            config.dim,
+            config.sigma,
+            FourierCoordinates(config.dim) if config.joint_coordinates else None,
+            JointIdentity(config.frames, config.joints, config.dim) if config.joint_identity else None,
+        )
+    modal_tokens = None
+    if config.modal_names:
+        modal_tokens = ModalTokens(config.modal_names, config.frames, config.dim)
+    blocks = nn.ModuleList(_block(config, depth) for depth in range(config.blocks))
+    parts = len(config.modal_names) or config.uses_rgb + config.uses_pose
+    head = Head(nn.LayerNorm(config.dim), config.dropout, nn.Linear(parts * config.dim, len(config.class_names)))
+    # Small logits at first: the loss starts at that of a guess.
+    nn.init.trunc_normal_(head.classifier.weight, std=0.02)
+    nn.init.zeros_(head.classifier.bias)
+    return Recognizer(config, backbone, position, joint_tokens, modal_tokens, blocks, head)
+
+
+def _block(config: RecognizerConfig, depth: int) -> Block:
+    """The block at ``depth``, counted from 0."""
+    drop_path = config.drop_path * depth / max(config.blocks - 1, 1)
+    offset_range = None if config.offset_range == "volume" else config.offset_range
+    shifted = config.window_keys == "shifted"
+    deformable = joint = fusion = temporal = None
+    if config.uses_rgb and config.deformable_attention:
+        search = TokenSearch(config.dim, config.search_kernel, config.dense_offsets, offset_range)
+        deformable = DeformableAttention(search, _attention(config), _residual(config, drop_path))
+    if config.uses_pose and config.joint_attention:
+        stride = max(config.window_joints // 2, 1)
+        windows = WindowAttention(_attention(config), config.window_joints, stride, shifted)
+        joint = JointAttention(windows, _residual(config, drop_path))
+    if deformable and joint and config.modal_names:
+        fusion = nn.Linear(2 * config.dim, config.dim)
+        # The mean of both at first, so that CLS passes the block as every other token does.
+        nn.init.zeros_(fusion.bias)
+        eye = nn.init.eye_(nn.Parameter(fusion.weight.new_empty(config.dim, config.dim), requires_grad=False))
+        fusion.weight.data.copy_(eye.repeat(1, 2) / 2)
+    if config.temporal_attention:
+        stride = config.stride_frames or max(config.window_frames // 2, 1)
+        windows = WindowAttention(_attention(config), config.window_frames, stride, shifted)
+        temporal = TemporalAttention(windows, _residual(config, drop_path))
+    return Block(deformable, joint, fusion, temporal)
+
+
+def _attention(config: RecognizerConfig) -> Attention:
+    attention = Attention(config.dim, config.heads)
+    _xavier(attention)
+    return attention
+
+
+def _residual(config: RecognizerConfig, drop_path: float) -> Residual:
+    feed_forward = FeedForward(config.dim, config.expansion * config.dim, config.dropout)
+    _xavier(feed_forward)
+    norm = nn.LayerNorm(config.dim) if config.pre_norm else nn.Identity()
+    return Residual(norm, nn.LayerNorm(config.dim), feed_forward, StochasticDepth(drop_path, mode="row"))
+
+
+def _xavier(module: nn.Module) -> None:
+    """Transformer weights keep the variance of what passes, whatever the width."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)

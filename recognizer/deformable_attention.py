@@ -1,0 +1,30 @@
+"""3D deformable attention (eq. 3 to 7): all RGB tokens ask, the tokens found by the 3D token search answer."""
+
+import torch
+from torch import Tensor, nn
+
+from recognizer.attention import Attention, Residual
+from recognizer.token_search import TokenSearch
+
+
+class DeformableAttention(nn.Module):
+    """Queries are [Z‖modal tokens], keys and values [Z~‖modal tokens], where Z~ = 3DTS(Z)."""
+
+    def __init__(self, search: TokenSearch, attention: Attention, residual: Residual) -> None:
+        super().__init__()
+        self.search = search
+        self.attention = attention
+        self.residual = residual
+
+    def forward(self, z_BTHWD: Tensor, m_BTKD: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the RGB tokens B,T,H,W,D and the modal tokens B,T,K,D (K: RGB and CLS, as far as there are such)."""
+        grid = z_BTHWD.shape[1:4]
+        x_BND = torch.cat([z_BTHWD.flatten(1, 3), m_BTKD.flatten(1, 2)], dim=1)
+        x_BND = self.residual(x_BND, lambda normed_BND: self._attend(normed_BND, grid))
+        z_BND, m_BND = x_BND.tensor_split([grid.numel()], dim=1)
+        return z_BND.unflatten(1, grid), m_BND.unflatten(1, m_BTKD.shape[1:3])
+
+    def _attend(self, x_BND: Tensor, grid: torch.Size) -> Tensor:
+        z_BND, m_BND = x_BND.tensor_split([grid.numel()], dim=1)
+        found_BND = self.search(z_BND.unflatten(1, grid)).flatten(1, 3)
+        return self.attention(x_BND, torch.cat([found_BND, m_BND], dim=1))

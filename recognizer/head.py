@@ -1,0 +1,30 @@
+"""The classifier on what the last block leaves."""
+
+import torch
+from torch import Tensor, nn
+
+from recognizer.block import Tokens
+
+
+class Head(nn.Module):
+    """The last modal tokens, averaged over time and joined along the channels, to logits.
+
+    Without modal tokens the RGB tokens and the present pose tokens are averaged instead (Table 5).
+    """
+
+    def __init__(self, norm: nn.Module, dropout: float, classifier: nn.Linear) -> None:
+        super().__init__()
+        self.norm = norm
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = classifier
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Return logits, B,classes."""
+        parts = [token_BTD.mean(dim=1) for token_BTD in tokens.modal.values()]
+        if not parts and tokens.z_BTHWD is not None:
+            parts.append(tokens.z_BTHWD.mean(dim=(1, 2, 3)))
+        if not tokens.modal and tokens.p_BTJD is not None and tokens.present_BTJ is not None:
+            weight_BTJ1 = tokens.present_BTJ[..., None].to(tokens.p_BTJD.dtype)
+            total_BD = (tokens.p_BTJD * weight_BTJ1).sum(dim=(1, 2))
+            parts.append(total_BD / weight_BTJ1.sum(dim=(1, 2)).clamp(min=1))
+        return self.classifier(self.dropout(torch.cat([self.norm(part) for part in parts], dim=-1)))

@@ -1,0 +1,113 @@
+"""Pose tokens: features gathered under a Gaussian at each joint (eq. 1 and 2).
+
+The Gaussian of eq. 2 is a product of one in x and one in y, so the sum over the grid is a sum over columns, then one
+over rows, and the heatmaps themselves, J of them a frame, are never made.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from recognizer.position import JointIdentity
+
+SIGMA_GRID = 112
+"""Cells a side of the grid that sigma is given for."""
+
+
+class JointTokens(nn.Module):
+    """Turns keypoints and a feature map into one token a joint and frame.
+
+    sigma: standard deviation of the heatmaps in cells of a grid of 112 a side; scales with the grid's shorter side.
+    coordinates: adds an embedding of x, y and score, or None.
+    identity: adds an embedding of joint and frame, or None.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dim: int,
+        sigma: float,
+        coordinates: "FourierCoordinates | None" = None,
+        identity: JointIdentity | None = None,
+    ) -> None:
+        super().__init__()
+        self.sigma = sigma
+        self.project = nn.Linear(channels, dim)
+        # Eq. 1 is a sum, not a mean: without a norm the tokens would grow with sigma squared.
+        self.norm = nn.LayerNorm(dim)
+        self.coordinates = coordinates
+        self.identity = identity
+
+    def forward(self, features: Tensor, keypoints_BMTR3: Tensor) -> tuple[Tensor, Tensor]:
+        """Return pose tokens B,T,J,D, and which of them are there, B,T,J (bool).
+
+        features: F_a, B,C,T,H,W, or a map C,H,W that is the same for all frames.
+        keypoints: x and y relative to the frame, and score. A joint without score, or with a coordinate that is not
+        finite, is missing: its heatmap is zero.
+        """
+        persons, joints = keypoints_BMTR3.shape[1], keypoints_BMTR3.shape[3]
+        # Heatmaps are float32 in mixed precision too: half of it cannot tell neighboring cells apart.
+        keypoints_BTJ3 = keypoints_BMTR3.float().transpose(1, 2).flatten(2, 3)
+        present_BTJ = (keypoints_BTJ3[..., 2] > 0) & keypoints_BTJ3.isfinite().all(dim=-1)
+        keypoints_BTJ3 = torch.where(present_BTJ[..., None], keypoints_BTJ3, 0.0)
+
+        height, width = features.shape[-2:]
+        sigma = self.sigma * min(height, width) / SIGMA_GRID
+        rows_BTJH = gaussian(keypoints_BTJ3[..., 1], height, sigma) * present_BTJ[..., None]
+        columns_BTJW = gaussian(keypoints_BTJ3[..., 0], width, sigma)
+        p_BTJC = gather(features, rows_BTJH, columns_BTJW)
+
+        p_BTJD = self.norm(self.project(p_BTJC))
+        if self.coordinates is not None:
+            p_BTJD = p_BTJD + self.coordinates(keypoints_BTJ3)
+        if self.identity is not None:
+            p_BTJD = p_BTJD + self.identity(p_BTJD.shape[1], persons, joints)
+        return p_BTJD, present_BTJ
+
+
+def gaussian(position_BTJ: Tensor, cells: int, sigma: float) -> Tensor:
+    """One axis of eq. 2: exp(-(i - x)² / 2σ²) for the cells i of an axis, B,T,J,cells.
+
+    position: relative to the axis, 0 to 1. Cell i covers i / cells to (i + 1) / cells.
+    """
+    cell = torch.arange(cells, device=position_BTJ.device, dtype=position_BTJ.dtype)
+    distance = cell - (position_BTJ[..., None] * cells - 0.5)
+    return torch.exp(-0.5 * (distance / sigma).square())
+
+
+def gather(features: Tensor, rows_BTJH: Tensor, columns_BTJW: Tensor) -> Tensor:
+    """Eq. 1: the sum over the grid of features times heatmap, B,T,J,C. ``features``: B,C,T,H,W or C,H,W."""
+    axes = "bcthw" if features.ndim == 5 else "chw"
+    gathered_BTJCH = torch.einsum(f"{axes},btjw->btjch", features, columns_BTJW.to(features.dtype))
+    return torch.einsum("btjch,btjh->btjc", gathered_BTJCH, rows_BTJH.to(gathered_BTJCH.dtype))
+
+
+class FourierCoordinates(nn.Module):
+    """A linear embedding of sines and cosines of x, y, and of the score."""
+
+    def __init__(self, dim: int, octaves: int = 6) -> None:
+        super().__init__()
+        self.octaves = octaves
+        self.project = nn.Linear(4 * octaves + 3, dim)
+
+    def forward(self, keypoints_BTJ3: Tensor) -> Tensor:
+        """Return the embedding, B,T,J,D. Waves have 1/4 to 2^octaves/8 cycles across the frame."""
+        octave = torch.arange(self.octaves, device=keypoints_BTJ3.device)
+        angle = (keypoints_BTJ3[..., :2, None] * (math.pi / 2 * 2.0**octave)).flatten(-2)
+        return self.project(torch.cat([keypoints_BTJ3, angle.sin(), angle.cos()], dim=-1))
+
+
+def fourier_map(channels: int, height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """The feature map of a network without video, C,H,W: sines and cosines of x and y.
+
+    The C/4 wavelengths run from four times the frame down to 1/16 of it in equal ratios; shorter ones would vanish
+    under the heatmaps.
+    """
+    waves = channels // 4
+    cycles = torch.logspace(math.log2(0.25), math.log2(16), waves, base=2, device=device)
+    x_W = (torch.arange(width, device=device) + 0.5) / width
+    y_H = (torch.arange(height, device=device) + 0.5) / height
+    x_FHW = (2 * math.pi * cycles[:, None, None] * x_W).expand(waves, height, width)
+    y_FHW = (2 * math.pi * cycles[:, None, None] * y_H[:, None]).expand(waves, height, width)
+    return torch.cat([x_FHW.sin(), x_FHW.cos(), y_FHW.sin(), y_FHW.cos()])

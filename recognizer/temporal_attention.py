@@ -1,0 +1,23 @@
+"""Temporal stride attention (Algorithm A2): windows of frames, each with all tokens of its frames."""
+
+from torch import Tensor, nn
+
+from recognizer.attention import Residual
+from recognizer.windows import WindowAttention
+
+
+class TemporalAttention(nn.Module):
+    """Attention among all tokens of a few neighboring frames."""
+
+    def __init__(self, windows: WindowAttention, residual: Residual) -> None:
+        super().__init__()
+        self.windows = windows
+        self.residual = residual
+
+    def forward(self, n_BTND: Tensor, key_mask_BTN: Tensor | None) -> Tensor:
+        """Return the tokens N = [Z‖P‖modal tokens], B,T,N,D.
+
+        key_mask: the tokens that may be keys (bool); None: all.
+        """
+        nothing_BED = n_BTND.new_empty(n_BTND.shape[0], 0, n_BTND.shape[-1])
+        return self.residual(n_BTND, lambda x_BTND: self.windows(x_BTND, nothing_BED, key_mask_BTN)[0])

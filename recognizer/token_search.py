@@ -1,0 +1,67 @@
+"""3D token search (Algorithm A3): learned offsets move the points of a regular grid, at which tokens are read."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class TokenSearch(nn.Module):
+    """Finds the tokens that 3D deformable attention takes as keys and values (eq. 3).
+
+    kernel: of the unpadded first convolution on each axis; where the clip is smaller, its middle taps are used.
+    dense: a dense first convolution instead of a depthwise one.
+    offset_range: largest offset in cells of the reference grid; None lets it reach half of the clip's extent.
+    """
+
+    def __init__(self, dim: int, kernel: int, dense: bool, offset_range: float | None) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.offset_range = offset_range
+        self.conv = nn.Conv3d(dim, dim, kernel, groups=1 if dense else dim)
+        self.norm = nn.LayerNorm(dim)
+        self.offset = nn.Linear(dim, 3, bias=False)
+        # The search starts from the regular grid.
+        nn.init.zeros_(self.offset.weight)
+
+    def forward(self, z_BTHWD: Tensor) -> Tensor:
+        """Return the tokens found, B,T',H',W',D, with T' = T - kernel + 1 (at least 1) and so on."""
+        return sample(z_BTHWD, self.points(z_BTHWD))
+
+    def points(self, z_BTHWD: Tensor) -> Tensor:
+        """Where the tokens are read, B,T',H',W',3 as (x, y, t); -1 and 1 are the outer edges of the clip's first and
+        last token on each axis."""
+        conv = self.conv
+        hidden_BDTHW = F.conv3d(z_BTHWD.movedim(-1, 1), self._taps(z_BTHWD.shape[1:4]), conv.bias, groups=conv.groups)
+        offsets_BTHW3 = torch.tanh(self.offset(F.gelu(self.norm(hidden_BDTHW.movedim(1, -1)))))
+        frames, height, width = offsets_BTHW3.shape[1:4]
+        reference_THW3 = reference_points(frames, height, width).to(offsets_BTHW3)
+        if self.offset_range is None:
+            return reference_THW3 + offsets_BTHW3
+        cell_3 = offsets_BTHW3.new_tensor([2 / width, 2 / height, 2 / frames])
+        return reference_THW3 + offsets_BTHW3 * (self.offset_range * cell_3)
+
+    def _taps(self, size: torch.Size) -> Tensor:
+        """The convolution's weight, cut to its middle where the clip is smaller than the kernel."""
+        weight = self.conv.weight
+        for axis, cells in enumerate(size, start=2):
+            taps = min(self.kernel, cells)
+            weight = weight.narrow(axis, (self.kernel - taps) // 2, taps)
+        return weight
+
+
+def reference_points(frames: int, height: int, width: int) -> Tensor:
+    """The centers of frames × height × width equal cells that fill the clip, T',H',W',3 as (x, y, t) in -1 to 1."""
+    t, y, x = ((torch.arange(cells) * 2 + 1) / cells - 1 for cells in (frames, height, width))
+    return torch.stack(torch.meshgrid(t, y, x, indexing="ij")[::-1], dim=-1)
+
+
+def sample(z_BTHWD: Tensor, points_BTHW3: Tensor) -> Tensor:
+    """Read the tokens at the points, trilinearly; beyond the clip the nearest token counts (Algorithm A3)."""
+    found_BDTHW = F.grid_sample(
+        z_BTHWD.movedim(-1, 1),
+        points_BTHW3.to(z_BTHWD.dtype),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+    return found_BDTHW.movedim(1, -1)
