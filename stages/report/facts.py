@@ -1,0 +1,108 @@
+"""Gathers what the page shows and what follows from the inputs alone: figures, learning curves, sample clips."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from pipeline.stage import Row, TableFiles, Variant
+from stages.report.samples import choose, draw
+from stages.tables import METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
+
+
+def gather(variants: list[Variant], samples: int) -> tuple[str, list[bytes]]:
+    """Return the facts, as JSON with sorted keys, and the JPEG images that the facts refer to by position.
+
+    The sample clips are those of the first variant, which the page is mainly about.
+    """
+    images: list[bytes] = []
+    facts = {
+        "data": _data(variants[0]),
+        "variants": [_figures(variant) for variant in variants],
+        "samples": _samples(variants[0], samples, images),
+    }
+    return json.dumps(_finite(facts), sort_keys=True, ensure_ascii=False, allow_nan=False), images
+
+
+def _data(variant: Variant) -> dict[str, Any]:
+    """How many clips the index lists, by split."""
+    splits = variant.clips["split"].to_pylist()
+    return {"clips": len(splits), "splits": Counter(split or "without a split" for split in splits)}
+
+
+def _figures(variant: Variant) -> dict[str, Any]:
+    """What one variant reached, and how it was trained."""
+    metrics = json.loads(variant.inputs[METRICS.name].read()["metrics"][0].as_py())
+    figures = {"name": variant.name, "metrics": metrics, "history": [], "config": None, "parameters": None}
+    if MODELS.name in variant.inputs:
+        model = variant.inputs[MODELS.name].read().to_pylist()[0]
+        figures["history"] = json.loads(model["history"] or "[]")
+        figures["config"] = json.loads(model["config"] or "null")
+        figures["parameters"] = _parameter_count(model["weights"])
+    return figures
+
+
+def _parameter_count(weights: bytes | None) -> int | None:
+    """Numbers held by a safetensors file, read from its header: 8 bytes of length, then JSON with the shapes."""
+    if not weights:
+        return None
+    header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
+    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+
+
+def _samples(variant: Variant, count: int, images: list[bytes]) -> list[dict[str, Any]]:
+    """Draw up to ``count`` clips, appending to ``images``, where the variant has predictions and shards to show."""
+    if count == 0 or PREDICTIONS.name not in variant.inputs or SHARDS.name not in variant.inputs:
+        return []
+    chosen = choose(variant.clips, variant.inputs[PREDICTIONS.name], count)
+    clip_ids = {sample.clip_id for sample in chosen}
+    shards = {row["clip_id"]: row for row in _rows_of(clip_ids, variant.inputs[SHARDS.name])}
+    estimators = {}
+    if SKELETONS.name in variant.inputs:
+        skeletons = _rows_of(clip_ids, variant.inputs[SKELETONS.name], ["clip_id", "error", "estimator"])
+        estimators = {row["clip_id"]: row["estimator"] for row in skeletons}
+
+    facts = []
+    for sample in chosen:
+        if sample.clip_id not in shards:
+            continue
+        shard = shards[sample.clip_id]
+        strip = draw(shard)
+        facts.append(
+            sample._asdict()
+            | {
+                "images": list(range(len(images), len(images) + len(strip.images))),
+                "times": strip.times,
+                "persons": shard["persons"] if shard["keypoints"] else None,
+                "estimator": estimators.get(sample.clip_id),
+            }
+        )
+        images.extend(strip.images)
+    return facts
+
+
+def _rows_of(clip_ids: Collection[str], files: TableFiles, columns: list[str] | None = None) -> Iterator[Row]:
+    """The rows of some clips, without those that failed; reads no more of a table than it has to."""
+    left = set(clip_ids)
+    for path in files.paths:
+        if not left:
+            return
+        if left.isdisjoint(files.read_one(path, ["clip_id"])["clip_id"].to_pylist()):
+            continue
+        table = files.read_one(path, columns)
+        for i, clip_id in enumerate(table["clip_id"].to_pylist()):
+            if clip_id in left:
+                left.remove(clip_id)
+                row = table.slice(i, 1).to_pylist()[0]
+                if row["error"] is None:
+                    yield row
+
+
+def _finite(value: Any) -> Any:
+    """The same JSON value with null for NaN and infinity, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,186 @@
+"""Lays out the page: the facts of the table, and what the run's folder tells about times and failures."""
+
+import base64
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stages.files import write_atomic
+from stages.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, learning_charts
+from stages.report.overlay import PALETTES
+
+COUNTS_UP_TO = 30
+"""Classes up to which the confusion matrix is a table with its counts; a larger one is drawn."""
+CONFUSIONS_SHOWN = 12
+DETAILED = 10
+"""Variants shown with curves and confusions; further ones stand in the table alone, to keep the page light."""
+CLIPS_LISTED = 300
+"""Failed clips listed for each reason; ``failures.csv`` names all."""
+
+
+class Run(NamedTuple):
+    """What the run's folder tells; each is empty where its file is missing."""
+
+    manifest: dict[str, Any]
+    timings: dict[str, dict[str, Any]]
+    failures: list[dict[str, str]]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """Read ``manifest.json``, ``timings.json`` and ``failures.csv`` (clip_id, stage, error)."""
+        failures = []
+        if (folder / "failures.csv").exists():
+            with (folder / "failures.csv").open(encoding="utf-8", newline="") as file:
+                failures = list(csv.DictReader(file))
+        return cls(_json(folder / "manifest.json"), _json(folder / "timings.json"), failures)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def write(facts: str, images: list[bytes], folder: Path, run_folder: Path) -> None:
+    """Write ``folder/report.html``, and for several variants ``folder/metrics.json``: the first one's figures at the
+    top level, and all of them under ``variants``."""
+    known = json.loads(facts)
+    page = render(known, images, Run.read(run_folder))
+    # a file name that is not UTF-8 can reach here as lone surrogates, which no encoding takes as they are
+    write_atomic(folder / "report.html", page.encode("utf-8", "backslashreplace"))
+    variants = known["variants"]
+    if len(variants) > 1:
+        figures = variants[0]["metrics"] | {"variants": [{"variant": v["name"]} | v["metrics"] for v in variants]}
+        write_atomic(folder / "metrics.json", (json.dumps(figures, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def render(facts: dict[str, Any], images: list[bytes], run: Run) -> str:
+    """The page as HTML, complete in itself: no script, no resource from anywhere else, every text escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "duration": duration, "size": size, "number": number}
+    return environment.get_template("page.html.jinja").render(
+        title=run.manifest.get("name") or "Report",
+        description=run.manifest.get("description"),
+        data=facts["data"],
+        variants=[_variant(variant, first=i == 0) for i, variant in enumerate(facts["variants"])],
+        detailed=DETAILED,
+        samples=[_sample(sample, images) for sample in facts["samples"]],
+        palettes=[{side: "rgb({}, {}, {})".format(*color) for side, color in p._asdict().items()} for p in PALETTES],
+        failures=grouped(run.failures),
+        failed_clips=len({failure["clip_id"] for failure in run.failures}),
+        clips_listed=CLIPS_LISTED,
+        timings=run.timings,
+        manifest=yaml.safe_dump(run.manifest, sort_keys=False, allow_unicode=True) if run.manifest else None,
+        plot={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+    )
+
+
+def _variant(variant: dict[str, Any], first: bool) -> dict[str, Any]:
+    metrics = variant["metrics"]
+    classes = metrics.get("classes") or []
+    confusion = metrics.get("confusion") or []
+    tested = [name for name in metrics.get("per_class", {}) if metrics["per_class"][name]["clips"]]
+    return variant | {
+        "title": variant["name"] or "all",
+        "charts": learning_charts(variant["history"]),
+        "classes": classes,
+        "rows": _matrix(classes, confusion) if first or len(classes) <= COUNTS_UP_TO else [],
+        "large": len(classes) > COUNTS_UP_TO,
+        "confusions": confusions(classes, confusion)[:CONFUSIONS_SHOWN],
+        "per_class": sorted(
+            ((name, metrics["per_class"][name]) for name in tested), key=lambda item: (-item[1]["accuracy"], item[0])
+        ),
+        "untested": [name for name in classes if name not in tested],
+        "config": json.dumps(variant["config"], indent=2, ensure_ascii=False) if variant["config"] else None,
+    }
+
+
+def _matrix(classes: list[str], confusion: list[list[int]]) -> list[dict[str, Any]]:
+    """Rows of the confusion matrix, each count with its share of the row."""
+    rows = []
+    for name, counts in zip(classes, confusion, strict=True):
+        total = sum(counts)
+        cells = [{"count": count, "share": round(count / total, 3) if total else 0.0} for count in counts]
+        rows.append({"name": name, "total": total, "cells": cells})
+    return rows
+
+
+def confusions(classes: list[str], confusion: list[list[int]]) -> list[dict[str, Any]]:
+    """The pairs of classes that were mistaken for each other, the most frequent first."""
+    found = [
+        {"label": classes[i], "predicted": classes[j], "count": count, "share": count / sum(counts)}
+        for i, counts in enumerate(confusion)
+        for j, count in enumerate(counts)
+        if i != j and count
+    ]
+    return sorted(found, key=lambda pair: (-pair["count"], -pair["share"], pair["label"], pair["predicted"]))
+
+
+def _sample(sample: dict[str, Any], images: list[bytes]) -> dict[str, Any]:
+    uris = ["data:image/jpeg;base64," + base64.b64encode(images[i]).decode() for i in sample["images"]]
+    if sample["persons"] is None:
+        skeletons = "not used"
+    elif sample["persons"] == 0:
+        skeletons = "nobody found"
+    elif sample["estimator"] is None:
+        skeletons = "drawn"
+    else:
+        skeletons = (
+            sample["estimator"] if sample["estimator"] == "ground truth" else f"estimated by {sample['estimator']}"
+        )
+    return sample | {
+        "frames": list(zip(uris, sample["times"], strict=True)),
+        "correct": sample["label"] == sample["predicted"],
+        "skeletons": skeletons,
+    }
+
+
+def grouped(failures: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Failures with the same stage and reason together, the largest group first.
+
+    Reasons that differ only in numbers or in the clip's own name are one reason, shown as its first clip met it.
+    """
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for failure in failures:
+        clip_id, stage, error = failure["clip_id"], failure["stage"], failure["error"]
+        reason = error.replace(clip_id, "…") if clip_id else error
+        key = (stage, re.sub(r"\d+", "0", reason))
+        group = groups.setdefault(key, {"stage": stage, "reason": reason, "clips": []})
+        group["clips"].append((clip_id, error))
+    return sorted(groups.values(), key=lambda group: (-len(group["clips"]), group["stage"], group["reason"]))
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share of 1 as percent; a dash where it is unknown, as without any clip."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def duration(seconds: float) -> str:
+    """Like ``0.4 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: float) -> str:
+    """Bytes, like ``3.2 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def number(value: float) -> str:
+    """A count, like ``1 234`` or ``2.1 million``."""
+    return f"{value / 1e6:.3g} million" if value >= 1e6 else f"{value:,.0f}".replace(",", " ")
