@@ -1,0 +1,268 @@
+"""The graph of a manifest: every variant of every stage as a node, with the table that each need gives it.
+
+A node takes tables by kind: of its needs, the one that makes ``frames`` gives it the frames. The clips come by
+themselves from the one Source among its ancestors. Variants of a matrix multiply everything downstream, up to a stage
+that gathers them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from pipeline.errors import ManifestError, PipelineError
+from pipeline.manifest import Manifest, StageSpec, built_stages
+from pipeline.matrix import joined, variant_name, variations
+from pipeline.parameters import Complaint, raise_complaints
+from pipeline.registry import did_you_mean, makers
+from pipeline.stage import MapStage, Source, Stage, WholeStage
+
+Kind = Literal["source", "map", "whole"]
+
+MAX_NODES = 5000
+
+
+class Branch(NamedTuple):
+    """What one variant gives a whole stage."""
+
+    name: str
+    """Like ``modality=rgb``; empty where nothing upstream has variants, or the stage does not gather them."""
+    source: str
+    """The Source node the branch descends from; empty for a stage without any, such as pretrained weights."""
+    inputs: dict[str, str]
+    """Node name by table name."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One variant of one stage."""
+
+    name: str
+    """Like ``train[modality=rgb]``."""
+    spec: str
+    """The stage's name in the manifest."""
+    uses: str
+    """``module:Class``"""
+    stage: Stage
+    inputs: dict[str, tuple[str, ...]]
+    """Node names by table name: several only where the stage gathers. Sources are not among them."""
+    needs: tuple[str, ...]
+    """Names of all nodes it is made from, a Source among them."""
+    source: str
+    """The Source node it descends from, itself for a Source; empty where there is none, or several gathered ones."""
+    variant: dict[str, Any]
+    """Its label on each axis of the matrices it descends from."""
+    variant_name: str
+    kind: Kind
+    branches: tuple[Branch, ...] = ()
+    """For a whole stage: a single one, unless it gathers."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All nodes in topological order, those of the manifest's order first where needs allow."""
+
+    manifest: Manifest
+    nodes: dict[str, Node]
+
+    def ancestors(self, name: str) -> set[str]:
+        """Names of all nodes that a node depends on, directly or not."""
+        found: set[str] = set()
+        for other in reversed(self.nodes):
+            if other == name or other in found:
+                found.update(self.nodes[other].needs)
+        return found
+
+    def descendants(self, name: str) -> set[str]:
+        """Names of all nodes that depend on a node, directly or not."""
+        found: set[str] = set()
+        for other, node in self.nodes.items():
+            if name in node.needs or not found.isdisjoint(node.needs):
+                found.add(other)
+        return found
+
+    def select(self, name: str) -> list[str]:
+        """The nodes a person means by ``train`` (all variants) or ``train[modality=rgb]``. Raises ManifestError."""
+        found = [node.name for node in self.nodes.values() if name in (node.name, node.spec)]
+        if not found:
+            valid = dict.fromkeys(name for node in self.nodes.values() for name in (node.spec, node.name))
+            raise ManifestError(f"{self.manifest.path}: no stage is called '{name}'{did_you_mean(name, valid)}")
+        return found
+
+    def blame(self, name: str, error: PipelineError) -> ManifestError:
+        """The error of a node with the file and line of what is to blame for it."""
+        return self.manifest.blame(self.nodes[name].spec, error)
+
+    def text(self) -> str:
+        """A drawing in plain characters: a line a node, what it makes, its kind and what it needs."""
+        depth: dict[str, int] = {}
+        for name, node in self.nodes.items():
+            depth[name] = max((depth[need] + 1 for need in node.needs), default=0)
+        names = [f"{'  ' * depth[name]}{name}" for name in self.nodes]
+        width = max(map(len, names))
+        lines = []
+        for drawn, node in zip(names, self.nodes.values(), strict=True):
+            specs = [self.nodes[need].spec for need in node.needs]
+            needs = [
+                f"all {specs.count(spec)} of {spec}" if specs.count(spec) > 1 else need
+                for spec, need in dict(zip(specs, node.needs, strict=True)).items()
+            ]
+            arrow = f"  <- {', '.join(needs)}" if needs else ""
+            lines.append(f"{drawn:<{width}}  {node.kind:<6}  {node.stage.makes.name:<11}{arrow}".rstrip())
+        return "\n".join(lines)
+
+    def mermaid(self) -> str:
+        """The drawing for Markdown pages that render Mermaid: sources round, whole stages with double sides."""
+        shapes = {"source": ('(["', '"])'), "map": ('["', '"]'), "whole": ('[["', '"]]')}
+        identifier = {name: f"n{i}" for i, name in enumerate(self.nodes)}
+        lines = ["flowchart LR"]
+        for name, node in self.nodes.items():
+            opening, closing = shapes[node.kind]
+            lines.append(f"    {identifier[name]}{opening}{name}{closing}")
+        for name, node in self.nodes.items():
+            for need in node.needs:
+                lines.append(f"    {identifier[need]} -->|{self.nodes[need].stage.makes.name}| {identifier[name]}")
+        return "\n".join(lines)
+
+
+def build_graph(manifest: Manifest) -> Graph:
+    """Resolve needs, tables and matrices. Raises ManifestError with a line for everything that is wrong."""
+    specs = {spec.name: spec for spec in manifest.stages}
+    raise_complaints(_unknown_needs(manifest, specs))
+    nodes: dict[str, Node] = {}
+    complaints: list[Complaint] = []
+    failed: set[str] = set()
+    for spec in _in_order(manifest, specs):
+        if not failed.isdisjoint(spec.needs):
+            failed.add(spec.name)  # the first error is the one to mend
+            continue
+        try:
+            nodes.update((node.name, node) for node in _nodes_of(manifest, spec, nodes))
+        except _RelationError as wrong:
+            complaints.append(Complaint(manifest.where(wrong.path), f"stage '{spec.name}'{wrong}"))
+            failed.add(spec.name)
+    raise_complaints(complaints)
+    return Graph(manifest, nodes)
+
+
+class _RelationError(Exception):
+    """Something is wrong with a stage's relations: a text that goes on after the stage's name."""
+
+    def __init__(self, spec: StageSpec, text: str, need: str | None = None) -> None:
+        super().__init__(text)
+        self.path: tuple[str | int, ...] = ("stages", spec.name, "needs")
+        if need is not None:
+            self.path = (*self.path, spec.needs.index(need))
+
+
+def _unknown_needs(manifest: Manifest, specs: dict[str, StageSpec]) -> Iterator[Complaint]:
+    for spec in specs.values():
+        for i, need in enumerate(spec.needs):
+            place = manifest.where(("stages", spec.name, "needs", i))
+            if need not in specs:
+                others = [name for name in specs if name != spec.name]
+                hint = did_you_mean(need, others)
+                yield Complaint(place, f"stage '{spec.name}' needs '{need}', which no stage is called{hint}")
+            elif need in spec.needs[:i]:
+                yield Complaint(place, f"stage '{spec.name}' needs '{need}' twice")
+
+
+def _in_order(manifest: Manifest, specs: dict[str, StageSpec]) -> list[StageSpec]:
+    """Topological order that keeps the manifest's own where it can. Raises ManifestError with the path of a cycle."""
+    ordered: dict[str, StageSpec] = {}
+    waiting = dict(specs)
+    while waiting:
+        ready = next((spec for spec in waiting.values() if ordered.keys() >= set(spec.needs)), None)
+        if ready is None:
+            cycle = _cycle(waiting)
+            place = manifest.where(("stages", cycle[0], "needs"))
+            raise ManifestError(f"{place}: stages need each other in a circle: {' → '.join((*cycle, cycle[0]))}")
+        ordered[ready.name] = waiting.pop(ready.name)
+    return list(ordered.values())
+
+
+def _cycle(waiting: dict[str, StageSpec]) -> list[str]:
+    """Names along a cycle; every stage given here needs another one of them."""
+    path: list[str] = []
+    name = next(iter(waiting))
+    while name not in path:
+        path.append(name)
+        name = next(need for need in waiting[name].needs if need in waiting)
+    return path[path.index(name) :]
+
+
+def _nodes_of(manifest: Manifest, spec: StageSpec, nodes: dict[str, Node]) -> Iterator[Node]:
+    """The nodes of one stage: its own variations times the variants of its needs that fit together."""
+    stages, complaints = built_stages(spec, manifest.places, manifest.path)
+    raise_complaints(complaints)
+    needs = [[node for node in nodes.values() if node.spec == need] for need in spec.needs]
+    position = _tables(spec, stages[0], needs, nodes)
+    own = [variation.variant for variation in variations(spec.matrix)]
+
+    def branch(name: str, picked: Sequence[int]) -> Branch:
+        chosen = [variants[i] for variants, i in zip(needs, picked, strict=False)]
+        sources = list(dict.fromkeys(node.source for node in chosen if node.source))
+        if len(sources) > 1:
+            raise _RelationError(spec, f" descends from two sources, {' and '.join(sources)}; clips must come from one")
+        return Branch(name, "".join(sources), {table: chosen[i].name for table, i in position.items()})
+
+    upstream = [[node.variant for node in variants] for variants in needs]
+    found: list[tuple[dict[str, Any], Stage, tuple[Branch, ...]]]
+    if isinstance(stages[0], WholeStage) and stages[0].gathers:
+        branches = tuple(branch(variant_name(variant), picked) for variant, picked in joined(upstream))
+        found = [(variant, stage, branches) for variant, stage in zip(own, stages, strict=True) if branches]
+    else:
+        found = [(variant, stages[picked[-1]], (branch("", picked),)) for variant, picked in joined([*upstream, own])]
+    if not found:
+        raise _RelationError(spec, " has no variant: those of its needs and of its own matrix never agree")
+    if len(found) + len(nodes) > MAX_NODES:
+        raise _RelationError(spec, f" brings the graph to more than {MAX_NODES:,} nodes; make the matrices smaller")
+    for variant, stage, branches in found:
+        yield _node(spec, stage, variant, branches, needs)
+
+
+def _node(
+    spec: StageSpec, stage: Stage, variant: dict[str, Any], branches: tuple[Branch, ...], needs: list[list[Node]]
+) -> Node:
+    suffix = variant_name(variant)
+    name = f"{spec.name}[{suffix}]" if suffix else spec.name
+    kind: Kind = "source" if isinstance(stage, Source) else "map" if isinstance(stage, MapStage) else "whole"
+    inputs = {table: tuple(dict.fromkeys(branch.inputs[table] for branch in branches)) for table in branches[0].inputs}
+    sources = {branch.source for branch in branches}
+    source = name if kind == "source" else "".join(sources) if len(sources) == 1 else ""
+    if kind == "map" and not source:
+        raise _RelationError(spec, " has no source of clips among its ancestors; give it needs that lead to one")
+    used = {need for needs in inputs.values() for need in needs} | sources
+    ordered = tuple(node.name for variants in needs for node in variants if node.name in used)
+    return Node(
+        name, spec.name, spec.uses, stage, inputs, ordered, source, variant, suffix, kind,
+        branches if kind == "whole" else (),
+    )  # fmt: skip
+
+
+def _tables(spec: StageSpec, stage: Stage, needs: list[list[Node]], nodes: dict[str, Node]) -> dict[str, int]:
+    """For each table that the stage takes from a need, the need's position; clips come by themselves."""
+    if isinstance(stage, Source) and needs:
+        raise _RelationError(spec, " lists clips and needs nothing; leave its needs out")
+    position: dict[str, int] = {}
+    taken = [table.name for table in (*stage.takes, *stage.may_take)]
+    for i, (need, *_) in enumerate(needs):
+        made = need.stage.makes.name
+        if need.kind == "source":
+            continue
+        if made not in taken:
+            takes = f"it takes {', '.join(taken)}" if taken else "it takes nothing but clips"
+            raise _RelationError(spec, f" does not take '{made}', which '{need.spec}' makes; {takes}", need.spec)
+        if made in position:
+            other = spec.needs[position[made]]
+            raise _RelationError(spec, f" needs '{other}' and '{need.spec}', which both make '{made}'", need.spec)
+        position[made] = i
+    for table in stage.takes:
+        if table.name not in position and table.name != "clips":
+            here = dict.fromkeys(node.spec for node in nodes.values() if node.stage.makes.name == table.name)
+            hint = f"; add '{next(iter(here))}' to its needs" if here else _like(makers(table.name))
+            raise _RelationError(spec, f" needs a stage that makes '{table.name}'{hint}")
+    return position
+
+
+def _like(names: list[str]) -> str:
+    return f" (like '{names[0]}')" if names else ""

@@ -1,0 +1,151 @@
+"""What a manifest is put together from: the files it extends, options of the command line, and the environment.
+
+All of it is done on plain values, with the place of every value kept, before anything is checked.
+"""
+
+import copy
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ManifestError
+from pipeline.parameters import Complaint
+from pipeline.registry import did_you_mean
+from pipeline.yaml_lines import KeyPath, Located, Place, parse_yaml, read_yaml
+
+MAX_FILES = 50
+
+
+def read_layers(path: Path, origin: str) -> Located:
+    """A manifest merged onto all that it extends. Raises ManifestError with file and line."""
+    return _read(path, origin, (), [])
+
+
+def _read(path: Path, origin: str, above: tuple[str, ...], files: list[str]) -> Located:
+    """A manifest merged onto all that it extends."""
+    files.append(origin)
+    if len(files) > MAX_FILES:
+        raise ManifestError(f"{above[0]}: extends more than {MAX_FILES} manifests")
+    values, places = read_yaml(path, origin)
+    if not isinstance(values, dict):
+        what = "is empty" if values is None else "must be a mapping with the key 'stages'"
+        raise ManifestError(f"{origin}:{places[()].line if places else 1}: {what}")
+    extends = values.pop("extends", None)
+    bases = [extends] if isinstance(extends, str) else [] if extends is None else extends
+    place = places.get(("extends",), Place(origin))
+    if not isinstance(bases, list) or not all(isinstance(base, str) and base for base in bases):
+        raise ManifestError(f"{place}: 'extends' should be a path or a list of paths")
+    merged = Located({}, {})
+    for base in bases:
+        below = os.path.normpath(path.parent / base)
+        if below in (*above, origin):
+            chain = " → ".join((*above, origin, below))
+            raise ManifestError(f"{place}: 'extends' goes in a circle: {chain}")
+        if not Path(below).is_file():
+            near = did_you_mean(Path(below).name, [file.name for file in Path(below).parent.glob("*.y*ml")], most=0)
+            raise ManifestError(f"{place}: 'extends': no such file: {below}{near}")
+        _merge(merged, _read(Path(below), below, (*above, origin), files))
+    _merge(merged, Located(values, places))
+    return merged
+
+
+def _merge(base: Located, over: Located) -> None:
+    """Put a manifest's values and places over those of ``base``, in place."""
+
+    def put(old: dict[str, Any], new: dict[str, Any], path: KeyPath) -> None:
+        for key, value in new.items():
+            here = (*path, key)
+            is_stage = len(here) == 2 and here[0] == "stages"
+            if isinstance(value, dict) and isinstance(old.get(key), dict):
+                if is_stage and value.get("uses", old[key].get("uses")) != old[key].get("uses", key):
+                    old[key].pop("with", None)
+                    old[key].pop("matrix", None)
+                put(old[key], value, here)
+            elif is_stage and value is None and key in old:
+                del old[key]
+            else:
+                old[key] = copy.deepcopy(value)
+                for known in [known for known in base.places if known[: len(here)] == here]:
+                    del base.places[known]
+                base.places.update({known: place for known, place in over.places.items() if known[: len(here)] == here})
+
+    put(base.value, over.value, ())
+
+
+def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, heads: Sequence[str]) -> None:
+    """Set one ``train.epochs=2``, short for ``stages.train.with.epochs=2``, or one of ``heads``, the keys at the top."""
+    place = Place(f"--set {option}")
+    name, equals, text = option.partition("=")
+    path = name.strip().split(".")
+    if not equals or not all(path):
+        raise ManifestError(f"{place}: write STAGE.PARAMETER=VALUE")
+    stages = values.get("stages")
+    names = list(stages) if isinstance(stages, dict) else []
+    if path[0] in names:
+        if len(path) == 1:
+            raise ManifestError(f"{place}: name a parameter of the stage: {path[0]}.PARAMETER=VALUE")
+        path = ["stages", path[0], "with", *path[1:]]
+    elif not (len(path) == 1 and path[0] in heads) and path[0] != "stages":
+        raise ManifestError(f"{place}: no stage or key is called '{path[0]}'{did_you_mean(path[0], [*names, *heads])}")
+    inner = values
+    for i, step in enumerate(path[:-1]):
+        if not isinstance(inner.get(step), dict):
+            inner[step] = {}
+            places.setdefault(tuple(path[: i + 1]), place)
+        inner = inner[step]
+    inner[path[-1]] = parse_yaml(text, place.origin, numbered=False).value
+    for known in [known for known in places if known[: len(path)] == tuple(path)]:
+        del places[known]
+    places[tuple(path)] = place
+
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_]\w*)(?P<default>:-[^{}]*)?\}|\$\{")
+
+
+def expand(
+    values: dict[str, Any], places: Mapping[KeyPath, Place], origin: str, environ: Mapping[str, str]
+) -> Iterator[Complaint]:
+    """Replace ``${NAME}`` in all strings, in place; the text put in is not looked at again."""
+    for path, text in list(strings_of(values, ())):
+        wrong: list[str] = []
+
+        def replacement(match: re.Match[str], wrong: list[str] = wrong) -> str:
+            if match[0] == "$${":
+                return "${"
+            name, default = match["name"], match["default"]
+            if name is None:
+                wrong.append("'${' opens no variable; write ${NAME}, ${NAME:-default}, or $${ for the text itself")
+            elif environ.get(name):
+                return environ[name]
+            elif default is not None:
+                return str(default[2:])
+            else:
+                near = did_you_mean(name, environ, most=0)
+                wrong.append(f"environment variable {name} is not set{near or f'; export {name}=…'}")
+            return match[0]
+
+        expanded = _REFERENCE.sub(replacement, text)
+        yield from (Complaint(place_of(places, path, origin), text) for text in wrong)
+        inner: Any = values
+        for step in path[:-1]:
+            inner = inner[step]
+        inner[path[-1]] = expanded
+
+
+def strings_of(values: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Every text below, with its path; keys are left out."""
+    if isinstance(values, str):
+        yield path, values
+    elif isinstance(values, dict | list):
+        for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+            yield from strings_of(value, (*path, key))
+
+
+def place_of(places: Mapping[KeyPath, Place], path: KeyPath, origin: str) -> Place:
+    """The place of a path, or of the nearest known path above it."""
+    for length in range(len(path), -1, -1):
+        if path[:length] in places:
+            return places[path[:length]]
+    return Place(origin)

@@ -1,0 +1,240 @@
+"""Manifests: YAML files that say which stages to run on what, with what parameters.
+
+    name: demo                            # of the run's folder; the file's name unless given
+    extends: base/paper.yaml              # one or several manifests this one changes; paths relative to this file
+    store: store                          # where results go: a folder, or any URL that fsspec opens
+    stages:
+      index:  {uses: folder, with: {root: "${VIDEOS}"}}
+      decode: {needs: index, with: {frames: 12}}
+      cache:  {needs: [decode]}
+
+Mappings of an extended manifest are merged key by key, everything else is replaced; a stage set to null is removed, and
+one that changes its ``uses`` starts with no parameters. ``${NAME}`` and ``${NAME:-default}`` come from the environment,
+``$${`` is a literal ``${``.
+"""
+
+import copy
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from pipeline.errors import ManifestError, PipelineError
+from pipeline.layers import expand, override, place_of, read_layers, strings_of
+from pipeline.matrix import applied, variations
+from pipeline.parameters import Complaint, checked, raise_complaints
+from pipeline.registry import load_stage, resolve
+from pipeline.stage import Stage
+from pipeline.yaml_lines import KeyPath, Place
+
+
+class Head(BaseModel):
+    """The keys at the top of a manifest."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    name: str
+    """Name of the run and of its folder below ``runs``."""
+    description: str = ""
+    """One line for people."""
+    extends: str | list[str] | None = None
+    """Manifests this one builds on."""
+    store: str = Field("store", min_length=1)
+    """Where results are kept: a folder, or a URL such as ``s3://bucket/store``."""
+    runs: str = Field("runs", min_length=1)
+    """The folder of the runs' own folders."""
+    partition: int = Field(32, ge=1, le=100_000)
+    """Mean number of clips a partition."""
+    max_failed: float = Field(0.05, ge=0, le=1)
+    """Share of clips that may fail before the whole run counts as failed."""
+    stages: dict[str, Any] = Field(min_length=1)
+    """The stages by the name this manifest gives them."""
+
+    @field_validator("name")
+    @classmethod
+    def _fit_for_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise ValueError(f"{name!r} cannot name a folder; use letters, digits, '.', '_' and '-'")
+        return name
+
+
+class Body(BaseModel):
+    """The keys of one stage."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    uses: str | None = None
+    """A stage of the package, or ``package.module:Class``; the stage's own name unless given."""
+    needs: str | list[str] = []
+    """Stages whose results this one takes."""
+    parameters: dict[str, Any] | None = Field(None, alias="with")
+    """The stage's parameters."""
+    matrix: dict[str, Any] | None = None
+    """Settings to multiply the stage by (see ``pipeline.matrix``)."""
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One stage as the manifest has it, everything expanded."""
+
+    name: str
+    uses: str
+    """``module:Class``"""
+    needs: tuple[str, ...]
+    parameters: dict[str, Any]
+    matrix: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest that is right in itself: known keys, known stages, valid parameters. Relations: ``pipeline.graph``."""
+
+    name: str
+    path: str
+    store: str
+    runs: str
+    partition: int
+    max_failed: float
+    stages: tuple[StageSpec, ...]
+    resolved: dict[str, Any]
+    """Everything expanded, as plain JSON values: what ``manifest_from_dict`` reads."""
+    places: dict[KeyPath, Place] = field(repr=False, compare=False)
+
+    def where(self, path: KeyPath) -> Place:
+        """The place of a value by its path from the top, or of the nearest thing around it."""
+        return place_of(self.places, path, self.path)
+
+    def blame(self, stage: str, error: PipelineError) -> ManifestError:
+        """The error with the place of the stage's parameter that it quotes, or of the stage itself."""
+        spec = next(spec for spec in self.stages if spec.name == stage)
+        top = ("stages", stage)
+        quoted = [path for path, value in strings_of(spec.parameters, ()) if value and value in str(error)]
+        place = self.where((*top, "with", *quoted[0]) if quoted else top)
+        return ManifestError(f"{place}: stage '{stage}': {error}")
+
+
+def load_manifest(
+    path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> Manifest:
+    """Read a manifest with all it extends, then ``overrides`` such as ``train.epochs=2``, then the environment.
+
+    Raises ManifestError with one line for each thing that is wrong. No stage is run, and no code but that of the
+    stages' own files is imported.
+    """
+    origin = os.path.normpath(path)
+    values, places = read_layers(Path(origin), origin)
+    values.setdefault("name", Path(origin).name.partition(".")[0])
+    heads = [key for key in Head.model_fields if key not in ("extends", "stages")]
+    for option in overrides:
+        override(values, places, option, heads)
+    complaints = list(expand(values, places, origin, os.environ if environ is None else environ))
+    return _checked_manifest(values, places, origin, complaints)
+
+
+def manifest_from_dict(resolved: Mapping[str, Any], origin: str) -> Manifest:
+    """A manifest from what ``Manifest.resolved`` held. ``origin``: where it came from, for error texts."""
+    return _checked_manifest(copy.deepcopy(dict(resolved)), {}, origin, [])
+
+
+def built_stages(spec: StageSpec, places: Mapping[KeyPath, Place], origin: str) -> tuple[list[Stage], list[Complaint]]:
+    """One instance of the stage for each variation of its matrix, in order; or what is wrong."""
+    top = ("stages", spec.name)
+    subject = f"stage '{spec.name}': "
+    try:
+        cls = load_stage(spec.uses)
+    except ManifestError as error:
+        key = (*top, "uses")
+        return [], [Complaint(place_of(places, key, origin), f"{subject}{error}")]
+    try:
+        combinations = variations(spec.matrix)
+    except ValueError as error:
+        return [], [Complaint(place_of(places, (*top, "matrix"), origin), f"{subject}{error}")]
+    stages, complaints = [], []
+    for variation in combinations:
+
+        def where(path: KeyPath, axis_of: dict[str, str] = variation.axis_of) -> Place:
+            for parameter, axis in axis_of.items():
+                if path and tuple(parameter.split("."))[: len(path)] == path[: len(parameter.split("."))]:
+                    return place_of(places, (*top, "matrix", axis), origin)
+            return place_of(places, (*top, "with", *path), origin)
+
+        for parameter in variation.parameters:
+            set_at = places.get((*top, "with", *parameter.split(".")))
+            if set_at is not None and not set_at.line:
+                complaints.append(Complaint(set_at, f"{subject}'{parameter}' is set by the matrix"))
+        values = applied(spec.parameters, variation.parameters)
+        stage, wrong = checked(cls, values, where, subject)
+        complaints += wrong
+        if stage is not None:
+            stages.append(stage)
+            complaints += _missing_files(stage, values, where, subject)
+    return stages, complaints
+
+
+def _checked_manifest(
+    values: dict[str, Any], places: dict[KeyPath, Place], origin: str, complaints: list[Complaint]
+) -> Manifest:
+    """Check everything that can be said of each stage by itself, and raise all that is wrong at once."""
+
+    def where(path: KeyPath) -> Place:
+        return place_of(places, path, origin)
+
+    def report(found: list[Complaint]) -> None:
+        unset = {complaint.place for complaint in complaints}  # what stands there is not yet the value to check
+        complaints.extend(complaint for complaint in found if complaint.place not in unset)
+
+    head, wrong = checked(Head, values, where, noun="key")
+    report(wrong)
+    specs = []
+    stages = values.get("stages")
+    for name, body in stages.items() if isinstance(stages, dict) else ():
+        spec, wrong = _spec(name, body, where)
+        report(wrong)
+        if spec is not None:
+            report(built_stages(spec, places, origin)[1])
+            specs.append(spec)
+    raise_complaints(complaints)
+    assert head is not None
+    resolved = head.model_dump(exclude={"extends", "stages"}) | {
+        "stages": {
+            spec.name: {"uses": spec.uses, "needs": list(spec.needs), "with": spec.parameters}
+            | ({"matrix": spec.matrix} if spec.matrix else {})
+            for spec in specs
+        }
+    }
+    return Manifest(
+        head.name, origin, head.store, head.runs, head.partition, head.max_failed, tuple(specs), resolved, places
+    )
+
+
+def _spec(name: str, body: Any, where: Any) -> tuple[StageSpec | None, list[Complaint]]:
+    """The stage with its class named, or what is wrong with its keys."""
+    top: KeyPath = ("stages", name)
+    subject = f"stage '{name}': "
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+        return None, [Complaint(where(top), f"'{name}' cannot name a stage; use letters, digits, '_' and '-'")]
+    if not isinstance(body, dict):
+        return None, [Complaint(where(top), f"{subject}should be a mapping of uses, needs and with, or {{}}")]
+    made, wrong = checked(Body, body, lambda path: where((*top, *path)), subject, "key")
+    if made is None:
+        return None, wrong
+    try:
+        uses = resolve(made.uses or name)
+    except ManifestError as error:
+        return None, [Complaint(where((*top, "uses")), f"{subject}{error}")]
+    needs = (made.needs,) if isinstance(made.needs, str) else tuple(made.needs)
+    return StageSpec(name, uses, needs, made.parameters or {}, made.matrix or {}), []
+
+
+def _missing_files(stage: Stage, values: dict[str, Any], where: Any, subject: str) -> list[Complaint]:
+    """Complaints about files named by parameters that are not there."""
+    missing = {str(file.absolute()) for file in stage.files() if not file.exists()}
+    return [
+        Complaint(where(path), f"{subject}'{'.'.join(map(str, path))}': no such file: {text}")
+        for path, text in strings_of(values, ())
+        if str(Path(text).expanduser().absolute()) in missing
+    ]

@@ -1,0 +1,113 @@
+"""``matrix:`` multiplies a stage: one variant for each combination of settings, as in ablation tables.
+
+    train:
+      needs: cache
+      matrix:
+        modality: [rgb, pose, rgb+pose]          # one parameter; dotted where nested: model.width
+        size:                                    # or labels, each setting several parameters at once
+          small: {model.width: 32, epochs: 10}
+          large: {model.width: 64, epochs: 20}
+
+Variants of two stages fit together if they agree in every axis that both have.
+"""
+
+import copy
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+MAX_VARIANTS = 1000
+
+
+class Setting(NamedTuple):
+    """One point on an axis: what it is called there, and the parameters (by dotted name) that it sets."""
+
+    label: Any
+    parameters: dict[str, Any]
+
+
+class Variation(NamedTuple):
+    """One combination: its label on each axis, and all parameters it sets, each with the axis that sets it."""
+
+    variant: dict[str, Any]
+    parameters: dict[str, Any]
+    axis_of: dict[str, str]
+
+
+def variations(matrix: Mapping[str, Any]) -> list[Variation]:
+    """All combinations, in the order written; a single empty one without a matrix. Raises ValueError for people."""
+    axes = {name: _settings(name, values) for name, values in matrix.items()}
+    count = 1
+    for settings in axes.values():
+        count *= len(settings)
+    if count > MAX_VARIANTS:
+        raise ValueError(f"the matrix has {count:,} combinations; at most {MAX_VARIANTS:,} are allowed")
+    found = []
+    for combination in itertools.product(*axes.values()):
+        variation = Variation({}, {}, {})
+        for axis, setting in zip(axes, combination, strict=True):
+            variation.variant[axis] = setting.label
+            for parameter, value in setting.parameters.items():
+                if parameter in variation.axis_of:
+                    raise ValueError(f"axes '{variation.axis_of[parameter]}' and '{axis}' both set '{parameter}'")
+                variation.parameters[parameter] = value
+                variation.axis_of[parameter] = axis
+        found.append(variation)
+    names = [variant_name(variation.variant) for variation in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two combinations are both called '{name}'")
+    return found
+
+
+def applied(parameters: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of ``parameters`` with the settings put in at their dotted names."""
+    result = copy.deepcopy(dict(parameters))
+    for name, value in settings.items():
+        *path, last = name.split(".")
+        inner = result
+        for step in path:
+            if not isinstance(inner.get(step), dict):
+                inner[step] = {}
+            inner = inner[step]
+        inner[last] = copy.deepcopy(value)
+    return result
+
+
+def joined(choices: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[tuple[dict[str, Any], tuple[int, ...]]]:
+    """Pick one variant from each list so that all agree on shared axes: (their union, the index picked in each)."""
+    for picked in itertools.product(*(range(len(variants)) for variants in choices)):
+        union: dict[str, Any] = {}
+        if all(_agree(union, variants[i]) for variants, i in zip(choices, picked, strict=True)):
+            yield union, picked
+
+
+def variant_name(variant: Mapping[str, Any]) -> str:
+    """``modality=rgb,width=32``: fit for a node's name and for a folder's."""
+    short = [axis.rpartition(".")[2] for axis in variant]
+    return ",".join(
+        f"{last if short.count(last) == 1 else axis}={_text(value)}"
+        for (axis, value), last in zip(variant.items(), short, strict=True)
+    )
+
+
+def _settings(axis: str, values: Any) -> list[Setting]:
+    if isinstance(values, Mapping) and values and all(isinstance(value, Mapping) for value in values.values()):
+        return [Setting(label, dict(parameters)) for label, parameters in values.items()]
+    if isinstance(values, list) and values and not any(isinstance(value, Mapping) for value in values):
+        return [Setting(value, {axis: value}) for value in values]
+    raise ValueError(
+        f"'{axis}' should be a list of values, or a mapping of labels to parameters such as {{a: {{x: 1}}}}"
+    )
+
+
+def _agree(union: dict[str, Any], variant: Mapping[str, Any]) -> bool:
+    """Add a variant to the union; False where they differ on an axis."""
+    return all(union.setdefault(axis, value) == value for axis, value in variant.items())
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return re.sub(r"[^\w.+-]+", "-", text).strip("-") or "-"

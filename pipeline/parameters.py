@@ -1,0 +1,163 @@
+"""Checks values against a pydantic model and says what is wrong as one line each, with file, line and nearest name."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import ManifestError
+from pipeline.registry import did_you_mean
+from pipeline.yaml_lines import KeyPath, Place
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Complaint(NamedTuple):
+    """One thing that is wrong, and where it was written."""
+
+    place: Place
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
+def raise_complaints(complaints: Iterable[Complaint]) -> None:
+    """Raise one ManifestError with a line for each complaint, in the order of files and lines; return if none."""
+    unique = sorted(set(complaints))
+    if unique:
+        raise ManifestError("\n".join(map(str, unique)))
+
+
+def checked(
+    model: type[M],
+    values: Mapping[str, Any],
+    where: Callable[[KeyPath], Place],
+    subject: str = "",
+    noun: str = "parameter",
+) -> tuple[M | None, list[Complaint]]:
+    """An instance of ``model``, or None and what is wrong.
+
+    where: the place of a value by its path within ``values``. subject: opens each text, like ``stage 'decode': ``.
+    """
+    try:
+        made = model.model_validate(values)
+    except ValidationError as error:
+        return None, [Complaint(where(path), subject + text) for path, text in _texts(model, values, error, noun)]
+    wrong = [
+        Complaint(where(path), f"{subject}'{_dotted(path)}' should not be true or false")
+        for path in _misplaced_booleans(values, made, ())
+    ]
+    return (None, wrong) if wrong else (made, [])
+
+
+def _texts(model: type[BaseModel], values: Any, error: ValidationError, noun: str) -> Iterator[tuple[KeyPath, str]]:
+    """(path, text) for each wrong value; the several errors of a union become one text."""
+    wanted: dict[KeyPath, list[str]] = {}
+    given: dict[KeyPath, Any] = {}
+    for detail in error.errors(include_url=False):
+        path, kind = _real_path(detail["loc"], values), detail["type"]
+        message = _plain(detail["msg"])
+        if kind == "extra_forbidden":
+            yield path, f"unknown {noun} '{_dotted(path)}'{did_you_mean(str(path[-1]), _fields(model, path[:-1]))}"
+        elif kind == "missing":
+            yield path, f"{noun} '{_dotted((*path, detail['loc'][-1]))}' is missing"
+        elif kind in ("value_error", "assertion_error"):
+            text = str(detail["ctx"]["error"])
+            yield path, f"'{_dotted(path)}': {text}" if path else text
+        elif kind == "path_not_file":
+            yield path, f"'{_dotted(path)}': no such file: {detail['input']}"
+        elif kind == "path_not_directory":
+            yield path, f"'{_dotted(path)}': no such folder: {detail['input']}"
+        elif message.startswith("Input should be "):
+            wanted.setdefault(path, []).append(message.removeprefix("Input should be ") + _nearest(detail))
+            given[path] = detail["input"]
+        else:
+            yield path, f"'{_dotted(path)}': {message}"
+    for path, kinds in wanted.items():
+        yield path, f"'{_dotted(path)}' should be {' or '.join(dict.fromkeys(kinds))}, not {_shown(given[path])}"
+
+
+_PLAIN = {
+    "a valid integer": "an integer",
+    "a valid string": "a text",
+    "a valid tuple": "a list",
+    "a valid list": "a list",
+    "a valid dictionary": "a mapping",
+    "a valid boolean": "true or false",
+    "Input is not a valid path": "Input should be a path",
+}
+
+
+def _plain(message: str) -> str:
+    """Pydantic's message in the words of a manifest."""
+    message = re.sub(r", (unable to|got a number|unable) .*| for <class .*|, error .*", "", message)
+    for theirs, ours in _PLAIN.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
+def _nearest(detail: Any) -> str:
+    """``(did you mean 'rgb'?)`` for a misspelled choice."""
+    if detail["type"] != "literal_error" or not isinstance(detail["input"], str):
+        return ""
+    choices = detail["ctx"]["expected"].replace(" or ", ", ").split(", ")
+    hint = did_you_mean(detail["input"], [choice.strip("'") for choice in choices], most=0)
+    return f" ({hint.removeprefix('; ')})" if hint else ""
+
+
+def _real_path(loc: KeyPath, values: Any) -> KeyPath:
+    """The part of pydantic's location that exists in the values: names of union members and missing keys are not."""
+    path: list[str | int] = []
+    for step in loc:
+        if (isinstance(values, Mapping) and step in values) or (
+            isinstance(values, Sequence) and not isinstance(values, str) and isinstance(step, int)
+        ):
+            values = values[step]
+        else:
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
+    """Names that are valid at a path inside a model."""
+    models = [model]
+    for step in path:
+        below = [field for model in models for name, field in model.model_fields.items() if name == step]
+        if below:  # an index into a list names no field and stays at the models found so far
+            models = [found for field in below for found in _models_in(field.annotation)]
+    return [field.alias or name for model in models for name, field in model.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
+
+
+def _misplaced_booleans(raw: Any, made: Any, path: KeyPath) -> Iterator[KeyPath]:
+    """Paths of true and false that pydantic took for 1 and 0."""
+    if isinstance(raw, bool):
+        if isinstance(made, int | float) and not isinstance(made, bool):
+            yield path
+    elif isinstance(raw, Mapping):
+        for key, value in raw.items():
+            below = made.get(key) if isinstance(made, Mapping) else getattr(made, str(key), None)
+            yield from _misplaced_booleans(value, below, (*path, key))
+    elif isinstance(raw, list) and isinstance(made, Sequence):
+        for i, (value, below) in enumerate(zip(raw, made, strict=False)):
+            yield from _misplaced_booleans(value, below, (*path, i))
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    return ".".join(map(str, path))
+
+
+def _shown(value: Any) -> str:
+    text = (
+        {True: "true", False: "false", None: "null"}[value] if value is None or isinstance(value, bool) else repr(value)
+    )
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,102 @@
+"""Finds stage classes by what a manifest says under ``uses``: a name of the package's own stages, or a user's class."""
+
+import difflib
+import importlib
+import importlib.metadata
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.errors import ManifestError
+from pipeline.stage import Stage
+
+DISTRIBUTION = "action-pipeline"
+
+
+def known_stages() -> dict[str, str]:
+    """Names a manifest can use, each with its ``module:Class``."""
+    return dict(importlib.import_module("stages").STAGES)
+
+
+def resolve(uses: str) -> str:
+    """The ``module:Class`` that ``uses`` means. Raises ManifestError for an unknown name; imports no stage."""
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", uses):
+        return uses
+    stages = known_stages()
+    if uses not in stages:
+        hint = did_you_mean(uses, stages)
+        raise ManifestError(f"no stage is called '{uses}'{hint or '; your own are given as package.module:Class'}")
+    return stages[uses]
+
+
+def load_stage(target: str) -> type[Stage]:
+    """Import ``module:Class``. Raises ManifestError saying what is missing and which extra has it."""
+    module_name, class_name = target.split(":")
+    make_current_folder_importable()
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or module_name
+        if module_name == missing or module_name.startswith(f"{missing}."):
+            raise ManifestError(f"module '{module_name}' of '{target}' was not found from {Path.cwd()}") from None
+        raise ManifestError(f"'{target}' needs the package '{missing}'{how_to_get(missing)}") from None
+    except Exception as error:
+        raise ManifestError(f"'{target}' cannot be imported: {type(error).__name__}: {error}") from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+        raise ManifestError(f"module '{module_name}' has no class '{class_name}'{did_you_mean(class_name, classes)}")
+    if not issubclass(found, Stage):
+        raise ManifestError(f"'{target}' is no stage: it must be a Source, MapStage or WholeStage of pipeline.stage")
+    return found
+
+
+def make_current_folder_importable() -> None:
+    """Let a user's own modules be found beside the manifest's data, as ``python -m`` does; ours keep precedence."""
+    folder = str(Path.cwd())
+    if folder not in sys.path and "" not in sys.path:
+        sys.path.append(folder)
+
+
+def makers(table: str) -> list[str]:
+    """Names of the package's stages that make a table; those that cannot be imported are passed over."""
+    names = []
+    for name, target in known_stages().items():
+        try:
+            stage = load_stage(target)
+        except ManifestError:
+            continue
+        if stage.makes.name == table:
+            names.append(name)
+    return names
+
+
+def did_you_mean(name: str, valid: Iterable[str], most: int = 20) -> str:
+    """``; did you mean 'frames'?``, or the valid names where none is near and they are few, or nothing."""
+    names = list(valid)
+    lowered = {other.lower(): other for other in names}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean '{lowered[close[0]]}'?"
+    return f"; there are: {', '.join(names)}" if 0 < len(names) <= most else ""
+
+
+def how_to_get(module: str) -> str:
+    """``; pip install 'action-pipeline[onnx]'`` for a package of one of our extras, else a plain hint."""
+    extra = extras().get(module.partition(".")[0])
+    return f"; pip install '{DISTRIBUTION}[{extra}]'" if extra else "; install it in this environment"
+
+
+def extras() -> dict[str, str]:
+    """Optional packages, each with the extra of this distribution that installs it."""
+    try:
+        requirements = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    found: dict[str, str] = {}
+    for requirement in requirements:
+        match = re.match(r"""([\w.-]+).*;.*extra == ['"](\w+)['"]""", requirement)
+        if match and match[1] != DISTRIBUTION and match[2] != "test":
+            found[match[1]] = match[2]
+    return found
