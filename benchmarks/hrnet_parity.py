@@ -3,8 +3,8 @@
     python benchmarks/hrnet_parity.py FOLDER
 
 FOLDER holds ``hrnet_w32_256x192.npz`` and ``hrnet_w48_384x288.npz``: heatmaps that MMPose computed, and the names and
-shapes of its parameters, whose values follow from the names by ``parameter``. Each network is written as a checkpoint in
-MMPose's naming, read back by the pose stage's own loader, and compared. The last line is the largest relative error.
+shapes of its parameters, whose values follow from the names by ``parameter``. Each network is written as a checkpoint
+in MMPose's naming, read back by the pose stage's own loader, and compared. The last line is the largest relative error.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python benchmarks/pose_coco.py FOLDER [--weights MODEL.onnx] [--flip-test]
 
-FOLDER holds a COCO keypoint annotation file ``test_coco.json`` and its images. The boxes are the annotated ones, so that
-the figure is the estimator's and the top-down arithmetic's alone. The last line is ``AP … AP50 …`` (object keypoint
-similarity, as COCO defines them: https://cocodataset.org/#keypoints-eval).
+FOLDER holds a COCO keypoint annotation file ``test_coco.json`` and its images. The boxes are the annotated ones, so
+that the figure is the estimator's and the top-down arithmetic's alone. The last line is ``AP … AP50 …``, over object
+keypoint similarity as COCO defines it (https://cocodataset.org/#keypoints-eval).
 """
 
 import argparse

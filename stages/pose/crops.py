@@ -16,7 +16,7 @@ PADDING = 1.25
 
 
 def person_regions(boxes: np.ndarray, input_size: tuple[int, int], padding: float = PADDING) -> np.ndarray:
-    """Regions [N,4] (x, y, width, height) around boxes [N,4], with the aspect ratio of ``input_size`` (height, width)."""
+    """Regions [N,4] (x, y, width, height) around boxes [N,4], in the aspect ratio of ``input_size`` (height, width)."""
     aspect = input_size[1] / input_size[0]
     center = (boxes[:, :2] + boxes[:, 2:4]) / 2
     width, height = (boxes[:, 2:4] - boxes[:, :2]).T

@@ -1,15 +1,10 @@
 """Top-down pose estimators: networks that put out a heatmap for each joint of the one person in a crop."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from pipeline.errors import StageError
 from recognizer.skeletons import Layout
-
-if TYPE_CHECKING:
-    import torch
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
@@ -31,21 +26,3 @@ def normalized(crops: np.ndarray) -> np.ndarray:
     """RGB crops uint8 [B,h,w,3] as float32 [B,3,h,w] with ImageNet's mean and standard deviation."""
     pixels = (crops.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-
-
-def weights_file(path: Path) -> Path:
-    """``path`` itself; a StageError where there is no such file."""
-    if not path.is_file():
-        raise StageError(f"weights file {path} not found (looked in {Path.cwd()} for relative paths)")
-    return path
-
-
-def torch_device(device: str) -> "torch.device":
-    """The device that ``auto`` stands for: the first GPU, else the CPU."""
-    import torch
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise StageError("device: cuda, but PyTorch finds no GPU here. Use device: auto, or install a driver")
-    return torch.device(device)

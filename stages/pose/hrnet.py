@@ -32,7 +32,9 @@ class HRNet(nn.Module):
 
     def __init__(self, body: str, joints: int) -> None:
         super().__init__()
-        self.backbone = timm.create_model(body, pretrained=False, features_only=True, feature_location="", out_indices=(1,))
+        self.backbone = timm.create_model(
+            body, pretrained=False, features_only=True, feature_location="", out_indices=(1,)
+        )
         last = self.backbone.stage4[-1]
         last.fuse_layers = last.fuse_layers[:1]  # pose networks end in one branch, and checkpoints hold only that one
         self.final_layer = nn.Conv2d(self.backbone.feature_info.channels()[0], joints, kernel_size=1)

@@ -16,7 +16,11 @@ class _Waiting(NamedTuple):
 
 
 class CropQueue:
-    """Collects the crops of people and writes each one's keypoints where the caller asked for them."""
+    """Collects the crops of people and writes each one's keypoints where the caller asked for them.
+
+    The last batch is filled up with empty crops: a network's rounding depends on the size of its batches, and a
+    skeleton must not depend on what else happened to be estimated with it.
+    """
 
     def __init__(self, estimator: Estimator, batch: int, flip_test: bool) -> None:
         self.estimator = estimator
@@ -47,12 +51,13 @@ class CropQueue:
             self._waiting.clear()
 
     def _estimate(self, waiting: list[_Waiting]) -> None:
-        crops = np.stack([one.crop for one in waiting])
+        crops = np.zeros((self.batch, *self.estimator.input_size, 3), np.uint8)
+        crops[: len(waiting)] = [one.crop for one in waiting]
         heatmaps = self.estimator.heatmaps(crops)
         if self.flip_test:
             flipped = self.estimator.heatmaps(np.ascontiguousarray(crops[:, :, ::-1]))
             heatmaps = (heatmaps + mirrored(flipped, self.estimator.layout.flip)) / 2
-        places, scores = decode(heatmaps)
+        places, scores = decode(heatmaps[: len(waiting)])
         pixels = to_frame(places, np.stack([one.region for one in waiting]), heatmaps.shape[2:])
         for one, xy, score in zip(waiting, pixels, scores, strict=True):
             one.keypoints[:, :2] = xy
