@@ -1,7 +1,8 @@
 """The tables that cross between stages: the map of the data's way through the house.
 
     clips ──decode──▶ frames ──pose──▶ skeletons ──cache──▶ shards ──train──▶ models ──predict──▶ predictions
-                                                                                  ──evaluate──▶ metrics ──report──▶ reports
+                                                       predictions ──evaluate──▶ metrics ──report──▶ reports
+                                                       predictions ──recognitions──▶ recognitions
 
 Tensors are ``large_binary`` in C order, with their shape beside them where it varies. Keypoints are float16, because
 they are relative to the frame (0 the left or top edge, 1 the right or bottom one): a step is below 1/2000 of the frame.
@@ -61,7 +62,10 @@ SKELETONS = Table(
         [
             ("clip_id", pa.string()),
             ("error", pa.string()),
-            ("keypoints", pa.large_binary()),  # float16 M,T,R,3: x, y relative to the frame, score in [0, 1]; 0 = missing
+            (
+                "keypoints",
+                pa.large_binary(),
+            ),  # float16 M,T,R,3: x, y relative to the frame, score in [0, 1]; 0 = missing
             ("persons", pa.int32()),  # M: best tracks first; 0 where nobody was found in any frame
             ("layout", pa.string()),  # name of a layout in recognizer.skeletons: gives R
             ("estimator", pa.string()),  # "ground truth" or the estimator's name
@@ -92,7 +96,10 @@ MODELS = Table(
         [
             ("config", pa.string()),  # config.json of the recognizer
             ("weights", pa.large_binary()),  # model.safetensors
-            ("history", pa.string()),  # JSON list, one object an epoch: epoch, loss, accuracy, lr, val_loss, val_accuracy
+            (
+                "history",
+                pa.string(),
+            ),  # JSON list, one object an epoch: epoch, loss, accuracy, lr, val_loss, val_accuracy
         ]
     ),
 )
@@ -113,7 +120,26 @@ METRICS = Table(
     "metrics",
     pa.schema(
         [
-            ("metrics", pa.string()),  # JSON object: top1, top5, mean_class, clips, failed, per class figures, confusion
+            (
+                "metrics",
+                pa.string(),
+            ),  # JSON object: top1, top5, mean_class, clips, failed, per class figures, confusion
+        ]
+    ),
+)
+
+RECOGNITIONS = Table(
+    "recognitions",
+    pa.schema(
+        [
+            ("clip_id", pa.string()),
+            ("file", pa.string()),  # below the deepest folder that holds all files
+            ("start", pa.float64()),  # seconds
+            ("end", pa.float64()),  # seconds; null: to the last frame
+            ("label", pa.string()),  # the most probable class
+            ("score", pa.float32()),  # its probability
+            ("top_labels", pa.list_(pa.string())),  # up to five, the most probable first
+            ("top_scores", pa.list_(pa.float32())),
         ]
     ),
 )

@@ -1,0 +1,63 @@
+"""Which clips train, which validate, and which class each one shows."""
+
+import hashlib
+from collections.abc import Container
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from pipeline.errors import StageError
+
+
+class LabeledClips(NamedTuple):
+    """Clip ids in the order of the index, and their classes."""
+
+    class_names: tuple[str, ...]
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    targets: dict[str, int]
+    """Position in ``class_names`` by clip id."""
+
+
+def training_clips(clips: pa.Table, available: Container[str], val_share: float) -> LabeledClips:
+    """The clips of the splits ``train`` and ``val`` that have shards.
+
+    Without a ``val`` split, the clips whose hashed ids fall below ``val_share`` validate. Clips whose shard failed
+    are left out, but their labels still count as classes.
+
+    Raises StageError where there is nothing to learn.
+    """
+    columns = ("clip_id", "label", "split")
+    rows = [row for row in clips.select(columns).to_pylist() if row["split"] in ("train", "val")]
+    if not any(row["split"] == "train" for row in rows):
+        splits = ", ".join(sorted({str(row["split"]) for row in clips.select(["split"]).to_pylist()})) or "no clips"
+        raise StageError(f"no clip has the split train (there are: {splits}): set the split parameters of the index")
+    unlabeled = [row["clip_id"] for row in rows if row["label"] is None]
+    if unlabeled:
+        raise StageError(
+            f"{len(unlabeled)} training clips have no label, the first is {unlabeled[0]}: "
+            "label them in the index, or take them out of the splits train and val"
+        )
+    class_names = tuple(sorted({row["label"] for row in rows}))
+    if len(class_names) < 2:
+        raise StageError(f"all training clips show {class_names[0]!r}: training needs at least two classes")
+
+    has_val = any(row["split"] == "val" for row in rows)
+    usable = [row for row in rows if row["clip_id"] in available]
+    validates = {
+        row["clip_id"]: row["split"] == "val" if has_val else _share(row["clip_id"]) < val_share for row in usable
+    }
+    train = tuple(clip_id for clip_id, held_out in validates.items() if not held_out)
+    val = tuple(clip_id for clip_id, held_out in validates.items() if held_out)
+    if not train:
+        raise StageError(
+            f"none of the {len(rows)} training clips is left (val_share is {val_share:g}): "
+            "see `pipeline failures`, or set a smaller val_share"
+        )
+    targets = {row["clip_id"]: class_names.index(row["label"]) for row in usable}
+    return LabeledClips(class_names, train, val, targets)
+
+
+def _share(clip_id: str) -> float:
+    """A number in [0, 1) that depends on the id alone, so that added clips move no others between the splits."""
+    return int.from_bytes(hashlib.blake2b(clip_id.encode(), digest_size=8).digest()) / 2**64

@@ -1,0 +1,69 @@
+"""Predict: class probabilities of every clip, from its shard and a trained model."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from pipeline.errors import StageError
+from pipeline.stage import MapStage, Worker, unkeyed
+from stages.tables import MODELS, PREDICTIONS, SHARDS
+
+if TYPE_CHECKING:
+    from recognizer.model import Recognizer
+
+
+class Predict(MapStage):
+    """Averages the probabilities of one or more views of each clip."""
+
+    version: ClassVar[int] = 1
+    makes = PREDICTIONS
+    takes = (SHARDS, MODELS)
+
+    split: str | None = "test"
+    """The split to predict; null: all clips."""
+
+    views: int = Field(1, ge=1, le=30)
+    """Views of a clip that are averaged: the middle one, then others in time where the shards hold more frames than
+    the network sees, each also mirrored if the training mirrored clips."""
+
+    batch: int = unkeyed(8, ge=1)
+    """Views in the network at once."""
+
+    device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
+    """``cuda`` reserves a GPU for each worker; ``auto`` uses one that the worker happens to see."""
+
+    def worker(self) -> Worker:
+        return Worker(num_gpus=1 if self.device == "cuda" else 0)
+
+    def select(self, clips: pa.Table) -> pa.Table:
+        return clips if self.split is None else clips.filter(pc.equal(clips["split"], self.split))
+
+    def load(self, inputs: Mapping[str, pa.Table]) -> "Recognizer":
+        from recognizer.model import Recognizer
+        from stages.devices import chosen_device
+
+        row = inputs["models"].to_pylist()[0]
+        try:
+            return Recognizer.deserialize(row["config"], row["weights"]).to(chosen_device(self.device))
+        except ValueError as error:
+            raise StageError(f"the model does not load: {error}") from error
+
+    def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: "Recognizer") -> pa.Table:
+        from stages.devices import threads
+        from stages.prediction import mean_probabilities
+
+        shards = inputs["shards"]
+        rows = (shards.slice(i, 1).to_pylist()[0] for i in range(shards.num_rows))
+        with threads(1):
+            found = mean_probabilities(loaded, rows, self.views, self.batch)
+        names = list(loaded.config.class_names)
+        return pa.Table.from_pylist(
+            [
+                {"clip_id": clip_id, "error": None, "probabilities": found[clip_id], "class_names": names}
+                for clip_id in clips["clip_id"].to_pylist()
+            ],
+            schema=self.makes.schema,
+        )

@@ -1,0 +1,57 @@
+"""Class probabilities from a recognizer, averaged over the views of each clip."""
+
+from collections.abc import Iterable
+
+import torch
+
+from pipeline.errors import StageError
+from pipeline.stage import Row
+from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
+from stages.augment import fixed_views, seen
+from stages.batches import stacked
+from stages.shards import Sample, sample_of
+
+
+@torch.inference_mode()
+def mean_probabilities(recognizer: Recognizer, rows: Iterable[Row], views: int, batch: int) -> dict[str, list[float]]:
+    """The probabilities of each clip by its id, one a class.
+
+    rows: of the shards; read one after the other, so that only ``batch`` clips are in memory.
+    batch: views in the network at once, of several clips or of one.
+    """
+    device = next(recognizer.parameters()).device
+    sums: dict[str, torch.Tensor] = {}
+    counts: dict[str, int] = {}
+    waiting: list[Sample] = []
+
+    def flush(count: int) -> None:
+        ready = stacked([waiting.pop(0) for _ in range(count)], device)
+        for clip_id, found in zip(ready.clip_ids, recognizer(ready.frames, ready.keypoints).softmax(-1), strict=True):
+            sums[clip_id] = sums.get(clip_id, 0) + found.double().cpu()
+
+    for row in rows:
+        samples = views_of(row, recognizer.config, views)
+        counts[row["clip_id"]] = len(samples)
+        waiting += samples
+        while len(waiting) >= batch:
+            flush(batch)
+    if waiting:
+        flush(len(waiting))
+    return {clip_id: (total / counts[clip_id]).tolist() for clip_id, total in sums.items()}
+
+
+def views_of(row: Row, config: RecognizerConfig, views: int) -> list[Sample]:
+    """Up to ``views`` views of a shard's clip, as the network was trained to see it.
+
+    Raises StageError where the model's joint layout is not that of the shard.
+    """
+    if config.uses_pose and row["layout"] not in (None, config.layout):
+        raise StageError(
+            f"the model was trained on {config.layout} skeletons, but {row['clip_id']} has {row['layout']}: "
+            "use the pose estimator it was trained with"
+        )
+    sample = sample_of(row, config.modality, config.persons)
+    how = config.preprocessing
+    chosen = fixed_views(sample.frame_count, config.frames, views, how.get("scale", 1.0), how.get("flip", False))
+    return [seen(sample, view, config.size, config.layout) for view in chosen]

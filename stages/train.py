@@ -1,0 +1,124 @@
+"""Train: a recognizer from the training clips' shards. The loop is in ``stages.training``."""
+
+import json
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from pipeline.errors import StageError
+from pipeline.stage import Variant, WholeStage, Work, unkeyed
+from stages.recipe import Augmentation, Network
+from stages.tables import MODELS, SHARDS
+
+
+class Train(WholeStage):
+    """Trains with AdamW, a warm-up and a cosine, and resumes after an interruption to the same result.
+
+    The model is that of the last epoch, or its moving average if ``ema`` is set; ``keep: best`` takes it from the
+    epoch with the highest validation accuracy instead.
+    """
+
+    version: ClassVar[int] = 1
+    makes = MODELS
+    takes = (SHARDS,)
+
+    model: Network = Network()
+    """Parameters of the network. Class names, joint layout and frames come from the data."""
+
+    frames: int | None = Field(None, ge=1)
+    """Frames of each clip that the network sees; null: as many as the shards hold."""
+
+    augment: Augmentation = Augmentation()
+    """How training clips are varied."""
+
+    epochs: int = Field(90, ge=1)
+    """Times every training clip is seen."""
+
+    warmup_epochs: float = Field(5, ge=0)
+    """Epochs in which the learning rate rises linearly from 0; at most a third of all."""
+
+    batch: int = Field(16, ge=1)
+    """Clips in the network at once."""
+
+    accumulate: int = Field(1, ge=1)
+    """Batches whose gradients are added up before a step."""
+
+    lr: float = Field(5e-4, gt=0)
+    """Highest learning rate."""
+
+    weight_decay: float = Field(0.05, ge=0)
+    """AdamW's decay of weight matrices; norms, biases and tokens are left alone."""
+
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    """Share of the target that is spread over all classes."""
+
+    clip_gradient: float = Field(1.0, gt=0)
+    """Largest norm of a step's gradient."""
+
+    mixup: float = Field(0.0, ge=0)
+    """Alpha of mixup, which blends two clips and their labels; 0: off. For ``model.modality: rgb``."""
+
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Decay of a moving average of the weights, per step; 0: off."""
+
+    val_share: float = Field(0.1, ge=0, lt=1)
+    """Share of the training clips held out for validation where the data have no ``val`` split."""
+
+    keep: Literal["last", "best"] = "last"
+    """Which epoch's model is the result."""
+
+    seed: int = Field(0, ge=0)
+    """Decides initial weights, order of clips and all random variation."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """``auto``: bfloat16 on a GPU that has it, else float32."""
+
+    device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
+    """``auto``: a GPU if there is one."""
+
+    threads: int | None = unkeyed(None, ge=1)
+    """Threads of the network on CPUs; null: one a core."""
+
+    workers: int = unkeyed(2, ge=1)
+    """Threads that read and vary clips."""
+
+    checkpoint_minutes: float = unkeyed(10.0, ge=0)
+    """A checkpoint is written after each epoch, and within it whenever this much time has passed."""
+
+    @model_validator(mode="after")
+    def _mixup_blends_pixels(self) -> "Train":
+        if self.mixup and self.model.uses_pose:
+            raise ValueError(
+                "mixup blends pixels, but skeletons cannot be blended: leave it out or set model.modality: rgb"
+            )
+        return self
+
+    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+        from stages.labels import training_clips
+        from stages.shards import Shards
+        from stages.training import fit
+
+        (variant,) = variants
+        shards = Shards(variant.inputs["shards"], self.model.modality, self.model.persons)
+        clips = training_clips(variant.clips, shards.places, self.val_share)
+        if self.keep == "best" and not clips.val:
+            raise StageError("keep: best needs validation clips: set val_share, or give clips the split val")
+        frames = self.frames or shards.read(clips.train[0]).frame_count
+        preprocessing = {"scale": self.augment.scale[1], "flip": self.augment.flip}
+        config = self.model.for_data(clips.class_names, shards.layout, frames, preprocessing)
+        recognizer, history = fit(self, config, shards, clips, work)
+        config_json, weights = recognizer.serialize()
+        return pa.Table.from_pylist(
+            [{"config": config_json, "weights": weights, "history": json.dumps(history)}], schema=self.makes.schema
+        )
+
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+        """``model/`` holds what ``Recognizer.from_pretrained`` reads, ``history.json`` the figures of each epoch."""
+        from stages.files import write_atomic
+
+        row = table.to_pylist()[0]
+        write_atomic(folder / "model" / "config.json", row["config"].encode())
+        write_atomic(folder / "model" / "model.safetensors", row["weights"])
+        write_atomic(folder / "history.json", json.dumps(json.loads(row["history"]), indent=1).encode())

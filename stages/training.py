@@ -1,0 +1,259 @@
+"""The training loop: plain PyTorch, read from top to bottom.
+
+All randomness of a clip comes from (seed, epoch, clip id) and of a step from (seed, step), so nothing depends on the
+number of reading threads, and a training that was interrupted goes on to the result it would have had.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.tensorboard import SummaryWriter
+
+from pipeline.errors import StageError
+from pipeline.stage import Work
+from recognizer.build import build_recognizer
+from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
+from stages.augment import fixed_views, random_view, seen, shaken
+from stages.batches import Batch, batches
+from stages.checkpoints import Tensors, load_checkpoint, optimizer_tensors, restore_optimizer, save_checkpoint
+from stages.devices import chosen_device, deterministic, threads
+from stages.labels import LabeledClips
+from stages.shards import Sample, Shards
+
+if TYPE_CHECKING:
+    from stages.train import Train
+
+History = list[dict[str, Any]]
+
+
+@dataclass
+class Progress:
+    """How far a training is: what a checkpoint holds besides tensors."""
+
+    epoch: int = 0
+    step: int = 0
+    """Steps done in this epoch."""
+    loss: float = 0.0
+    """Sum over the clips of this epoch."""
+    correct: int = 0
+    clips: int = 0
+    best: float = -1.0
+    """Highest validation accuracy."""
+    history: History = field(default_factory=list)
+
+
+def fit(
+    recipe: "Train", config: RecognizerConfig, shards: Shards, clips: LabeledClips, work: Work
+) -> tuple[Recognizer, History]:
+    """Train a recognizer, from the checkpoint in ``work.folder`` if there is one.
+
+    Returns the model on the CPU and the figures of each epoch. Raises StageError where the loss is no longer finite.
+    """
+    with threads(recipe.threads), deterministic():
+        return _fit(recipe, config, shards, clips, work)
+
+
+def _fit(
+    recipe: "Train", config: RecognizerConfig, shards: Shards, clips: LabeledClips, work: Work
+) -> tuple[Recognizer, History]:
+    # Build.
+    device = chosen_device(recipe.device)
+    half = recipe.precision == "bf16" or (
+        recipe.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+    )
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=half)
+    torch.manual_seed(seed_of(recipe.seed, "weights"))
+    model = build_recognizer(config).to(device)
+    average = deepcopy(model).requires_grad_(False) if recipe.ema else None
+    judged = average or model
+    best: Tensors = {}
+    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.weight_decay))
+    targets = clips.targets
+    epoch_steps = math.ceil(len(clips.train) / (recipe.batch * recipe.accumulate))
+    steps = recipe.epochs * epoch_steps
+
+    # Resume.
+    path = work.folder / "checkpoint.safetensors"
+    at = Progress()
+    if (checkpoint := load_checkpoint(path, device)) is not None:
+        parts, state = checkpoint
+        at = Progress(**state)
+        model.load_state_dict(parts["model"])
+        restore_optimizer(optimizer, parts.get("optimizer", {}))
+        if average is not None:
+            average.load_state_dict(parts["average"])
+        best = parts.get("best", {})
+
+    def save() -> None:
+        parts = {"model": model.state_dict(), "optimizer": optimizer_tensors(optimizer), "best": best}
+        save_checkpoint(path, parts | ({"average": average.state_dict()} if average else {}), asdict(at))
+
+    def training_sample(epoch: int, clip_id: str) -> Sample:
+        rng = np.random.default_rng(seed_of(recipe.seed, epoch, clip_id))
+        sample = shards.read(clip_id)
+        view = random_view(recipe.augment, rng, sample.frame_count, config.frames)
+        return shaken(seen(sample, view, config.size, config.layout), recipe.augment, rng)
+
+    def validation_sample(clip_id: str) -> Sample:
+        sample = shards.read(clip_id)
+        view = fixed_views(sample.frame_count, config.frames, 1, recipe.augment.scale[1], flip=False)[0]
+        return seen(sample, view, config.size, config.layout)
+
+    figures: dict[str, float] = {}
+    saved = shown = time.monotonic()
+    board = SummaryWriter(str(work.folder / "tensorboard"), purge_step=at.epoch * epoch_steps + at.step)
+    while at.epoch < recipe.epochs:
+        order = np.random.default_rng(seed_of(recipe.seed, "order", at.epoch)).permutation(clips.train).tolist()
+        todo = [list(chunked(group, recipe.batch)) for group in chunked(order, recipe.batch * recipe.accumulate)]
+        ahead = [group for groups in todo[at.step :] for group in groups]
+        loader = batches(ahead, partial(training_sample, at.epoch), device, recipe.workers)
+        model.train()
+        for groups in todo[at.step :]:
+            # Step: the gradient of the mean loss over all clips of the groups.
+            step = at.epoch * epoch_steps + at.step
+            lr = learning_rate(step, steps, min(recipe.warmup_epochs * epoch_steps, steps / 3), recipe.lr)
+            for settings in optimizer.param_groups:
+                settings["lr"] = lr
+            torch.manual_seed(seed_of(recipe.seed, "step", step))
+            optimizer.zero_grad()
+            seen_clips: list[str] = []
+            for batch in islice(loader, len(groups)):
+                seen_clips += batch.clip_ids
+                target = torch.tensor([targets[clip_id] for clip_id in batch.clip_ids], device=device)
+                mix = mixed_share(recipe.mixup, seed_of(recipe.seed, "mixup", step, len(seen_clips)))
+                with autocast:
+                    logits = model(mixed(batch.frames, mix), batch.keypoints).float()
+                losses = F.cross_entropy(logits, target, reduction="none", label_smoothing=recipe.label_smoothing)
+                others = F.cross_entropy(
+                    logits, target.roll(1), reduction="none", label_smoothing=recipe.label_smoothing
+                )
+                loss = (mix * losses + (1 - mix) * others).sum() if mix < 1 else losses.sum()
+                (loss / sum(map(len, groups))).backward()
+                at.loss += loss.item()
+                at.correct += int((logits.argmax(-1) == target).sum())
+                at.clips += len(target)
+            norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_gradient).item()
+            if not (math.isfinite(at.loss) and math.isfinite(norm)):
+                raise diverged(step, at, lr, norm, seen_clips)
+            optimizer.step()
+            if average is not None:
+                update_average(average, model, min(recipe.ema, (1 + step) / (10 + step)))
+            at.step += 1
+
+            # Log.
+            figures = {"loss": at.loss / at.clips, "accuracy": at.correct / at.clips, "lr": lr}
+            board.add_scalar("train/loss", figures["loss"], step)
+            board.add_scalar("train/lr", lr, step)
+            if time.monotonic() - shown > 1 or step + 1 == steps:
+                shown = time.monotonic()
+                work.progress(step + 1, steps, epoch=at.epoch + 1, **figures)
+
+            # Save within a long epoch.
+            if time.monotonic() - saved >= 60 * recipe.checkpoint_minutes and at.step < epoch_steps:
+                save()
+                saved = time.monotonic()
+
+        # Evaluate.
+        val_loss, val_accuracy = None, None
+        if clips.val:
+            loader = batches(list(chunked(clips.val, recipe.batch)), validation_sample, device, recipe.workers)
+            with autocast:
+                val_loss, val_accuracy = evaluated(judged, loader, targets)
+            board.add_scalar("val/loss", val_loss, step)
+            board.add_scalar("val/accuracy", val_accuracy, step)
+            if recipe.keep == "best" and val_accuracy > at.best:
+                at.best = val_accuracy
+                best = {name: tensor.clone() for name, tensor in judged.state_dict().items()}
+        board.add_scalar("train/accuracy", figures["accuracy"], step)
+        at.history.append({"epoch": at.epoch + 1, **figures} | {"val_loss": val_loss, "val_accuracy": val_accuracy})
+
+        # Save.
+        at = Progress(epoch=at.epoch + 1, best=at.best, history=at.history)
+        save()
+        saved = time.monotonic()
+    board.close()
+
+    if best:
+        judged.load_state_dict(best)
+    return judged.cpu().eval(), at.history
+
+
+def seed_of(*parts: object) -> int:
+    """A seed of 63 bits from any plain values, the same in every process and on every machine."""
+    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest()) >> 1
+
+
+def chunked(clips: Sequence[str], size: int) -> list[Sequence[str]]:
+    """The clips in groups of ``size``; the last one may be smaller."""
+    return [clips[i : i + size] for i in range(0, len(clips), size)]
+
+
+def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
+    """Linear rise over the first ``warmup`` steps, then half a cosine to 0 after the last of all ``steps``."""
+    if step < warmup:
+        return peak * (step + 1) / (warmup + 1)
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices and kernels decay; norms, biases, and learned tokens and positions do not."""
+    decays = {id(p) for name, p in model.named_parameters() if p.ndim > 1 and name.endswith("weight")}
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if id(p) in decays], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if id(p) not in decays], "weight_decay": 0.0},
+    ]
+
+
+def mixed_share(alpha: float, seed: int) -> float:
+    """Mixup (Zhang et al. 2018): how much of each clip remains, from Beta(alpha, alpha); 1 without mixup."""
+    return float(np.random.default_rng(seed).beta(alpha, alpha)) if alpha else 1.0
+
+
+def mixed(frames: Tensor | None, share: float) -> Tensor | None:
+    """Every clip of a batch blended with the one before it."""
+    return frames if frames is None or share == 1 else share * frames + (1 - share) * frames.roll(1, 0)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the average's weights towards the model's; counts and running statistics are taken over."""
+    for weight, target in zip(average.parameters(), model.parameters(), strict=True):
+        weight.lerp_(target, 1 - decay)
+    for buffer, current in zip(average.buffers(), model.buffers(), strict=True):
+        buffer.copy_(current)
+
+
+@torch.inference_mode()
+def evaluated(model: nn.Module, loader: Iterable[Batch], targets: dict[str, int]) -> tuple[float, float]:
+    """Mean cross entropy and share of right answers over all clips of a loader."""
+    model.eval()
+    loss, correct, clips = 0.0, 0, 0
+    for batch in loader:
+        logits = model(batch.frames, batch.keypoints).float()
+        target = torch.tensor([targets[clip_id] for clip_id in batch.clip_ids], device=logits.device)
+        loss += F.cross_entropy(logits, target, reduction="sum").item()
+        correct += int((logits.argmax(-1) == target).sum())
+        clips += len(target)
+    return loss / clips, correct / clips
+
+
+def diverged(step: int, at: Progress, lr: float, norm: float, clip_ids: Iterable[str]) -> StageError:
+    """The error of a training whose loss or gradient is no longer finite."""
+    return StageError(
+        f"training diverged in step {step + 1} (epoch {at.epoch + 1}): the sum of losses is {at.loss:g}, the norm of "
+        f"the gradient {norm:g}, the learning rate {lr:g}. Set a smaller lr or more warmup_epochs, or look at the "
+        f"clips of this step: {', '.join(clip_ids)}"
+    )

@@ -1,0 +1,95 @@
+"""Small clips for the stages' tests: a bright or dark square moves, and a skeleton of 17 joints with it."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.stage import TableFiles, Variant, Work
+from stages.tables import CLIPS, SHARDS
+
+Rows = list[dict[str, Any]]
+
+
+def write_table(path: Path, rows: Rows, schema: pa.Schema) -> str:
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, row_group_size=1, compression="none")
+    return str(path)
+
+
+def files_of(paths: Iterable[str]) -> TableFiles:
+    return TableFiles(list(paths), lambda path: Path(path).open("rb"))
+
+
+def clip_row(clip_id: str, label: str | None, split: str | None) -> dict[str, Any]:
+    row = {"clip_id": clip_id, "source": "1:1", "path": f"/videos/{clip_id}.mp4", "label": label, "split": split}
+    return dict.fromkeys(CLIPS.schema.names) | row
+
+
+def shard_row(
+    clip_id: str, kind: int, rng: np.random.Generator, size: int, frames: int, persons: int
+) -> dict[str, Any]:
+    """kind 0: bright, moving right; kind 1: dark, moving down."""
+    keypoints = np.zeros((persons, frames, 17, 3), np.float32)
+    images = []
+    for t in range(frames):
+        moved = 0.2 + 0.5 * t / frames
+        x, y = (moved, 0.4) if kind == 0 else (0.4, moved)
+        image = rng.integers(90, 130, (size, size, 3)).astype(np.uint8)
+        corner, edge = (int(x * size), int(y * size)), int(0.2 * size)
+        cv2.rectangle(image, corner, (corner[0] + edge, corner[1] + edge), (230,) * 3 if kind == 0 else (10,) * 3, -1)
+        images.append(cv2.imencode(".jpg", image)[1].tobytes())
+        places = rng.random((persons, 17, 2)) * 0.2 + (x, y)
+        keypoints[:, t] = np.concatenate([places, np.ones((persons, 17, 1))], -1)
+    return {
+        "clip_id": clip_id,
+        "error": None,
+        "frames": images,
+        "keypoints": keypoints.astype(np.float16).tobytes(),
+        "persons": persons,
+        "layout": "coco17",
+        "times": [t / 10 for t in range(frames)],
+    }
+
+
+@pytest.fixture
+def made_set(tmp_path: Path) -> Callable[..., tuple[pa.Table, TableFiles]]:
+    """Make clips of two classes and their shards, three clips a file: ``made_set(count, **change)``."""
+
+    def make(
+        count: int = 12, size: int = 32, frames: int = 4, persons: Callable[[int], int] = lambda i: 1 + i % 2
+    ) -> tuple[pa.Table, TableFiles]:
+        rng = np.random.default_rng(0)
+        clips, shards = [], []
+        for i in range(count):
+            kind = i % 2
+            clip_id = f"{('right', 'down')[kind]}/{i:02}"
+            clips.append(clip_row(clip_id, ("right", "down")[kind], "test" if i % 6 > 3 else "train"))
+            shards.append(shard_row(clip_id, kind, rng, size, frames, persons(i)))
+        folder = tmp_path / "shards"
+        folder.mkdir(exist_ok=True)
+        paths = [write_table(folder / f"{i}.parquet", shards[i : i + 3], SHARDS.schema) for i in range(0, count, 3)]
+        return pa.Table.from_pylist(clips, schema=CLIPS.schema), files_of(paths)
+
+    return make
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Work(folder, lambda done, total, **figures: None)
+
+
+@pytest.fixture
+def variant() -> Callable[..., list[Variant]]:
+    """The input of a whole stage: ``variant(clips, shards=...)``; tables in memory or table files."""
+
+    def make(clips: pa.Table, **inputs: Any) -> list[Variant]:
+        return [Variant("", clips, inputs)]
+
+    return make
