@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
+from pipeline.errors import StageError
 from pipeline.stage import Row, TableFiles
 from stages.report.overlay import draw_skeletons
 
@@ -102,7 +103,9 @@ def _tile(jpeg: bytes | None) -> np.ndarray:
     """The frame, uint8 H,W,3 RGB, with its longer side SIDE pixels long; a dark square where there is none."""
     if jpeg is None:
         return np.full((SIDE, SIDE, 3), BLANK, np.uint8)
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise StageError("a frame in the shards is no JPEG image; make them again with --force on the cache stage")
     scale = SIDE / max(image.shape[:2])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
