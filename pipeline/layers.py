@@ -72,10 +72,11 @@ def _merge(base: Located, over: Located) -> None:
                 base.places.update({known: place for known, place in over.places.items() if known[: len(here)] == here})
 
     put(base.value, over.value, ())
+    base.places.update({(): over.places[()]})
 
 
 def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, heads: Sequence[str]) -> None:
-    """Set one ``train.epochs=2``, short for ``stages.train.with.epochs=2``, or one of ``heads``, the keys at the top."""
+    """Set one ``train.epochs=2``, short for ``stages.train.with.epochs=2``, or one of ``heads``, keys at the top."""
     place = Place(f"--set {option}")
     name, equals, text = option.partition("=")
     path = name.strip().split(".")

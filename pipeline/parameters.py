@@ -81,6 +81,7 @@ def _texts(model: type[BaseModel], values: Any, error: ValidationError, noun: st
 
 _PLAIN = {
     "a valid integer": "an integer",
+    "a valid number": "a number",
     "a valid string": "a text",
     "a valid tuple": "a list",
     "a valid list": "a list",
@@ -111,13 +112,9 @@ def _real_path(loc: KeyPath, values: Any) -> KeyPath:
     """The part of pydantic's location that exists in the values: names of union members and missing keys are not."""
     path: list[str | int] = []
     for step in loc:
-        if (isinstance(values, Mapping) and step in values) or (
-            isinstance(values, Sequence) and not isinstance(values, str) and isinstance(step, int)
-        ):
+        if isinstance(values, list) if isinstance(step, int) else isinstance(values, Mapping) and step in values:
             values = values[step]
-        else:
-            continue
-        path.append(step)
+            path.append(step)
     return tuple(path)
 
 
