@@ -72,7 +72,7 @@ def _block(config: RecognizerConfig, depth: int) -> Block:
 
 
 def _attention(config: RecognizerConfig) -> Attention:
-    attention = Attention(config.dim, config.heads)
+    attention = Attention(config.dim, config.head_count)
     _xavier(attention)
     return attention
 

@@ -41,8 +41,8 @@ class RecognizerConfig(BaseModel):
     """C, channels of the first backbone layer. Tokens have D = 4C channels."""
     blocks: PositiveInt = 2
     """L, transformer blocks."""
-    heads: PositiveInt = 8
-    """Attention heads; a divisor of D."""
+    heads: PositiveInt | None = None
+    """Attention heads, a divisor of D; None: one for every 32 channels, which makes 8 at C = 64."""
     expansion: PositiveInt = 4
     """Hidden channels of the feed-forward networks, in units of D."""
 
@@ -102,8 +102,8 @@ class RecognizerConfig(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> "RecognizerConfig":
-        if self.dim % self.heads:
-            raise ValueError(f"heads={self.heads} must divide the {self.dim} channels of a token (4 x width)")
+        if self.dim % self.head_count:
+            raise ValueError(f"heads={self.head_count} must divide the {self.dim} channels of a token (4 x width)")
         if self.stride_frames and self.stride_frames > self.window_frames:
             raise ValueError(
                 f"stride_frames={self.stride_frames} leaves frames out of every window; it may be at most "
@@ -118,6 +118,11 @@ class RecognizerConfig(BaseModel):
     def dim(self) -> int:
         """D, channels of a token."""
         return 4 * self.width
+
+    @property
+    def head_count(self) -> int:
+        """E, attention heads."""
+        return self.heads or max(self.dim // 32, 1)
 
     @property
     def joints(self) -> int:

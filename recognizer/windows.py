@@ -83,7 +83,7 @@ def merge(windows_BSAND: Tensor, steps_SA: Tensor, length: int) -> Tensor:
     steps = steps_SA.flatten()
     flat = windows_BSAND.flatten(1, 2)
     total_BAND = flat.new_zeros(flat.shape[0], length, *flat.shape[2:]).index_add(1, steps, flat)
-    held_A = torch.bincount(steps, minlength=length).to(flat.dtype)
+    held_A = flat.new_zeros(length).index_add(0, steps, flat.new_ones(len(steps)))
     return total_BAND / held_A[:, None, None]
 
 
