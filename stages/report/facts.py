@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
 
+import pyarrow.compute as pc
+
 from pipeline.stage import Row, TableFiles, Variant
 from stages.report.samples import choose, draw
 from stages.tables import METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
@@ -17,10 +19,11 @@ def gather(variants: list[Variant], samples: int) -> tuple[str, list[bytes]]:
     The sample clips are those of the first variant, which the page is mainly about.
     """
     images: list[bytes] = []
+    figures = [_figures(variant) for variant in variants]
     facts = {
         "data": _data(variants[0]),
-        "variants": [_figures(variant) for variant in variants],
-        "samples": _samples(variants[0], samples, images),
+        "variants": figures,
+        "samples": _samples(variants[0], figures[0]["metrics"]["split"], samples, images),
     }
     return json.dumps(_finite(facts), sort_keys=True, ensure_ascii=False, allow_nan=False), images
 
@@ -51,11 +54,15 @@ def _parameter_count(weights: bytes | None) -> int | None:
     return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
-def _samples(variant: Variant, count: int, images: list[bytes]) -> list[dict[str, Any]]:
-    """Draw up to ``count`` clips, appending to ``images``, where the variant has predictions and shards to show."""
+def _samples(variant: Variant, split: str, count: int, images: list[bytes]) -> list[dict[str, Any]]:
+    """Draw up to ``count`` clips of the split that was evaluated, appending to ``images``.
+
+    None where the variant has no predictions or no shards to show.
+    """
     if count == 0 or PREDICTIONS.name not in variant.inputs or SHARDS.name not in variant.inputs:
         return []
-    chosen = choose(variant.clips, variant.inputs[PREDICTIONS.name], count)
+    tested = variant.clips.filter(pc.equal(variant.clips["split"], split))
+    chosen = choose(tested, variant.inputs[PREDICTIONS.name], count)
     clip_ids = {sample.clip_id for sample in chosen}
     shards = {row["clip_id"]: row for row in _rows_of(clip_ids, variant.inputs[SHARDS.name])}
     estimators = {}

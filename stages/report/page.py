@@ -86,9 +86,8 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run) -> str:
 
 def _variant(variant: dict[str, Any], first: bool) -> dict[str, Any]:
     metrics = variant["metrics"]
-    classes = metrics.get("classes") or []
-    confusion = metrics.get("confusion") or []
-    tested = [name for name in metrics.get("per_class", {}) if metrics["per_class"][name]["clips"]]
+    classes, confusion = metrics["classes"], metrics["confusion"]
+    tested = [(name, figures) for name, figures in metrics["per_class"].items() if figures["clips"]]
     return variant | {
         "title": variant["name"] or "all",
         "charts": learning_charts(variant["history"]),
@@ -96,10 +95,8 @@ def _variant(variant: dict[str, Any], first: bool) -> dict[str, Any]:
         "rows": _matrix(classes, confusion) if first or len(classes) <= COUNTS_UP_TO else [],
         "large": len(classes) > COUNTS_UP_TO,
         "confusions": confusions(classes, confusion)[:CONFUSIONS_SHOWN],
-        "per_class": sorted(
-            ((name, metrics["per_class"][name]) for name in tested), key=lambda item: (-item[1]["accuracy"], item[0])
-        ),
-        "untested": [name for name in classes if name not in tested],
+        "per_class": sorted(tested, key=lambda item: (-item[1]["accuracy"], item[0])),
+        "untested": [name for name, figures in metrics["per_class"].items() if not figures["clips"]],
         "config": json.dumps(variant["config"], indent=2, ensure_ascii=False) if variant["config"] else None,
     }
 
@@ -159,9 +156,9 @@ def grouped(failures: list[dict[str, str]]) -> list[dict[str, Any]]:
     return sorted(groups.values(), key=lambda group: (-len(group["clips"]), group["stage"], group["reason"]))
 
 
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share of 1 as percent; a dash where it is unknown, as without any clip."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+def percent(share: float, digits: int = 1) -> str:
+    """A share of 1, like ``91.7 %``."""
+    return f"{100 * share:.{digits}f} %"
 
 
 def duration(seconds: float) -> str:

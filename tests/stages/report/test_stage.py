@@ -1,0 +1,152 @@
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipeline.stage import Variant, Work
+from stages.report.stage import Report
+from stages.tables import REPORTS
+
+MakeVariant = Callable[..., Variant]
+HOSTILE = ("<img src=http://evil.test/x onerror=alert(1)>.mp4", '"><script>alert(2)</script>', "a\u202eb'{{ 7*7 }}.mp4")
+
+
+class Elements(HTMLParser):
+    """Every tag of a page with its attributes, as a browser would see them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.found)
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A run's folder with all that the page can use, with hostile names wherever a text is free."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    manifest = {"name": HOSTILE[1], "description": HOSTILE[0], "stages": {"index": {"uses": "folder", "needs": []}}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    spent = {"seconds": 12.5, "partitions": 3, "reused": 1, "clips": 6, "bytes": 1234567, "failed": 2}
+    idle = {"seconds": 0, "partitions": 1, "reused": 1, "clips": 0, "bytes": 0, "failed": 0}
+    (folder / "timings.json").write_text(json.dumps({"decode": spent, HOSTILE[1]: idle}))
+    (folder / "failures.csv").write_text(
+        'clip_id,stage,error\n<b>x</b>.mp4,decode,"<i>ends</i> after frame 3, see\n<a href=http://evil.test>"\n'
+        "y.mp4,pose,nobody was found\n",
+        encoding="utf-8",
+    )
+    return folder
+
+
+def report(variants: list[Variant], folder: Path, run_folder: Path | None = None, samples: int = 4) -> str:
+    """Run the stage, lay it out, and return the page."""
+    stage = Report(samples=samples)
+    table = stage.run(variants, Work(folder, lambda *_, **__: None))
+    assert table.schema == REPORTS.schema
+    stage.export(table, folder, run_folder or folder)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_everything_is_on_the_page(make_variant: MakeVariant, tmp_path: Path, run_folder: Path) -> None:
+    page = report([make_variant()], tmp_path / "out", run_folder)
+    for text in ("66.7 %", "95 % interval", "Accuracy by class", "hrnet_mini", "nobody was found", "1.23 MB"):
+        assert text in page, text
+    assert "23 parameters" in page
+    elements = Elements(page)
+    assert elements.count("img") == 4 * 6
+    assert sum(tag == "path" and attributes.get("class") == "curve" for tag, attributes in elements.found) == 2
+    assert not (tmp_path / "out" / "metrics.json").exists(), "with one variant the figures are the evaluation's own"
+
+
+def test_names_cannot_become_markup(make_variant: MakeVariant, tmp_path: Path, run_folder: Path) -> None:
+    names = make_variant(classes=HOSTILE, clip_names=HOSTILE)
+    page = report([names, make_variant("<u>b</u>", classes=HOSTILE)], tmp_path / "out", run_folder, samples=9)
+    elements = Elements(page)
+    tags = {tag for tag, _ in elements.found}
+    assert not tags & {"script", "u", "link", "iframe", "object", "base", "form"}
+    assert all(name not in attributes for _, attributes in elements.found for name in ("onerror", "onload"))
+    assert {(attributes["src"] or "")[:22] for tag, attributes in elements.found if tag == "img"} == {
+        "data:image/jpeg;base64"
+    }
+    assert all((attributes["href"] or "").startswith("#") for tag, attributes in elements.found if tag == "a")
+    assert "&lt;script&gt;alert(2)&lt;/script&gt;" in page and "{{ 7*7 }}" in page
+
+
+def test_nothing_comes_from_elsewhere(make_variant: MakeVariant, tmp_path: Path) -> None:
+    page = report([make_variant()], tmp_path / "out")
+    assert "://" not in page
+    assert not re.search(r"url\(|@import|<script", page)
+    assert "default-src 'none'" in page
+
+
+def test_the_table_is_the_same_bytes_twice(make_variant: MakeVariant, tmp_path: Path) -> None:
+    variants = [make_variant("a=1"), make_variant("a=2")]
+    work = Work(tmp_path, lambda *_, **__: None)
+    first, second = (Report().run(variants, work) for _ in range(2))
+    assert first.equals(second)
+    assert serialized(first) == serialized(second)
+    assert str(tmp_path) not in first["facts"][0].as_py()
+
+
+def serialized(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def test_only_the_metrics_are_needed(make_variant: MakeVariant, tmp_path: Path) -> None:
+    bare = make_variant(without=("models", "predictions", "shards", "skeletons"))
+    page = report([bare], tmp_path / "out", tmp_path / "no such folder")
+    assert "66.7 %" in page and "Confusion" in page
+    assert "<img" not in page and 'id="samples"' not in page and 'id="times"' not in page
+
+
+def test_pretrained_models_have_no_curves(make_variant: MakeVariant, tmp_path: Path) -> None:
+    assert 'class="curve"' not in report([make_variant(epochs=0)], tmp_path / "out")
+
+
+def test_variants_stand_side_by_side(make_variant: MakeVariant, tmp_path: Path) -> None:
+    variants = [make_variant("modality=rgb"), make_variant("modality=pose", pose_alone=True)]
+    page = report(variants, tmp_path / "out")
+    assert page.count("modality=pose") >= 2
+    figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert figures["top1"] == pytest.approx(2 / 3) and figures["clips"] == 6
+    assert [variant["variant"] for variant in figures["variants"]] == ["modality=rgb", "modality=pose"]
+    assert figures["variants"][1]["mean_class"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("count", [1, 30, 31, 120])
+def test_few_and_many_classes(count: int, make_variant: MakeVariant, tmp_path: Path) -> None:
+    classes = tuple(f"action number {i}" for i in range(count))
+    page = report([make_variant(classes=classes)], tmp_path / "out")
+    elements = Elements(page)
+    filled = sum(attributes.get("class", "") in ("hit", "hit strong", "miss") for _, attributes in elements.found)
+    assert filled >= count
+    assert all(page.count(f">{name}<") >= 2 for name in classes)
+    assert len(page.encode()) < 3_000_000
+
+
+def test_a_loss_that_is_no_number_is_null_in_the_facts(make_variant: MakeVariant, tmp_path: Path) -> None:
+    table = Report(samples=0).run([make_variant(loss=float("nan"))], Work(tmp_path, lambda *_, **__: None))
+    facts = json.loads(table["facts"][0].as_py(), parse_constant=pytest.fail)
+    assert facts["variants"][0]["history"][0]["loss"] is None
+
+
+def test_only_clips_of_the_evaluated_split_are_shown(make_variant: MakeVariant, tmp_path: Path) -> None:
+    variant = make_variant()
+    splits = pa.array(["train"] * 3 + ["test"] * 3)
+    mixed = variant._replace(clips=variant.clips.set_column(variant.clips.column_names.index("split"), "split", splits))
+    table = Report(samples=9).run([mixed], Work(tmp_path, lambda *_, **__: None))
+    facts = json.loads(table["facts"][0].as_py())
+    assert {sample["label"] for sample in facts["samples"]} == {"jump"}
