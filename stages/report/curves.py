@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 WIDTH, HEIGHT = 480, 250
-LEFT, RIGHT, TOP, BOTTOM = 44, 52, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 50, 54, 12, 38
 """Pixels of the chart around its axes; the right margin holds the curves' last values."""
 
 
