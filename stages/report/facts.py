@@ -57,7 +57,7 @@ def _parameter_count(weights: bytes | None) -> int | None:
 def _samples(variant: Variant, split: str, count: int, images: list[bytes]) -> list[dict[str, Any]]:
     """Draw up to ``count`` clips of the split that was evaluated, appending to ``images``.
 
-    None where the variant has no predictions or no shards to show.
+    Returns the facts about each, and nothing where the variant has no predictions or no shards.
     """
     if count == 0 or PREDICTIONS.name not in variant.inputs or SHARDS.name not in variant.inputs:
         return []
