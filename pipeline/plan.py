@@ -4,13 +4,9 @@ The key of a partition is the hash of the stage (name, version, parameters, file
 and of the keys of what it is made from. A result exists if the store has a file of that name; nothing else is asked.
 """
 
-import hashlib
-import importlib
-import inspect
-import json
+from collections.abc import Set
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
@@ -20,9 +16,6 @@ from pipeline.graph import Graph, Node
 from pipeline.keys import canonical, columns_of, digest, partition_bounds, row_texts, stage_identity
 from pipeline.stage import MapStage, Source, Stage, TableFiles, Variant
 from pipeline.store import Store
-
-RECORD = "plan.json"
-"""What a run's folder keeps of its last plan, so that the next one can say what has changed."""
 
 NO_CLIPS = pa.table({"clip_id": pa.array([], pa.string())})
 """What a stage without a source gets, such as one that loads a trained model."""
@@ -87,7 +80,7 @@ class NodePlan:
     def clips_of(self, partition: int) -> pa.Table:
         """The rows a worker gets for a partition."""
         assert self.clips is not None
-        return self.clips.unannotated.take(list(self.rows[partition]))
+        return self.clips.unannotated.take(pa.array(self.rows[partition], pa.int64()))
 
 
 @dataclass
@@ -98,7 +91,6 @@ class Plan:
     store: Store
     nodes: dict[str, NodePlan]
     sources: dict[str, Clips]
-    reasons: dict[str, str]
     tasks: list[tuple[str, int]]
     """(node, partition) of everything that is missing and wanted, each result once, in an order that respects needs."""
 
@@ -117,15 +109,6 @@ class Plan:
         for name, _ in self.tasks:
             counts[name] = counts.get(name, 0) + 1
         return counts
-
-    def record(self) -> str:
-        """JSON for the run's folder: identities and keys, from which the next plan tells what changed."""
-        return json.dumps(
-            {
-                name: {"identity": plan.identity, "code": _code_digest(plan.node.stage), "keys": plan.keys}
-                for name, plan in self.nodes.items()
-            }
-        )
 
     def variants(self, name: str) -> list[Variant]:
         """What a whole node is given: for each branch its clips and its inputs by table name."""
@@ -146,9 +129,8 @@ def make_plan(
     graph: Graph,
     store: Store,
     partition: int,
-    run_folder: Path,
     only: set[str] | None = None,
-    force: set[str] = frozenset(),
+    force: Set[str] = frozenset(),
 ) -> Plan:
     """Compute all keys and look up which results exist.
 
@@ -164,16 +146,13 @@ def make_plan(
             sources[name] = Clips(cast(Source, node.stage).clips(), partition)
             nodes[name] = NodePlan(node, stage_identity(node.uses, node.stage), "")
             continue
-        plan = _map_plan(node, nodes, sources) if node.kind == "map" else _whole_plan(node, nodes, sources)
-        plan.keys = [_after_attempts(key, attempts) for key in plan.first_keys]
-        if plan.folder not in existing:
-            existing[plan.folder] = store.keys(plan.folder)
-        plan.done = [not key or (key in existing[plan.folder] and name not in force) for key in plan.keys]
-        nodes[name] = plan
-    tasks = _wanted(graph, nodes, only)
-    plan = Plan(graph, store, nodes, sources, {}, tasks)
-    plan.reasons = _reasons(plan, run_folder, force)
-    return plan
+        found = _map_plan(node, nodes, sources) if node.kind == "map" else _whole_plan(node, nodes, sources)
+        found.keys = [_after_attempts(key, attempts) for key in found.first_keys]
+        if found.folder not in existing:
+            existing[found.folder] = store.keys(found.folder)
+        found.done = [not key or (key in existing[found.folder] and name not in force) for key in found.keys]
+        nodes[name] = found
+    return Plan(graph, store, nodes, sources, _wanted(graph, nodes, only, force))
 
 
 def _map_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips]) -> NodePlan:
@@ -226,7 +205,7 @@ def _after_attempts(key: str, attempts: dict[str, int]) -> str:
     return digest(key, f"attempt {attempts[key]}") if key in attempts else key
 
 
-def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: set[str] | None) -> list[tuple[str, int]]:
+def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: Set[str] | None, force: Set[str]) -> list[tuple[str, int]]:
     """What must be computed: every missing result that nothing else is made from, and what these lack in turn.
 
     So an intermediate result may be deleted once everything made from it is there.
@@ -235,7 +214,7 @@ def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: set[str] | None) -> 
     needed = {name: bytearray(len(plan.keys)) for name, plan in nodes.items()}
     for name in reversed(list(graph.nodes)):
         plan = nodes[name]
-        final = not graph.descendants(name) if only is None else name in only
+        final = name in force or (not graph.descendants(name) if only is None else name in only)
         for i, done in enumerate(plan.done):
             if done or not (final or needed[name][i]):
                 continue
@@ -245,11 +224,11 @@ def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: set[str] | None) -> 
                     "needs it; run without --from and --only, or with an earlier stage"
                 )
             wanted.add((name, i))
-            for branch in plan.node.branches if plan.node.kind == "whole" else ():
-                for need in branch.inputs.values():
+            for need in plan.node.needs:
+                if plan.node.kind == "map" and nodes[need].node.kind == "map":
+                    needed[need][i] = 1
+                else:
                     needed[need][:] = b"\x01" * len(needed[need])
-            for (need,) in plan.node.inputs.values() if plan.node.kind == "map" else ():
-                needed[need][i if nodes[need].node.kind == "map" else 0] = 1
     order = {name: position for position, name in enumerate(graph.nodes)}
 
     def turn(task: tuple[str, int]) -> tuple[bool, int, int]:
@@ -266,83 +245,3 @@ def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: set[str] | None) -> 
 def stage_folder(stage: Stage) -> str:
     """The store's folder of a stage's results: for people; the key alone decides."""
     return type(stage).__name__.lower()
-
-
-def _reasons(plan: Plan, run_folder: Path, force: set[str]) -> dict[str, str]:
-    """One text a node: why it would be computed, or that it is done."""
-    record = _last_record(run_folder)
-    reasons: dict[str, str] = {}
-    for name, node_plan in plan.nodes.items():
-        node = node_plan.node
-        before = record.get(name)
-        if node.kind == "source":
-            clips = plan.sources[name]
-            reasons[name] = f"{len(clips.ids):,} clips in {len(clips.bounds):,} partitions"
-            continue
-        todo = plan.todo(name)
-        if not todo:
-            reasons[name] = _why_nothing_to_do(plan, node_plan)
-            if before and before["code"] != _code_digest(node.stage):
-                reasons[name] += " (code changed, not in the key: bump the stage's version to recompute)"
-        elif name in force:
-            reasons[name] = "forced"
-        else:
-            recomputed = [need for need in graph_needs(node) if plan.todo(need)]
-            reasons[name] = (_what_changed(before["identity"], node_plan.identity) if before else "") or _why_missing(
-                node_plan, before, todo, recomputed
-            )
-    return reasons
-
-
-def _why_nothing_to_do(plan: Plan, node_plan: NodePlan) -> str:
-    missing = [key for key, done in zip(node_plan.keys, node_plan.done, strict=True) if not done]
-    makers = {plan.task_of[key][0] for key in missing if key in plan.task_of}
-    if not missing:
-        return "done"
-    return f"the same as {', '.join(sorted(makers))}" if makers else "not needed: everything made from it is done"
-
-
-def graph_needs(node: Node) -> list[str]:
-    """Names of the nodes a node is made from."""
-    return [need for needs in node.inputs.values() for need in needs]
-
-
-def _what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
-    if before["uses"] != now["uses"]:
-        return f"now uses {now['uses']} (was {before['uses']})"
-    if before["version"] != now["version"]:
-        return f"stage version {before['version']} → {now['version']}"
-    changes = [
-        f"{name} {json.dumps(before['parameters'].get(name))} → {json.dumps(now['parameters'].get(name))}"
-        for name in sorted(before["parameters"].keys() | now["parameters"].keys())
-        if before["parameters"].get(name) != now["parameters"].get(name)
-    ]
-    changes += [f"{name} has another content" for name, sha in now["files"].items() if before["files"].get(name) != sha]
-    return "changed: " + ", ".join(changes) if changes else ""
-
-
-def _why_missing(plan: NodePlan, before: dict[str, Any] | None, todo: int, recomputed: list[str]) -> str:
-    if before is None:
-        return "never computed"
-    if set(before["keys"]) >= {key for key in plan.keys if key}:
-        return (
-            "started, not finished"
-            if recomputed or todo == plan.partitions
-            else f"{todo} of {plan.partitions} partitions are missing in the store"
-        )
-    if recomputed:
-        return f"made from {', '.join(recomputed)}"
-    return f"{todo} of {plan.partitions} partitions have new or changed clips"
-
-
-def _last_record(run_folder: Path) -> dict[str, Any]:
-    try:
-        return cast(dict[str, Any], json.loads((run_folder / RECORD).read_text()))
-    except (OSError, ValueError):
-        return {}
-
-
-def _code_digest(stage: Stage) -> str:
-    """Of the file that defines the stage: not part of any key, but worth a word when it differs."""
-    path = inspect.getsourcefile(importlib.import_module(type(stage).__module__))
-    return hashlib.blake2b(Path(path).read_bytes(), digest_size=8).hexdigest() if path else ""

@@ -22,9 +22,9 @@ def display_for(console: Any) -> Display:
 
 def figures(event: Event) -> str:
     """What a stage reports of itself: ``epoch 3, loss 1.234``."""
-    shown = {name: value for name, value in event.items() if name not in ("time", "event", "stage", "done", "total")}
     return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in shown.items()
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in event["figures"].items()
     )
 
 

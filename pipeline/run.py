@@ -12,7 +12,8 @@ from pipeline.executor import Executor, LocalExecutor
 from pipeline.failures import Failure, failed_partitions, find_failures, write_failures
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest
-from pipeline.plan import RECORD, Plan, make_plan
+from pipeline.plan import Plan, make_plan
+from pipeline.reasons import RECORD, record
 from pipeline.schedule import Schedule
 from pipeline.stage import WholeStage
 from pipeline.store import Store, replace_file
@@ -66,7 +67,7 @@ def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Li
     plan.store.sweep()
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
-    replace_file(folder / RECORD, plan.record().encode())
+    replace_file(folder / RECORD, record(plan).encode())
     log = EventLog(folder, *listeners)
     try:
         log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})
@@ -90,8 +91,8 @@ def plan_run(manifest: Manifest, options: Options = Options()) -> Plan:
     """The plan of a manifest; looks at sources and store, changes nothing."""
     graph = build_graph(manifest)
     only = _only(graph, options)
-    force = {name for asked in options.force for name in _nodes(graph, asked)}
-    return make_plan(graph, Store(manifest.store), manifest.partition, run_folder(manifest), only, force)
+    force = {name for asked in options.force for name in graph.select(asked)}
+    return make_plan(graph, Store(manifest.store), manifest.partition, only, force)
 
 
 def run_folder(manifest: Manifest) -> Path:
@@ -105,7 +106,7 @@ def timings(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
     sums: dict[str, dict[str, float]] = {}
     for name, node_plan in plan.nodes.items():
         if node_plan.node.kind != "source":
-            zero = dict.fromkeys(("seconds", "clips", "bytes", "failed"), 0)
+            zero = dict.fromkeys(("seconds", "clips", "bytes", "failed"), 0.0)
             sums[name] = zero | {"partitions": node_plan.partitions, "reused": node_plan.partitions - plan.todo(name)}
     for key, event in finished.items():
         for figure in ("seconds", "clips", "bytes", "failed") if key in names else ():
@@ -179,18 +180,8 @@ def _only(graph: Graph, options: Options) -> set[str] | None:
     if options.start and options.only:
         raise ManifestError("--from and --only exclude each other")
     if options.only:
-        return _nodes(graph, options.only)
+        return set(graph.select(options.only))
     if options.start:
-        started = _nodes(graph, options.start)
+        started = set(graph.select(options.start))
         return started.union(*(graph.descendants(name) for name in started))
     return None
-
-
-def _nodes(graph: Graph, asked: str) -> set[str]:
-    """The nodes of a stage name as the manifest has it, or of one branch of a matrix."""
-    found = {name for name, node in graph.nodes.items() if asked in (name, node.spec)}
-    if not found:
-        raise ManifestError(
-            f"no stage '{asked}'; the manifest has {', '.join(dict.fromkeys(n.spec for n in graph.nodes.values()))}"
-        )
-    return found

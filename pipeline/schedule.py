@@ -2,6 +2,7 @@
 
 import heapq
 import time
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -10,7 +11,7 @@ from pipeline.errors import PipelineError, StageError
 from pipeline.events import EventLog
 from pipeline.executor import Executor, WorkerDied
 from pipeline.failures import find_failures
-from pipeline.plan import Plan, graph_needs
+from pipeline.plan import Plan
 from pipeline.stage import MapStage, WholeStage, Work
 from pipeline.work import Job, Outcome
 
@@ -63,9 +64,8 @@ class Schedule:
     def _count_needs(self, task: Task) -> int:
         name, i = task
         keys: list[str] = []
-        for need in graph_needs(self.plan.nodes[name].node):
-            all_keys = self.plan.nodes[need].keys
-            keys += all_keys if self._is_whole(name) or self._is_whole(need) else [all_keys[i]]
+        for need in map(self.plan.nodes.__getitem__, self.plan.nodes[name].node.needs):
+            keys += [need.keys[i]] if need.node.kind == "map" and not self._is_whole(name) else need.keys
         needs = {self.plan.task_of[key] for key in keys if key in self.plan.task_of}
         for need_task in needs:
             self._dependents.setdefault(need_task, []).append(task)
@@ -164,8 +164,8 @@ class Schedule:
         self.log.emit("started", stage=name, partition=0, key=plan.keys[0], clips=0)
         started = time.perf_counter()
 
-        def progress(done: float, total: float, **figures: object) -> None:
-            self.log.emit("progress", stage=name, done=done, total=total, **figures)
+        def progress(done: float, total: float, /, **figures: object) -> None:
+            self.log.emit("progress", stage=name, done=done, total=total, figures=figures)
 
         try:
             self._check_failed_share(name)
@@ -174,7 +174,7 @@ class Schedule:
             folder.mkdir(parents=True, exist_ok=True)
             table = stage.run(variants, Work(folder, progress))
             size = store.write(plan.folder, plan.keys[0], table.cast(stage.makes.schema), stage.makes)
-        except PipelineError as error:
+        except Exception as error:
             self._stage_failed(name, error)
         else:
             clips = sum(variant.clips.num_rows for variant in variants)
@@ -197,6 +197,6 @@ class Schedule:
             return
         text = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
         self.errors.append(f"{name}: {text}")
-        self.log.emit("stage_failed", stage=name, error=text)
+        self.log.emit("stage_failed", stage=name, error=text, traceback="".join(traceback.format_exception(error)))
         for blocked in (name, *self.plan.graph.descendants(name)):
             self.blocked.setdefault(blocked, name)

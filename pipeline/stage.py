@@ -8,6 +8,7 @@ A file that defines a stage imports nothing heavy (no torch, cv2, av) at its top
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -104,10 +105,9 @@ class MapStage(Stage):
         inputs: the tables made by map stages, by table name; row i belongs to clip i. Clips that failed earlier are
         already gone from both.
         """
-        rows = [
-            attempt(row["clip_id"], self.seconds_per_clip(), lambda row=row, own=own: self.clip(row, own, loaded))
-            for row, own in zip(clips.to_pylist(), aligned_rows(inputs, clips.num_rows), strict=True)
-        ]
+        rows = []
+        for clip, own in zip(clips.to_pylist(), aligned_rows(inputs, clips.num_rows), strict=True):
+            rows.append(attempt(clip["clip_id"], self.seconds_per_clip(), partial(self.clip, clip, own, loaded)))
         return pa.Table.from_pylist(rows, schema=self.makes.schema)
 
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
@@ -118,9 +118,15 @@ class MapStage(Stage):
 class TableFiles:
     """A table as the list of its Parquet files, for stages that need all of it but not at once."""
 
-    def __init__(self, paths: list[str], open_file: Callable[[str], Any]) -> None:
+    def __init__(
+        self,
+        paths: list[str],
+        open_file: Callable[[str], Any],
+        schema: pa.Schema = pa.schema([]),  # noqa: B008
+    ) -> None:
         self.paths = paths
         self.open = open_file
+        self.schema = schema
 
     def __iter__(self) -> Iterator[pa.Table]:
         """The partitions, one after the other."""
@@ -134,6 +140,8 @@ class TableFiles:
 
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """The whole table in memory, optionally only some of its columns."""
+        if not self.paths:
+            return self.schema.empty_table().select(columns or self.schema.names)
         return pa.concat_tables([self.read_one(path, columns) for path in self.paths])
 
 

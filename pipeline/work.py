@@ -81,10 +81,10 @@ def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, 
     ids = clips["clip_id"].to_pylist()
     kept = [i for i, clip_id in enumerate(ids) if all(clip_id in position for position in positions)]
     rows = {
-        name: table.take([position[ids[i]] for i in kept])
+        name: table.take(pa.array([position[ids[i]] for i in kept], pa.int64()))
         for (name, table), position in zip(inputs.items(), positions, strict=True)
     }
-    return clips.take(kept), rows
+    return clips.take(pa.array(kept, pa.int64())), rows
 
 
 def _at_once(job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any) -> pa.Table:

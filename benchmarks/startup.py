@@ -1,0 +1,23 @@
+"""How long the command line takes to answer ``--help``: the median of five runs, next to an empty Python.
+
+    python benchmarks/startup.py
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+
+def seconds(*command: str) -> float:
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=60)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    help_, empty = seconds(sys.executable, "-m", "pipeline", "--help"), seconds(sys.executable, "-c", "pass")
+    print(f"pipeline --help {help_:.3f} s, an empty Python {empty:.3f} s")

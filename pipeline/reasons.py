@@ -1,0 +1,100 @@
+"""Why a plan would compute what it would: compared with the record of the run's last plan."""
+
+import hashlib
+import importlib
+import inspect
+import json
+from collections.abc import Set
+from pathlib import Path
+from typing import Any, cast
+
+from pipeline.plan import NodePlan, Plan
+from pipeline.stage import Stage
+
+RECORD = "plan.json"
+"""What a run's folder keeps of its last plan."""
+
+
+def record(plan: Plan) -> str:
+    """JSON for the run's folder: identities and keys, from which the next plan tells what changed."""
+    return json.dumps(
+        {
+            name: {"identity": plan.identity, "code": _code_digest(plan.node.stage), "keys": plan.keys}
+            for name, plan in plan.nodes.items()
+        }
+    )
+
+
+def reasons(plan: Plan, run_folder: Path, force: Set[str] = frozenset()) -> dict[str, str]:
+    """One text a node: why it would be computed, or that it is done."""
+    record = _last_record(run_folder)
+    texts: dict[str, str] = {}
+    for name, node_plan in plan.nodes.items():
+        node = node_plan.node
+        before = record.get(name)
+        if node.kind == "source":
+            clips = plan.sources[name]
+            texts[name] = f"{len(clips.ids):,} clips in {len(clips.bounds):,} partitions"
+            continue
+        todo = plan.todo(name)
+        if not todo:
+            texts[name] = _why_nothing_to_do(plan, node_plan)
+            if before and before["code"] != _code_digest(node.stage):
+                texts[name] += " (code changed, not in the key: bump the stage's version to recompute)"
+        elif name in force:
+            texts[name] = "forced"
+        else:
+            recomputed = [need for need in node.needs if plan.todo(need)]
+            texts[name] = (_what_changed(before["identity"], node_plan.identity) if before else "") or _why_missing(
+                node_plan, before, todo, recomputed
+            )
+    return texts
+
+
+def _why_nothing_to_do(plan: Plan, node_plan: NodePlan) -> str:
+    missing = [key for key, done in zip(node_plan.keys, node_plan.done, strict=True) if not done]
+    makers = {plan.task_of[key][0] for key in missing if key in plan.task_of}
+    if not missing:
+        return "done"
+    return f"the same as {', '.join(sorted(makers))}" if makers else "not needed: everything made from it is done"
+
+
+def _what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
+    if before["uses"] != now["uses"]:
+        return f"now uses {now['uses']} (was {before['uses']})"
+    if before["version"] != now["version"]:
+        return f"stage version {before['version']} → {now['version']}"
+    changes = [
+        f"{name} {json.dumps(before['parameters'].get(name))} → {json.dumps(now['parameters'].get(name))}"
+        for name in sorted(before["parameters"].keys() | now["parameters"].keys())
+        if before["parameters"].get(name) != now["parameters"].get(name)
+    ]
+    changes += [f"{name} has another content" for name, sha in now["files"].items() if before["files"].get(name) != sha]
+    return "changed: " + ", ".join(changes) if changes else ""
+
+
+def _why_missing(plan: NodePlan, before: dict[str, Any] | None, todo: int, recomputed: list[str]) -> str:
+    if before is None:
+        return "never computed"
+    if set(before["keys"]) >= {key for key in plan.keys if key}:
+        return (
+            "started, not finished"
+            if recomputed or todo == plan.partitions
+            else f"{todo} of {plan.partitions} partitions are missing in the store"
+        )
+    if recomputed:
+        return f"made from {', '.join(recomputed)}"
+    return f"{todo} of {plan.partitions} partitions have new or changed clips"
+
+
+def _last_record(run_folder: Path) -> dict[str, Any]:
+    try:
+        return cast(dict[str, Any], json.loads((run_folder / RECORD).read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _code_digest(stage: Stage) -> str:
+    """Of the file that defines the stage: not part of any key, but worth a word when it differs."""
+    path = inspect.getsourcefile(importlib.import_module(type(stage).__module__))
+    return hashlib.blake2b(Path(path).read_bytes(), digest_size=8).hexdigest() if path else ""

@@ -1,0 +1,126 @@
+"""Real kills: of workers, of the process a person started, of a whole node. Nothing is lost, nothing differs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from toy_manifest import Toy
+
+from pipeline.manifest import load_manifest
+from pipeline.run import Options, run
+
+
+@pytest.fixture
+def toy(tmp_path: Path, toy_path: None) -> Toy:
+    return Toy(tmp_path)
+
+
+@pytest.fixture(scope="module", params=["child", "ray"])
+def executor(request):
+    """Both executors that must survive the death of a worker; Ray is started once for all tests."""
+    if request.param == "child":
+        from pipeline.child_executor import ChildExecutor
+
+        yield ChildExecutor
+    else:
+        ray = pytest.importorskip("ray")
+        from pipeline.ray_executor import RayExecutor
+
+        yield RayExecutor
+        ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _use(request, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "executor" in request.fixturenames:
+        kind = request.getfixturevalue("executor")
+        monkeypatch.setattr("pipeline.run._choose_executor", lambda plan, options: kind())
+
+
+def test_all_executors_make_the_same_files(toy: Toy, executor, tmp_path: Path) -> None:
+    assert run(load_manifest(toy.path)).errors == []
+    stored = toy.stored()
+    other = Toy(tmp_path / "other")
+    other.run(executor="local")
+    assert stored == other.stored()
+
+
+def test_a_clip_that_kills_its_worker_is_named_and_costs_no_other(toy: Toy, executor) -> None:
+    result = run(load_manifest(toy.path, ["double.abort=[clip-7]"]))
+    assert result.failures == [
+        ("clip-7", "double", "crashed its worker process (a fault in native code, or out of memory)")
+    ]
+    assert toy.total() == {"total": 1600 - 15, "clips": 39}
+
+
+def test_two_killers_in_one_partition_are_both_named(toy: Toy, executor) -> None:
+    result = run(load_manifest(toy.path, ["double.abort=[clip-7, clip-8, clip-9]", "partition=1000", "max_failed=0.5"]))
+    assert [failure.clip_id for failure in result.failures] == ["clip-7", "clip-8", "clip-9"]
+
+
+def test_a_worker_killed_once_leaves_no_trace_in_the_results(toy: Toy, executor, tmp_path: Path) -> None:
+    result = run(load_manifest(toy.path, ["double.abort=[clip-7]", "double.once=true"]))
+    assert result.failures == []
+    other = Toy(tmp_path / "other")
+    other.run(executor="local")
+    assert toy.stored() == other.stored()
+
+
+def test_a_clip_that_hangs_is_stopped(toy: Toy, executor) -> None:
+    result = run(load_manifest(toy.path, ["double.hang=[clip-7]", "double.limit=0.5"]))
+    assert result.failures == [("clip-7", "double", "took longer than 0.5 s")]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_and_started_again_the_files_are_the_same(tmp_path: Path, toy_path: None, seed: int) -> None:
+    """SIGKILL to the process a person started, with its workers, at moments spread over the run."""
+    undisturbed = Toy(tmp_path / "undisturbed")
+    undisturbed.run()
+    toy = Toy(tmp_path / "killed")
+    code = (
+        "from pipeline.child_executor import ChildExecutor; import pipeline.run as r; "
+        "from pipeline.manifest import load_manifest; r._choose_executor = lambda *_: ChildExecutor(); "
+        f"r.run(load_manifest({str(toy.path)!r}, ['double.slow=0.03', 'add.slow=0.02', 'total.slow=0.3']))"
+    )
+    for kill in range(3):
+        process = subprocess.Popen([sys.executable, "-c", f"if __name__ == '__main__': {code}"], start_new_session=True)
+        time.sleep(0.9 + 0.35 * seed + 0.5 * kill)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+    assert toy.run().errors == []
+    assert toy.stored() == undisturbed.stored()
+
+
+def test_a_lost_node_counts_against_no_clip(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster of two nodes on this machine; the one that works is killed in the middle."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 * 2**20})
+    try:
+        first = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+        ray.init(address=cluster.address, log_to_driver=False)
+        cluster.wait_for_nodes()
+        done: list[int] = []
+
+        def lose(event: dict) -> None:
+            if event["event"] == "finished":
+                done.append(event["partition"])
+                if len(done) == 2:
+                    cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+                    cluster.remove_node(first, allow_graceful=False)
+
+        settings = ["double.slow=0.05", "partition=8"]
+        result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
+        assert result.errors == []
+        assert result.failures == []
+        assert len(done) > 2
+        assert toy.total() == {"total": 1600, "clips": 40}
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
