@@ -1,0 +1,86 @@
+"""Folders named for their classes: ``root/CLASS/video``, or ``root/SPLIT/CLASS/video``."""
+
+import hashlib
+from collections import defaultdict
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from pipeline.errors import ManifestError
+from pipeline.stage import Source, Table
+from stages.sources.files import Video, find_videos, fingerprint
+from stages.sources.rows import clips_table
+from stages.tables import CLIPS
+
+SPLITS = ("train", "val", "test")
+
+
+class Folder(Source):
+    """Each video's class is the folder it lies in.
+
+    Where the folders of ``root`` are called train, val and test, they are the splits and hold the class folders;
+    otherwise the splits are drawn: by a hash of the clip ids, class by class, the same every time.
+    """
+
+    makes: ClassVar[Table] = CLIPS
+
+    root: Path
+    """Folder of class folders, or of split folders that hold class folders."""
+    test_share: float = Field(0.2, ge=0, lt=1)
+    """Share of each class that is kept for testing, where the folders name no splits."""
+    val_share: float = Field(0.0, ge=0, lt=1)
+    """Share of each class that is kept for validation, where the folders name no splits."""
+    skeletons: Path | None = None
+    """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``."""
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> "Folder":
+        if self.test_share + self.val_share >= 1:
+            raise ValueError("test_share and val_share leave nothing to train on: their sum must be below 1")
+        return self
+
+    def clips(self) -> pa.Table:
+        """One clip a video. Raises ManifestError where there is no class folder with a video in it."""
+        root = self.root.expanduser()
+        videos, _ = find_videos(root, "folders named for their classes, with videos in them")
+        parts = {video: video.name.split("/") for video in videos}
+        depth = 2 if all(names[0] in SPLITS for names in parts.values() if len(names) > 1) else 1
+        videos = [video for video in videos if len(parts[video]) > depth]
+        if not videos:
+            raise ManifestError(f"root: the videos in {root} lie in no class folders: sort them into such, one a class")
+        labels = [parts[video][depth - 1] for video in videos]
+        splits = [parts[video][0] for video in videos] if depth == 2 else self._draw(videos, labels)
+        skeletons = [self._skeleton_of(video) for video in videos]
+        return clips_table(
+            {
+                "clip_id": [video.name for video in videos],
+                "source": [video.source for video in videos],
+                "path": [video.path for video in videos],
+                "skeleton_path": [None if skeleton is None else str(skeleton) for skeleton in skeletons],
+                "skeleton_source": [None if skeleton is None else fingerprint(skeleton) for skeleton in skeletons],
+                "label": labels,
+                "split": splits,
+            }
+        )
+
+    def _draw(self, videos: list[Video], labels: list[str]) -> list[str]:
+        """A split for each video: of each class, the smallest hashes are for testing, the next for validation."""
+        classes: defaultdict[str, list[str]] = defaultdict(list)
+        for video, label in zip(videos, labels, strict=True):
+            classes[label].append(video.name)
+        split: dict[str, str] = {}
+        for names in classes.values():
+            names.sort(key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest())
+            test, val = (round(share * len(names)) for share in (self.test_share, self.val_share))
+            for place, name in enumerate(names):
+                split[name] = "test" if place < test else "val" if place < test + val else "train"
+        return [split[video.name] for video in videos]
+
+    def _skeleton_of(self, video: Video) -> Path | None:
+        """The skeleton file of a video, if there is one."""
+        if self.skeletons is None:
+            return None
+        folder, name = self.skeletons.expanduser().absolute(), Path(video.name).with_suffix(".npz")
+        return next((file for file in (folder / name, folder / name.name) if file.is_file()), None)

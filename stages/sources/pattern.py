@@ -1,0 +1,117 @@
+"""Videos whose file names say the class: ``pattern: "{clip}_{sequence}_{label}.avi"``."""
+
+import re
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from pipeline.errors import ManifestError
+from pipeline.stage import Source, Table
+from stages.sources.files import find_videos
+from stages.sources.rows import clips_table
+from stages.tables import CLIPS
+
+Choice = dict[str, list[str | int]]
+"""Values by field: a clip is chosen where each field named has one of its values."""
+
+
+class Pattern(Source):
+    """Reads class and split off the file names. Fields are compared as text, numbers without leading zeros."""
+
+    makes: ClassVar[Table] = CLIPS
+
+    root: Path
+    """Folder that is searched, with all folders in it."""
+    pattern: str
+    """A file name with named fields in braces, of which one is ``{label}``. With a ``/`` it is the path below root."""
+    labels: dict[str | int, str] | Path | None = None
+    """Class name of each value of ``{label}``: a mapping, or a file with a value and a name a line. Null: the value
+    is the name."""
+    test: Choice = Field(default_factory=dict)
+    """Which clips are for testing, by any fields: ``{sequence: [1]}`` leaves sequence 1 out."""
+    val: Choice = Field(default_factory=dict)
+    """Which clips are for validation. All others are for training."""
+    strict: bool = False
+    """Videos that do not match are an error, not ignored."""
+
+    @model_validator(mode="after")
+    def _fields_exist(self) -> "Pattern":
+        fields = self.fields()
+        if "label" not in fields:
+            raise ValueError(f"pattern {self.pattern!r} has no field {{label}}")
+        if len(set(fields)) < len(fields):
+            raise ValueError(f"pattern {self.pattern!r} has a field twice: give each its own name")
+        for name in (*self.test, *self.val):
+            if name not in fields:
+                raise ValueError(f"pattern {self.pattern!r} has no field {{{name}}}; it has {', '.join(fields)}")
+        return self
+
+    def fields(self) -> list[str]:
+        """Names of the pattern's fields, in order."""
+        return re.findall(r"\{(\w+)\}", self.pattern)
+
+    def files(self) -> tuple[Path, ...]:
+        """The table of labels, where it is a file."""
+        return (self.labels.expanduser(),) if isinstance(self.labels, Path) else ()
+
+    def clips(self) -> pa.Table:
+        """One clip a matching video. Raises ManifestError where none matches or a label has no name."""
+        root = self.root.expanduser()
+        matcher, names = self._matcher(), self._names()
+        videos, _ = find_videos(root, f"videos named like {self.pattern}")
+        columns: dict[str, list[str]] = {name: [] for name in ("clip_id", "source", "path", "label", "split")}
+        strangers: list[str] = []
+        for video in videos:
+            match = matcher.fullmatch(video.name if "/" in self.pattern else video.name.rpartition("/")[2])
+            if match is None:
+                strangers.append(video.name)
+                continue
+            values = {field: plain(value) for field, value in match.groupdict().items()}
+            if names is not None and values["label"] not in names:
+                raise ManifestError(f"labels: no name for {values['label']!r}, the label of {video.name}")
+            label = match["label"] if names is None else names[values["label"]]
+            split = "test" if chosen(values, self.test) else "val" if chosen(values, self.val) else "train"
+            for name, value in zip(columns, (video.name, video.source, video.path, label, split), strict=True):
+                columns[name].append(value)
+        if strangers and (self.strict or not columns["clip_id"]):
+            raise ManifestError(
+                f"pattern: {len(strangers)} of {len(videos)} videos in {root} do not match {self.pattern}, "
+                f"such as {', '.join(strangers[:3])}"
+            )
+        return clips_table(columns)
+
+    def _matcher(self) -> re.Pattern[str]:
+        """The pattern as a regular expression: a field is any text without a slash, as short as can be."""
+        parts = re.split(r"\{(\w+)\}", self.pattern)
+        return re.compile("".join(f"(?P<{part}>[^/]+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
+
+    def _names(self) -> dict[str, str] | None:
+        """Class names by plain label value. Raises ManifestError that names file and line of a malformed table."""
+        if not isinstance(self.labels, Path):
+            return None if self.labels is None else {plain(code): name for code, name in self.labels.items()}
+        file, names = self.labels.expanduser(), {}
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ManifestError(f"labels: {file} cannot be read: {error}") from error
+        for number, line in enumerate(lines, 1):
+            code, *name = line.split(maxsplit=1)[:2] or [""]
+            if not code:
+                continue
+            if not name:
+                raise ManifestError(f"labels: {file}, line {number}: a label and its name are wanted, not {line!r}")
+            names[plain(code)] = name[0].strip()
+        return names
+
+
+def plain(value: str | int) -> str:
+    """A value as it is compared: text, a number without leading zeros."""
+    text = str(value)
+    return str(int(text)) if text.isascii() and text.isdigit() else text
+
+
+def chosen(values: dict[str, str], choice: Choice) -> bool:
+    """Whether a clip with these fields is meant by a choice; an empty one means none."""
+    return bool(choice) and all(values[field] in map(plain, wanted) for field, wanted in choice.items())

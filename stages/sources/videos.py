@@ -1,0 +1,87 @@
+"""Videos without labels, for recognition: every video below a folder, long ones in overlapping windows."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from pipeline.stage import Source, Table
+from stages.sources.files import Skipped, find_videos
+from stages.sources.rows import clips_table, span_id
+from stages.tables import CLIPS
+
+PROBES = 8
+"""Threads that read headers; the time goes into waiting for the disk."""
+
+Span = tuple[float | None, float | None]
+WHOLE: Span = (None, None)
+
+
+class Videos(Source):
+    """Lists the videos below a folder; with ``window``, each longer one as overlapping windows."""
+
+    makes: ClassVar[Table] = CLIPS
+
+    root: Path
+    """Folder that is searched, with all folders in it."""
+    window: float | None = Field(None, gt=0)
+    """Seconds of a window; videos that are not longer stay whole. Null: all videos stay whole."""
+    stride: float | None = Field(None, gt=0)
+    """Seconds from one window to the next. Null: half a window."""
+
+    @model_validator(mode="after")
+    def _no_gaps(self) -> "Videos":
+        if self.stride is not None and (self.window is None or self.stride > self.window):
+            raise ValueError("stride must not be longer than window: what lies between windows would not be seen")
+        return self
+
+    def clips(self) -> pa.Table:
+        """One clip a window. A video whose length cannot be found is one clip, so that decoding says what is wrong."""
+        videos, _ = find_videos(self.root.expanduser(), "the videos to be recognized")
+        if self.window is None:
+            spans: list[list[Span]] = [[WHOLE]] * len(videos)
+        else:
+            with ThreadPoolExecutor(PROBES) as pool:
+                spans = [self._windows(length) for length in pool.map(duration, [video.path for video in videos])]
+        rows = [(video, span) for video, own in zip(videos, spans, strict=True) for span in own]
+        return clips_table(
+            {
+                "clip_id": [span_id(video.name, *span) for video, span in rows],
+                "source": [video.source for video, _ in rows],
+                "start": [start for _, (start, _) in rows],
+                "end": [end for _, (_, end) in rows],
+                "path": [video.path for video, _ in rows],
+            }
+        )
+
+    def skipped(self) -> list[Skipped]:
+        """What below ``root`` is not listed, and why."""
+        return find_videos(self.root.expanduser(), "the videos to be recognized")[1]
+
+    def _windows(self, length: float | None) -> list[Span]:
+        """Start and end of each window; the last one ends with the video."""
+        window = self.window or 0.0
+        if length is None or length <= window:
+            return [WHOLE]
+        stride = self.stride or window / 2
+        last = round(length - window, 3)
+        starts = [round(i * stride, 3) for i in range(int(last / stride) + 1)]
+        if last - starts[-1] > 0.1 * stride:
+            starts.append(last)
+        return [(start, round(start + window, 3)) for start in starts]
+
+
+def duration(path: str) -> float | None:
+    """Seconds a video lasts by its header, or None where that does not say."""
+    import av
+
+    try:
+        with av.open(path, metadata_errors="replace") as container:
+            stream = container.streams.video[0]
+            if stream.duration is not None:
+                return float(stream.duration * stream.time_base)
+            return None if container.duration is None else container.duration / av.time_base
+    except (av.FFmpegError, OSError, ValueError, IndexError):
+        return None

@@ -1,0 +1,73 @@
+"""Frames through decord, which is believed only while its decoder has nothing to complain about.
+
+decord hides damage: it repeats or conceals frames that FFmpeg could not decode. FFmpeg says so in its log, which decord
+does not pass on, so that the log is listened to at its source, in the FFmpeg library decord comes with.
+"""
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import decord
+import numpy as np
+
+from stages.video.reader import Reader, UnreadableError
+from stages.video.timeline import Timeline
+
+ERROR = 16
+"""FFmpeg's log level: messages up to this number are errors."""
+
+_Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+_complaints: list[str] = []
+
+
+@_Callback
+def _listen(source: int, level: int, text: bytes, values: int) -> None:
+    if level <= ERROR:
+        _complaints.append(text.decode(errors="replace"))
+
+
+@cache
+def decord_can_be_heard() -> bool:
+    """Route the log of decord's FFmpeg to this module; False where its library is not found beside the package."""
+    package = Path(decord.__file__).parent
+    for folder in (package.parent / "decord2.libs", package / ".dylibs"):
+        for file in folder.glob("libavutil*"):
+            ctypes.CDLL(str(file)).av_log_set_callback(_listen)
+            return True
+    return False
+
+
+class DecordReader(Reader):
+    """Reads plain files: one shown frame a packet, no rotation by a quarter (which decord 3 returns misshapen)."""
+
+    name: ClassVar[str] = "decord"
+
+    def __init__(self, path: str, timeline: Timeline) -> None:
+        if not timeline.plain or not decord_can_be_heard():
+            raise UnreadableError
+        self.first, self.times = timeline.first, timeline.times
+        _complaints.clear()
+        try:
+            self._reader: Any = decord.VideoReader(path, num_threads=1)
+        except Exception as error:
+            raise UnreadableError from error
+        if len(self._reader) != len(timeline.pts):
+            raise UnreadableError
+
+    def close(self) -> None:
+        """Free the decoder."""
+        self._reader = None
+
+    def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
+        """See Reader."""
+        for index in indices:
+            try:
+                frame = self._reader[index].asnumpy()
+            except Exception as error:
+                raise UnreadableError from error
+            if _complaints or frame.shape[2] != 3:
+                raise UnreadableError
+            yield frame
