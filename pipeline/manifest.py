@@ -14,6 +14,7 @@ one that changes its ``uses`` starts with no parameters. ``${NAME}`` and ``${NAM
 """
 
 import copy
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -57,8 +58,8 @@ class Head(BaseModel):
     @field_validator("name")
     @classmethod
     def _fit_for_a_folder(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-            raise ValueError(f"{name!r} cannot name a folder; use letters, digits, '.', '_' and '-'")
+        if not name.isprintable() or not name.strip() or name.startswith(".") or re.search(r"[/\\\\]", name):
+            raise ValueError(f"{name!r} cannot name a folder")
         return name
 
 
@@ -138,6 +139,17 @@ def load_manifest(
 def manifest_from_dict(resolved: Mapping[str, Any], origin: str) -> Manifest:
     """A manifest from what ``Manifest.resolved`` held. ``origin``: where it came from, for error texts."""
     return _checked_manifest(copy.deepcopy(dict(resolved)), {}, origin, [])
+
+
+def load_resolved(path: Path) -> Manifest:
+    """The manifest that a run's folder keeps. Raises ManifestError where the file is damaged or no longer fits."""
+    try:
+        resolved = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path}: the run's manifest cannot be read: {error}") from None
+    if not isinstance(resolved, dict):
+        raise ManifestError(f"{path}: is no manifest of a run")
+    return manifest_from_dict(resolved, str(path))
 
 
 def built_stages(spec: StageSpec, places: Mapping[KeyPath, Place], origin: str) -> tuple[list[Stage], list[Complaint]]:

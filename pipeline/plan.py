@@ -143,7 +143,10 @@ def make_plan(
     attempts = store.attempts()
     for name, node in graph.nodes.items():
         if node.kind == "source":
-            sources[name] = Clips(cast(Source, node.stage).clips(), partition)
+            try:
+                sources[name] = Clips(cast(Source, node.stage).clips(), partition)
+            except ManifestError as error:
+                raise graph.blame(name, error) from error
             nodes[name] = NodePlan(node, stage_identity(node.uses, node.stage), "")
             continue
         found = _map_plan(node, nodes, sources) if node.kind == "map" else _whole_plan(node, nodes, sources)

@@ -7,7 +7,7 @@ its fields and tables alone, so a stage never mentions files of the store, keys 
 A file that defines a stage imports nothing heavy (no torch, cv2, av) at its top: planning imports it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -70,6 +70,10 @@ class Source(Stage):
         and fails later as a row of its own.
         """
         raise NotImplementedError
+
+    def skipped(self) -> Sequence[tuple[str, str]]:
+        """What was found beside the clips and is not listed, each with the reason, for people."""
+        return ()
 
 
 class MapStage(Stage):

@@ -1,0 +1,64 @@
+"""Finds what no manifest needs any more: files of a store that none of the given manifests' plans name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.manifest import Manifest
+from pipeline.run import plan_run
+from pipeline.store import Store
+
+
+@dataclass
+class Garbage:
+    """What can be removed from one store, and what stays."""
+
+    store: Store
+    remove: dict[str, int]
+    """Bytes by path."""
+    keep: dict[str, int]
+
+    def by_folder(self) -> dict[str, tuple[int, int]]:
+        """(files, bytes) to remove, by stage folder."""
+        sums: dict[str, tuple[int, int]] = {}
+        for path, size in sorted(self.remove.items()):
+            folder = path.rpartition("/")[0].rpartition("/")[2]
+            files, total = sums.get(folder, (0, 0))
+            sums[folder] = files + 1, total + size
+        return sums
+
+    def sweep(self) -> None:
+        """Remove it."""
+        for path in self.remove:
+            self.store.remove(path)
+
+
+def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
+    """One entry a store: whatever these manifests, as they are now, would not read."""
+    needed: dict[str, set[str]] = {}
+    stores: dict[str, Store] = {}
+    for manifest in manifests:
+        plan = plan_run(manifest)
+        root = plan.store.root
+        stores.setdefault(root, plan.store)
+        for node_plan in plan.nodes.values():
+            needed.setdefault(root, set()).update(node_plan.paths(plan.store))
+    found = []
+    for root, store in stores.items():
+        sizes = store.sizes()
+        found.append(
+            Garbage(
+                store,
+                {path: size for path, size in sizes.items() if path not in needed[root]},
+                {path: size for path, size in sizes.items() if path in needed[root]},
+            )
+        )
+    return found
+
+
+def readable(size: float) -> str:
+    """``12.3 MB``: powers of 1000, as disks are sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,402 @@
+"""The command line. Every command imports what it needs itself, so that ``pipeline --help`` stays fast.
+
+Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Turn folders of videos into trained action recognizers, and recognize actions in new videos.",
+    epilog="Start with: pipeline run manifests/demo.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class ExecutorName(StrEnum):
+    auto = "auto"
+    local = "local"
+    ray = "ray"
+
+
+ManifestPath = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, such as manifests/demo.yaml.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run: its folder, its name below runs/, or its manifest.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="STAGE.PARAMETER=VALUE", help="Change a parameter, as in train.epochs=2. Repeatable."
+    ),
+]
+Name = Annotated[str | None, typer.Option(help="Name of the run, in place of the manifest's own.")]
+From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Only this stage and what follows from it.")]
+Only = Annotated[str | None, typer.Option(metavar="STAGE", help="Only this stage.")]
+Force = Annotated[
+    list[str] | None, typer.Option(metavar="STAGE", help="Compute this stage again although it is done. Repeatable.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try clips that failed before again.")]
+Executor = Annotated[
+    ExecutorName, typer.Option(help="Where to work: in this process, through Ray, or as the amount of work suggests.")
+]
+RayAddress = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Work on the Ray cluster at this address.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")]
+
+
+def main() -> None:
+    """Entry of the ``pipeline`` command."""
+    app()
+
+
+@app.command()
+def run(
+    manifest: ManifestPath,
+    start: From = None,
+    only: Only = None,
+    force: Force = None,
+    retry_failed: RetryFailed = False,
+    executor: Executor = ExecutorName.auto,
+    ray_address: RayAddress = None,
+    settings: Settings = None,
+    name: Name = None,
+    debug: Debug = False,
+) -> None:
+    """Run a manifest; what is done already stays done.
+
+    \b
+    pipeline run manifests/demo.yaml
+    pipeline run manifests/demo.yaml --set train.epochs=2 --name quick
+    pipeline run manifests/demo.yaml --retry-failed
+    """
+    with plain_errors(debug):
+        from pipeline.run import Options
+
+        options = Options(start, only, tuple(force or ()), retry_failed, executor.value, ray_address)
+        loaded = _load(manifest, settings, name)
+        _end(loaded, _run(loaded, options))
+
+
+@app.command()
+def plan(
+    manifest: ManifestPath,
+    start: From = None,
+    only: Only = None,
+    force: Force = None,
+    settings: Settings = None,
+    name: Name = None,
+    debug: Debug = False,
+) -> None:
+    """Say what a run would compute, and why.
+
+    \b
+    pipeline plan manifests/demo.yaml --set train.epochs=2
+    """
+    with plain_errors(debug):
+        from pipeline.reasons import reasons
+        from pipeline.run import Options, plan_run, run_folder
+
+        loaded = _load(manifest, settings, name)
+        planned = plan_run(loaded, Options(start, only, tuple(force or ())))
+        forced = {node for stage in force or () for node in planned.graph.select(stage)}
+        why = reasons(planned, run_folder(loaded), forced)
+        rows = []
+        for node, node_plan in planned.nodes.items():
+            todo, total = planned.todo(node), node_plan.partitions
+            rows.append((node, f"{todo:,} of {total:,}" if total else "", why[node]))
+        _table(("stage", "to compute", "why"), rows)
+        _say(f"\n{loaded.name}: {_count(len(planned.tasks), 'result')} to compute")
+
+
+@app.command()
+def status(run: RunName, debug: Debug = False) -> None:
+    """Say how far a run is, and what came of it.
+
+    \b
+    pipeline status demo
+    """
+    with plain_errors(debug):
+        import json
+
+        from pipeline.status import duration, find_run, read_status
+
+        folder = find_run(run)
+        state = read_status(folder)
+        rows = [
+            (name, f"{s.done:,} of {s.todo:,}", f"{s.clips:,}", f"{s.failed:,}", duration(s.seconds), s.note)
+            for name, s in state.stages.items()
+        ]
+        if rows:
+            _table(("stage", "done", "clips", "failed", "work", ""), rows)
+        else:
+            _say("nothing was left to compute")
+        _say(f"\n{folder}: {state.text()}; started {duration(state.last - state.started)} before it was last heard of")
+        if (folder / "metrics.json").is_file() and state.finished and not state.broken:
+            metrics = json.loads((folder / "metrics.json").read_text())
+            _say(
+                ", ".join(f"{key} {_figure(value)}" for key, value in metrics.items() if isinstance(value, int | float))
+            )
+
+
+@app.command()
+def graph(
+    manifest: ManifestPath,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Draw for Markdown pages.")] = False,
+    settings: Settings = None,
+    debug: Debug = False,
+) -> None:
+    """Draw the stages of a manifest and what they need.
+
+    \b
+    pipeline graph manifests/demo.yaml --mermaid
+    """
+    with plain_errors(debug):
+        from pipeline.graph import build_graph
+
+        drawn = build_graph(_load(manifest, settings))
+        _say(drawn.mermaid() if mermaid else drawn.text())
+
+
+@app.command()
+def recognize(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Videos to recognize, in any depth of folders.")],
+    model: Annotated[str, typer.Option(metavar="RUN", help="The run that trained the model, or one of its variants.")],
+    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv, recognitions.parquet.")],
+    window: Annotated[float | None, typer.Option(help="Cut videos into windows of this many seconds.")] = None,
+    stride: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
+    executor: Executor = ExecutorName.auto,
+    ray_address: RayAddress = None,
+    retry_failed: RetryFailed = False,
+    debug: Debug = False,
+) -> None:
+    """Recognize the actions in a folder of videos.
+
+    \b
+    pipeline recognize my_videos --model demo --out recognized
+    pipeline recognize my_videos --model runs/demo --out recognized --window 2 --stride 1
+    """
+    with plain_errors(debug):
+        from pipeline.errors import ManifestError
+        from pipeline.recognize import recognition_manifest
+        from pipeline.run import Options
+        from pipeline.stage import Source
+
+        if not folder.is_dir():
+            raise ManifestError(f"{folder}: no such folder")
+        manifest = recognition_manifest(folder, model, out, window, stride)
+        result = _run(manifest, Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed))
+        for node in result.plan.graph.nodes.values():
+            for path, reason in node.stage.skipped() if isinstance(node.stage, Source) else ():
+                _say(f"skipped {path}: {reason}")
+        for failure in result.failures:
+            _say(f"skipped {failure.clip_id}: {failure.error}")
+        _end(manifest, result)
+        _say(f"recognitions: {out / 'recognitions.csv'}")
+
+
+@app.command()
+def report(run: RunName, debug: Debug = False) -> None:
+    """Lay out a finished run's files again, with its report.
+
+    \b
+    pipeline report demo
+    """
+    with plain_errors(debug):
+        from pipeline.errors import ManifestError
+        from pipeline.manifest import load_resolved
+        from pipeline.run import EXPORTED, MANIFEST, Options, plan_run
+        from pipeline.run import run as run_manifest
+        from pipeline.status import find_run
+
+        folder = find_run(run)
+        manifest = load_resolved(folder / MANIFEST)
+        if tasks := plan_run(manifest).tasks:
+            raise ManifestError(f"{folder}: the run is not finished ({_count(len(tasks), 'result')} to compute)")
+        (folder / EXPORTED).unlink(missing_ok=True)
+        run_manifest(manifest, Options(executor="local"))
+        if not (folder / "report.html").is_file():
+            raise ManifestError(f"{folder}: the run's manifest has no stage that writes a report")
+        _say(str(folder / "report.html"))
+
+
+@app.command()
+def failures(run: RunName, debug: Debug = False) -> None:
+    """List the clips that failed, with the stage and the reason.
+
+    \b
+    pipeline failures demo
+    """
+    with plain_errors(debug):
+        import csv
+
+        from pipeline.failures import FAILURES
+        from pipeline.status import find_run
+
+        folder = find_run(run)
+        try:
+            with (folder / FAILURES).open(newline="") as file:
+                rows = [(row["clip_id"], row["stage"], row["error"]) for row in csv.DictReader(file)]
+        except FileNotFoundError:
+            rows = []
+        if rows:
+            _table(("clip", "stage", "reason"), rows)
+        _say(f"{_count(len({clip for clip, _, _ in rows}), 'clip')} failed")
+
+
+@app.command()
+def clean(
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests whose results stay.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    settings: Settings = None,
+    debug: Debug = False,
+) -> None:
+    """Remove results that no manifest needs; asks first.
+
+    \b
+    pipeline clean manifests/*.yaml
+    """
+    with plain_errors(debug):
+        from pipeline.clean import find_garbage, readable
+        from pipeline.errors import ManifestError
+
+        for garbage in find_garbage([_load(path, settings) for path in manifests]):
+            if not garbage.remove:
+                _say(f"{garbage.store.url}: nothing to remove")
+                continue
+            rows = [(name, f"{files:,}", readable(size)) for name, (files, size) in garbage.by_folder().items()]
+            _table(("stage", "files", "size"), rows)
+            size, kept = readable(sum(garbage.remove.values())), readable(sum(garbage.keep.values()))
+            question = f"{garbage.store.url}: remove {_count(len(garbage.remove), 'file')}, {size} ({kept} stay)"
+            if not yes and not sys.stdin.isatty():
+                raise ManifestError(f"{question}: cannot ask here; add --yes to remove them")
+            if yes or typer.confirm(question):
+                garbage.sweep()
+                _say(f"removed {size}")
+
+
+@app.command()
+def doctor(
+    manifest: Annotated[
+        Path | None, typer.Argument(metavar="[MANIFEST]", help="Check what this one needs, too.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Say what is installed and what is missing.
+
+    \b
+    pipeline doctor manifests/demo.yaml
+    """
+    with plain_errors(debug):
+        from pipeline.doctor import examine
+
+        findings = list(examine(manifest))
+        _table(("", "", ""), [(finding.what, finding.verdict, finding.detail) for finding in findings])
+        missing = sum(finding.verdict == "missing" for finding in findings)
+        if missing:
+            _say(f"\n{_count(missing, 'thing')} missing")
+            raise typer.Exit(1)
+
+
+@contextmanager
+def plain_errors(debug: bool) -> Iterator[None]:
+    """Turn errors into a line for people and the exit code that belongs to them."""
+    from pipeline.errors import PipelineError
+
+    try:
+        yield
+    except PipelineError as error:
+        if debug:
+            raise
+        _complain(str(error))
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        _complain("interrupted; what is done is kept: give the same command again to go on")
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        _complain(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+        raise typer.Exit(1) from None
+
+
+def _load(path: Path, settings: list[str] | None, name: str | None = None) -> Any:
+    from pipeline.manifest import load_manifest
+
+    return load_manifest(path, [*(settings or ()), *([f"name={name}"] if name else ())])
+
+
+def _run(manifest: Any, options: Any) -> Any:
+    """Run with a display, and say how it ended."""
+    import time
+
+    from rich.console import Console
+
+    from pipeline.progress import display_for
+    from pipeline.run import run as run_manifest
+    from pipeline.status import duration
+
+    began = time.perf_counter()
+    display = display_for(Console())
+    try:
+        result = run_manifest(manifest, options, [display])
+    finally:
+        display.close()
+    done = f"{_count(result.computed, 'result')} computed" if result.computed else "nothing to do"
+    _say(f"{manifest.name}: {done}, in {duration(time.perf_counter() - began)}; see {result.folder}")
+    return result
+
+
+def _end(manifest: Any, result: Any) -> None:
+    """Name what failed. Exits with 1 where a stage did, or more clips than the manifest allows."""
+    clips = sum(len(clips.ids) for clips in result.plan.sources.values())
+    failed = len({failure.clip_id for failure in result.failures})
+    if failed:
+        _say(f"{failed:,} of {clips:,} clips failed: pipeline failures {result.folder}")
+    for error in result.errors:
+        _complain(error)
+    if result.errors:
+        _complain("the run is incomplete; what is done is kept: mend this, then give the same command again")
+        raise typer.Exit(1)
+    if failed > manifest.max_failed * clips or (failed and failed == clips):
+        _complain(f"more clips failed than max_failed ({manifest.max_failed:.0%}) allows")
+        raise typer.Exit(1)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as they need, but for the last, on any output."""
+    table = [head, *rows] if any(head) else rows
+    widths = [max(len(row[i]) for row in table) for i in range(len(head) - 1)]
+    for row in table:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        _say("  ".join([*cells, row[-1]]).rstrip())
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+def _complain(text: str) -> None:
+    typer.echo(f"pipeline: {text}", err=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

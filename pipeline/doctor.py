@@ -1,0 +1,151 @@
+"""Looks at the machine, the installation and, if asked, at what one manifest needs, and says what is missing."""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pipeline.clean import readable
+from pipeline.errors import PipelineError
+from pipeline.graph import build_graph
+from pipeline.manifest import Manifest, load_manifest
+from pipeline.registry import DISTRIBUTION, extras, make_current_folder_importable
+
+
+class Finding(NamedTuple):
+    """One line of the examination."""
+
+    what: str
+    verdict: Literal["ok", "missing", "absent", ""]
+    """``missing``: has to be mended. ``absent``: not needed for what was asked."""
+    detail: str
+
+
+def examine(path: Path | None = None) -> Iterator[Finding]:
+    """Findings about the installation, then about the manifest at ``path``."""
+    yield Finding("Python", "ok", f"{platform.python_version()} in {sys.prefix}")
+    yield from _packages()
+    yield Finding("processors", "ok", f"{len(os.sched_getaffinity(0))} usable")
+    yield Finding("memory", "ok", readable(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
+    yield _gpu()
+    yield from _downloaded_weights()
+    if path is not None:
+        yield from _manifest(path)
+
+
+def _packages() -> Iterator[Finding]:
+    """The distribution's own requirements, in one line each only where something is the matter."""
+    found, absent, optional = [], {}, extras()
+    for requirement in importlib.metadata.requires(DISTRIBUTION) or []:
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        if name == DISTRIBUTION or ("extra ==" in requirement and name not in optional):
+            continue
+        version = _version(name)
+        if version:
+            found.append(f"{name} {version}")
+        elif name in optional:
+            absent[name] = f"optional: pip install '{DISTRIBUTION}[{optional[name]}]'"
+        else:
+            yield Finding(name, "missing", f"pip install '{requirement}'")
+    yield Finding("packages", "ok", ", ".join(dict.fromkeys(found)))
+    for name, remedy in absent.items():
+        yield Finding(name, "absent", remedy)
+
+
+def _gpu() -> Finding:
+    try:
+        import torch
+    except ImportError as error:
+        return Finding("GPU", "absent", f"unknown: PyTorch does not import: {error}")
+    if not torch.cuda.is_available():
+        return Finding("GPU", "absent", "none that PyTorch can use; everything runs on the processors")
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return Finding("GPU", "ok", ", ".join(names))
+
+
+def _downloaded_weights() -> Iterator[Finding]:
+    """Weights that stages have downloaded go to torch's hub folder."""
+    home = Path(os.environ.get("TORCH_HOME", Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "torch")).expanduser()
+    folder = home / "hub" / "checkpoints"
+    files = sorted(folder.glob("*.pth")) if folder.is_dir() else []
+    for file in files:
+        yield Finding("weights", "ok", f"{file.name} ({readable(file.stat().st_size)})")
+    if not files:
+        yield Finding("weights", "absent", f"none downloaded to {folder}; stages do so when they first need some")
+
+
+def _manifest(path: Path) -> Iterator[Finding]:
+    try:
+        manifest = load_manifest(path)
+        graph = build_graph(manifest)
+    except PipelineError as error:
+        for line in str(error).splitlines():
+            yield Finding("manifest", "missing", line)
+        return
+    yield Finding("manifest", "ok", f"{path}: {len(graph.nodes)} stages")
+    yield _disk(manifest)
+    for spec in manifest.stages:
+        for name, text in _texts(spec.parameters):
+            yield from _needed_packages(f"{spec.name}.{name}", text)
+    for node in graph.nodes.values():
+        try:
+            absent = [file for file in node.stage.files() if not file.exists()]
+        except PipelineError as error:
+            yield Finding(node.name, "missing", str(error))
+            continue
+        for file in absent:
+            yield Finding(node.name, "missing", f"no such file: {file}")
+        if node.kind == "source":
+            yield from _folders(node.name, node.stage)
+
+
+def _disk(manifest: Manifest) -> Finding:
+    if "://" in manifest.store:
+        return Finding("store", "ok", manifest.store)
+    folder = Path(manifest.store).absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return Finding("store", "ok", f"{manifest.store}: {readable(shutil.disk_usage(existing).free)} free")
+
+
+def _needed_packages(where: str, text: str) -> Iterator[Finding]:
+    """What a parameter's text asks for: an extra has the name of the choice that needs it; classes can be imported."""
+    for package, extra in extras().items():
+        if text == extra and not _version(package):
+            yield Finding(where, "missing", f"'{text}' needs {package}: pip install '{DISTRIBUTION}[{extra}]'")
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
+        module, name = text.split(":")
+        make_current_folder_importable()
+        try:
+            getattr(importlib.import_module(module), name)
+        except Exception as error:
+            yield Finding(where, "missing", f"'{text}' cannot be imported: {error}")
+
+
+def _folders(name: str, stage: Any) -> Iterator[Finding]:
+    """Folders and files a source is to read; where it has a default for one, it makes it itself."""
+    for field, value in stage:
+        default = type(stage).model_fields[field].default
+        if isinstance(value, Path) and not isinstance(default, Path) and not value.expanduser().exists():
+            yield Finding(f"{name}.{field}", "missing", f"no such file or folder: {value}")
+
+
+def _texts(values: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """All texts among parameters, with their dotted names."""
+    if isinstance(values, str):
+        yield name, values
+    elif isinstance(values, dict | list):
+        for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+            yield from _texts(value, f"{name}.{key}".lstrip("."))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

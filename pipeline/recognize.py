@@ -1,0 +1,83 @@
+"""Recognition of new videos: a manifest derived from that of the run that trained the model.
+
+The index is replaced by a folder of videos, training by the trained model, evaluation and report by a table of
+recognitions; what lies between, from decoding to prediction, stays as it was in training. The result is run like any
+other manifest, so it resumes, is cached, and counts failures like one.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ManifestError
+from pipeline.graph import Graph, Node, build_graph
+from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
+from pipeline.run import MANIFEST
+from pipeline.status import find_run
+
+MODEL = "model"
+"""The folder below a run's in which training lays out its model."""
+
+
+def recognition_manifest(
+    folder: Path, model: str, out: Path, window: float | None = None, stride: float | None = None
+) -> Manifest:
+    """What to run to recognize the videos in ``folder``.
+
+    model: a run, or one variant of it (``runs/NAME/variants/modality=rgb``). out: becomes the run's own folder.
+    window, stride: seconds, for videos longer than one action.
+    """
+    run, variant = _run_and_variant(model)
+    trained = load_resolved(run / MANIFEST)
+    graph = build_graph(trained)
+    predict = _predicting_node(graph, run, variant)
+    weights = (run / "variants" / variant if variant else run) / MODEL
+    stages: dict[str, Any] = {}
+    for name in [name for name in graph.nodes if name in graph.ancestors(predict.name)] + [predict.name]:
+        node = graph.nodes[name]
+        needs = [graph.nodes[need].spec for need in node.needs]
+        stages[node.spec] = {"uses": node.uses, "needs": needs, "with": _parameters(node)}
+        if node.kind == "source":
+            spans = {"window": window, "stride": stride}
+            given = {key: value for key, value in spans.items() if value is not None}
+            stages[node.spec] = {"uses": "videos", "with": {"root": str(folder.absolute())} | given}
+        elif node.kind == "whole":
+            stages[node.spec] = {"uses": "pretrained", "with": {"path": str(weights.absolute())}}
+    stages[predict.spec]["with"]["split"] = None
+    stages["recognitions"] = {"uses": "recognitions", "needs": [predict.spec], "with": {"out": str(out.absolute())}}
+    resolved = {
+        "name": out.absolute().name,
+        "store": trained.store,
+        "runs": str(out.absolute().parent),
+        "partition": trained.partition,
+        "max_failed": 1.0,  # what fails is named one by one; the other videos are recognized all the same
+        "stages": stages,
+    }
+    return manifest_from_dict(resolved, "recognize")
+
+
+def _run_and_variant(model: str) -> tuple[Path, str]:
+    """The run's folder, and the name of its variant where ``model`` is the folder of one."""
+    path = Path(model)
+    if path.parent.name == "variants" and (path.parents[1] / MANIFEST).is_file():
+        return path.parents[1], path.name
+    return find_run(model), ""
+
+
+def _predicting_node(graph: Graph, run: Path, variant: str) -> Node:
+    """The node that predicts with the model of the variant asked for."""
+    found: dict[str, Node] = {}
+    for node in graph.nodes.values():
+        models = node.inputs.get("models", ())
+        if node.kind == "map" and models:
+            found.setdefault(graph.nodes[models[0]].variant_name, node)
+    if not found:
+        raise ManifestError(f"{run}: the run has no stage that predicts with a trained model")
+    if variant not in found:
+        choices = ", ".join(str(run / "variants" / name) for name in found)
+        raise ManifestError(f"{run}: the run has several models; give one as --model: {choices}")
+    return found[variant]
+
+
+def _parameters(node: Node) -> dict[str, Any]:
+    """What was given for this variant, its matrix included; defaults stay defaults."""
+    return node.stage.model_dump(mode="json", exclude_unset=True)
