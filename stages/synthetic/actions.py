@@ -176,11 +176,11 @@ def push(rng: Rng, t: Array) -> list[Pose]:
 
 def handshake(rng: Rng, t: Array) -> list[Pose]:
     """Right hands meet and go up and down."""
-    people = face_each_other(rng, t, rng.uniform(0.8, 0.95))
+    people = face_each_other(rng, t, rng.uniform(1.0, 1.1))
     shake = np.sin(2 * np.pi * (t / rng.uniform(0.4, 0.65) + rng.random()))
     for pose in people:
         pose["right_shoulder_flex"] = DEGREE * (38 + 7 * shake)
-        pose["right_shoulder_abduct"] = DEGREE * -14 * np.ones_like(t)
+        pose["right_shoulder_twist"] = DEGREE * -30 * np.ones_like(t)
         pose["right_elbow"] = DEGREE * (42 + 12 * shake)
         pose["lean"] = pose["lean"] + DEGREE * 6
     return people

@@ -12,6 +12,9 @@ from stages.synthetic.actions import ACTIONS
 from stages.synthetic.body import Build, move
 from stages.synthetic.person import Image, dress, person_parts
 
+SKIN_DEPTH = 0.07
+"""Meters from a point inside the body to its outline, about."""
+
 
 class Clip(NamedTuple):
     """What is to be drawn. Two clips with equal fields are equal to the last bit."""
@@ -36,6 +39,8 @@ class Drawn(NamedTuple):
     """T images, uint8 H,W,3, RGB."""
     keypoints: NDArray[np.float32]
     """M,T,17,3: x, y in pixels (whole numbers at pixel centers), score 1, or 0 outside the frame."""
+    boxes: NDArray[np.float32]
+    """M,T,4: x1, y1, x2, y2 of the people in pixels, cut off at the frame's edges."""
     fps: int
 
 
@@ -81,4 +86,10 @@ def draw(clip: Clip) -> Drawn:
 
     keypoints = np.stack([np.stack([person[joint][:, :2] for joint in COCO17.joints], 1) for person in points])
     inside = ((keypoints >= -0.5) & (keypoints <= np.array([width, height]) - 0.5)).all(-1, keepdims=True)
-    return Drawn(images, np.concatenate([keypoints, inside], -1).astype(np.float32), fps)
+    keypoints = np.concatenate([keypoints, inside], -1)
+    outlines = [np.stack(list(person.values()), 1) for person in points]
+    reach = [SKIN_DEPTH * outline[:, :, 3:] for outline in outlines]
+    low = np.stack([(o[:, :, :2] - r).min(1) for o, r in zip(outlines, reach, strict=True)])
+    high = np.stack([(o[:, :, :2] + r).max(1) for o, r in zip(outlines, reach, strict=True)])
+    boxes = np.concatenate([low, high], -1).clip(-0.5, np.tile([width, height], 2) - 0.5)
+    return Drawn(images, keypoints.astype(np.float32), boxes.astype(np.float32), fps)

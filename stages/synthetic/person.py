@@ -170,8 +170,8 @@ def features(canvas: Image, points: dict[str, Point], looks: Looks) -> None:
     """Eyes, nose and mouth, each only where it is on the near side of the head."""
     near = points["head"][2] + 0.025
     for name, radius, color in (
-        ("left_eye", 0.021, (25.0, 20.0, 20.0)),
-        ("right_eye", 0.021, (25.0, 20.0, 20.0)),
+        ("left_eye", 0.017, (25.0, 20.0, 20.0)),
+        ("right_eye", 0.017, (25.0, 20.0, 20.0)),
         ("mouth", 0.022, shade(looks.skin, 0.5)),
         ("nose", 0.02, shade(looks.skin, 0.8)),
     ):

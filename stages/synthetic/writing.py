@@ -5,10 +5,10 @@ import json
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from stages.synthetic.clip import Clip, Drawn, draw
 
 FORMAT = 1
 """Bumped when the same specification gives other files."""
-FEW = 12
+FEW = 40
 """Clips that are written sooner than worker processes would have started."""
 
 
@@ -78,7 +78,7 @@ def write_missing(orders: Sequence[Order]) -> None:
             tell(done)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_use_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
         for done, job in enumerate(as_completed([pool.submit(write, order) for order in missing]), 1):
             job.result()
             tell(done)
@@ -114,17 +114,28 @@ def _replace(path: Path, content: Drawn | bytes, stamp: int) -> None:
 
 
 def _encode(path: Path, drawn: Drawn) -> None:
-    """H.264 in mp4. One thread, because the bytes depend on how many there are."""
+    """H.264 in mp4, always the same bytes: those of x264 depend on the number of threads, and with B-frames its
+    macroblock tree reads memory that it has not written."""
     height, width = drawn.frames[0].shape[:2]
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=drawn.fps, options={"preset": "veryfast", "crf": "20"})
+    options = {"preset": "veryfast", "crf": "23", "x264-params": "mbtree=0"}
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=drawn.fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.thread_count = 1
-        stream.time_base = Fraction(1, drawn.fps)
         for image in drawn.frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode())
 
 
-def _use_one_thread() -> None:
+def _begin_worker() -> None:
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's workers would wait forever for a parent that was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,96 @@
+"""The synthetic source: its table, its folder, and how it goes on after a kill."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ManifestError
+from stages.sources.synthetic import Synthetic
+from stages.synthetic.actions import ACTIONS
+from stages.tables import CLIPS
+
+
+def files(root: Path) -> dict[str, str]:
+    """SHA-256 and time of modification of every data file below ``root``."""
+    return {
+        path.relative_to(root).as_posix(): f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
+        for path in sorted(root.glob("*/*/[0-9]*"))
+    }
+
+
+def test_the_table_lists_every_clip_and_half_the_skeletons(tmp_path: Path) -> None:
+    source = Synthetic(root=tmp_path, clips_per_class=2, test_per_class=0, size=64)
+    table = source.clips()
+    assert table.schema.equals(CLIPS.schema)
+    assert table.num_rows == 2 * len(ACTIONS)
+    rows = table.to_pylist()
+    assert len({row["clip_id"] for row in rows}) == len(rows)
+    assert {row["label"] for row in rows} == set(ACTIONS)
+    for row in rows:
+        assert row["clip_id"] == f"{row['split']}/{row['label']}/{Path(row['path']).name}"
+        assert Path(row["path"]).is_file()
+        assert (row["skeleton_path"] is None) == (row["skeleton_source"] is None)
+    with_skeletons = [row["label"] for row in rows if row["skeleton_path"]]
+    assert sorted(with_skeletons) == sorted(ACTIONS)
+    with np.load(next(row["skeleton_path"] for row in rows if row["skeleton_path"])) as file:
+        assert file["keypoints"].shape[2:] == (17, 3)
+
+    before = files(tmp_path)
+    for path in tmp_path.glob("train/*/0001.*"):
+        path.unlink()
+    assert source.clips().equals(table)
+    assert files(tmp_path) == before
+
+    more = Synthetic(root=tmp_path, clips_per_class=2, test_per_class=1, size=64).clips()
+    assert more.slice(0, table.num_rows).equals(table)
+    assert more.num_rows == 3 * len(ACTIONS)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.25, 5), (0.5, 10), (1.0, 20)])
+def test_the_share_of_skeletons(share: float, expected: int) -> None:
+    source = Synthetic(with_skeletons=share)
+    assert sum(source.has_skeleton(index) for index in range(20)) == expected
+
+
+def test_another_seed_needs_another_root(tmp_path: Path) -> None:
+    Synthetic(root=tmp_path, clips_per_class=0, test_per_class=0).clips()
+    with pytest.raises(ManifestError, match="give another root, or delete the folder"):
+        Synthetic(root=tmp_path, clips_per_class=0, test_per_class=0, seed=1).clips()
+
+
+def test_killed_generation_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Two processes write the same folder and are killed on the way; a third one finishes their work."""
+    code = """
+import sys
+from stages.sources.synthetic import Synthetic
+if __name__ == "__main__":
+    Synthetic(root=sys.argv[1], clips_per_class=3, test_per_class=0, size=64).clips()
+"""
+    script = tmp_path / "generate.py"
+    script.write_text(code)
+    disturbed, calm = tmp_path / "disturbed", tmp_path / "calm"
+    writers = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(disturbed)], start_new_session=True, stderr=subprocess.DEVNULL
+        )
+        for _ in range(2)
+    ]
+    while len(files(disturbed)) < 8 and all(writer.poll() is None for writer in writers):
+        time.sleep(0.02)
+    for writer in writers:
+        os.killpg(writer.pid, signal.SIGKILL)
+        writer.wait()
+    partial = files(disturbed)
+    table = Synthetic(root=disturbed, clips_per_class=3, test_per_class=0, size=64).clips()
+    Synthetic(root=calm, clips_per_class=3, test_per_class=0, size=64).clips()
+    assert table.num_rows == 3 * len(ACTIONS)
+    assert 0 < len(partial) < len(files(calm))
+    assert partial.items() <= files(calm).items()
+    assert files(disturbed) == files(calm)
