@@ -109,6 +109,12 @@ class RecognizerConfig(BaseModel):
                 f"stride_frames={self.stride_frames} leaves frames out of every window; it may be at most "
                 f"window_frames={self.window_frames}"
             )
+        looked_at = (self.uses_rgb and self.deformable_attention) or (self.uses_pose and self.joint_attention)
+        if self.modal_names and not looked_at and not self.temporal_attention:
+            raise ValueError(
+                f"with these attention modules off, no modal token of a {self.modality} network sees anything; "
+                "turn one on, or set modal_tokens to none"
+            )
         if len(set(self.class_names)) < len(self.class_names):
             twice = next(name for name in self.class_names if self.class_names.count(name) > 1)
             raise ValueError(f"class_names lists {twice!r} twice")

@@ -34,11 +34,13 @@ class TokenSearch(nn.Module):
         hidden_BDTHW = F.conv3d(z_BTHWD.movedim(-1, 1), self._taps(z_BTHWD.shape[1:4]), conv.bias, groups=conv.groups)
         offsets_BTHW3 = torch.tanh(self.offset(F.gelu(self.norm(hidden_BDTHW.movedim(1, -1)))))
         frames, height, width = offsets_BTHW3.shape[1:4]
-        reference_THW3 = reference_points(frames, height, width).to(offsets_BTHW3)
-        if self.offset_range is None:
-            return reference_THW3 + offsets_BTHW3
-        cell_3 = offsets_BTHW3.new_tensor([2 / width, 2 / height, 2 / frames])
-        return reference_THW3 + offsets_BTHW3 * (self.offset_range * cell_3)
+        # At least float32, also in mixed precision: half of it cannot point between two tokens.
+        wide = torch.promote_types(offsets_BTHW3.dtype, torch.float32)
+        reference_THW3 = reference_points(frames, height, width, offsets_BTHW3.device, wide)
+        reach_3 = reference_THW3.new_ones(3)
+        if self.offset_range is not None:
+            reach_3 = self.offset_range * 2 / reference_THW3.new_tensor([width, height, frames])
+        return reference_THW3 + offsets_BTHW3 * reach_3
 
     def _taps(self, size: torch.Size) -> Tensor:
         """The convolution's weight, cut to its middle where the clip is smaller than the kernel."""
@@ -49,19 +51,22 @@ class TokenSearch(nn.Module):
         return weight
 
 
-def reference_points(frames: int, height: int, width: int) -> Tensor:
+def reference_points(
+    frames: int,
+    height: int,
+    width: int,
+    device: torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
     """The centers of frames × height × width equal cells that fill the clip, T',H',W',3 as (x, y, t) in -1 to 1."""
-    t, y, x = ((torch.arange(cells) * 2 + 1) / cells - 1 for cells in (frames, height, width))
+    t, y, x = (
+        (torch.arange(cells, device=device, dtype=dtype) * 2 + 1) / cells - 1 for cells in (frames, height, width)
+    )
     return torch.stack(torch.meshgrid(t, y, x, indexing="ij")[::-1], dim=-1)
 
 
 def sample(z_BTHWD: Tensor, points_BTHW3: Tensor) -> Tensor:
     """Read the tokens at the points, trilinearly; beyond the clip the nearest token counts (Algorithm A3)."""
-    found_BDTHW = F.grid_sample(
-        z_BTHWD.movedim(-1, 1),
-        points_BTHW3.to(z_BTHWD.dtype),
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
-    )
-    return found_BDTHW.movedim(1, -1)
+    z_BDTHW = z_BTHWD.movedim(-1, 1).to(points_BTHW3.dtype)
+    found_BDTHW = F.grid_sample(z_BDTHW, points_BTHW3, mode="bilinear", padding_mode="border", align_corners=False)
+    return found_BDTHW.movedim(1, -1).to(z_BTHWD.dtype)

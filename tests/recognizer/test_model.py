@@ -1,0 +1,240 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recognizer.build import build_recognizer
+from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
+
+GOLDEN = Path(__file__).with_name("golden.json")
+
+
+def small(**changes: Any) -> Recognizer:
+    """A small recognizer with fixed weights, whose offsets and biases are not zero."""
+    fields = {"class_names": ("sit", "stand", "wave"), "width": 8, "frames": 4, "size": 32, "search_kernel": 3}
+    torch.manual_seed(0)
+    recognizer = build_recognizer(RecognizerConfig.model_validate(fields | changes)).eval()
+    with torch.no_grad():
+        for parameter in recognizer.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return recognizer
+
+
+def some_clips(
+    clips: int = 2, persons: int = 2, frames: int = 4, joints: int = 17, height: int = 32, width: int = 32
+) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return (
+        torch.rand(clips, 3, frames, height, width, generator=generator),
+        torch.rand(clips, persons, frames, joints, 3, generator=generator) * 0.9 + 0.1,
+    )
+
+
+SWITCHES: list[dict[str, Any]] = [
+    {},
+    {"modality": "rgb"},
+    {"modality": "pose"},
+    {"modality": "pose", "modal_tokens": "none", "joint_coordinates": True, "joint_identity": True},
+    {"modality": "rgb", "modal_tokens": "none"},
+    {"modal_tokens": "shared"},
+    {"modal_tokens": "none"},
+    {"deformable_attention": False},
+    {"joint_attention": False},
+    {"temporal_attention": False},
+    {"deformable_attention": False, "joint_attention": False, "temporal_attention": False, "modal_tokens": "none"},
+    {"dense_offsets": True, "offset_range": "volume", "pre_norm": False, "window_keys": "own"},
+    {"joint_coordinates": True, "joint_identity": True, "window_joints": 40, "window_frames": 2, "stride_frames": 2},
+]
+
+
+def inputs(recognizer: Recognizer, frames: Tensor, keypoints: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    config = recognizer.config
+    return frames if config.uses_rgb else None, keypoints if config.uses_pose else None
+
+
+@pytest.mark.parametrize("changes", SWITCHES, ids=str)
+def test_every_switch_trains_all_its_parameters(changes: dict[str, Any]) -> None:
+    recognizer = small(**changes).train()
+    logits = recognizer(*inputs(recognizer, *some_clips()))
+    assert logits.shape == (2, 3)
+    F.cross_entropy(logits, torch.tensor([0, 2])).backward()
+    for name, parameter in recognizer.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("changes", SWITCHES, ids=str)
+def test_a_clip_without_anybody_is_finite(changes: dict[str, Any]) -> None:
+    recognizer = small(**changes).train()
+    frames, keypoints = some_clips()
+    logits = recognizer(*inputs(recognizer, frames, keypoints * torch.tensor([1.0, 0.0]).reshape(2, 1, 1, 1, 1)))
+    logits.sum().backward()
+    assert logits.isfinite().all()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in recognizer.parameters())
+
+
+@pytest.mark.parametrize("frames,height,width", [(1, 32, 32), (2, 24, 56), (3, 33, 50), (9, 64, 40)])
+@pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
+def test_other_lengths_and_sizes(modality: str, frames: int, height: int, width: int) -> None:
+    recognizer = small(modality=modality, joint_identity=True)
+    clips = some_clips(frames=frames, height=height, width=width)
+    assert recognizer(*inputs(recognizer, *clips)).isfinite().all()
+
+
+@pytest.mark.parametrize("joints,persons", [(13, 1), (25, 2), (50, 1), (17, 4)])
+def test_any_number_of_joints_and_persons(joints: int, persons: int) -> None:
+    assert small()(*some_clips(joints=joints, persons=persons)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"modality": "pose"}, {"modal_tokens": "none"}, {"window_keys": "own"}], ids=str
+)
+def test_where_missing_joints_are_said_to_be_does_not_matter(changes: dict[str, Any]) -> None:
+    recognizer = small(joint_coordinates=True, **changes)
+    frames, keypoints = some_clips()
+    keypoints[:, 1, :, :, 2] = 0
+    keypoints[:, 0, :, 3, 2] = 0
+    elsewhere = keypoints.clone()
+    elsewhere[:, 1, :, :, :2] = float("nan")
+    elsewhere[:, 0, :, 3, :2] = 0.77
+    torch.testing.assert_close(
+        recognizer(*inputs(recognizer, frames, elsewhere)), recognizer(*inputs(recognizer, frames, keypoints))
+    )
+
+
+@pytest.mark.parametrize("changes", [{}, {"modality": "pose"}, {"modal_tokens": "none"}], ids=str)
+def test_an_absent_person_is_as_good_as_none(changes: dict[str, Any]) -> None:
+    """Exactly so where windows hold all joints; smaller windows fall differently on one person and on two."""
+    recognizer = small(window_joints=99, **changes)
+    frames, keypoints = some_clips()
+    keypoints[:, 1] = 0
+    torch.testing.assert_close(
+        recognizer(*inputs(recognizer, frames, keypoints)), recognizer(*inputs(recognizer, frames, keypoints[:, :1]))
+    )
+
+
+def test_clips_of_a_batch_do_not_see_each_other() -> None:
+    recognizer = small()
+    frames, keypoints = some_clips(clips=3)
+    keypoints[1] = 0
+    together = recognizer(frames, keypoints)
+    for i in range(3):
+        torch.testing.assert_close(recognizer(frames[i : i + 1], keypoints[i : i + 1]), together[i : i + 1])
+
+
+def test_order_of_frames_and_place_matter() -> None:
+    recognizer = small()
+    frames, keypoints = some_clips()
+    logits = recognizer(frames, keypoints)
+    assert (recognizer(frames.flip(2), keypoints.flip(2)) - logits).abs().max() > 1e-4
+    assert (recognizer(frames, keypoints.roll(1, dims=3)) - logits).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "changes,frames,keypoints,text",
+    [
+        ({}, None, (2, 2, 4, 17, 3), "needs frames"),
+        ({}, (2, 3, 4, 32, 32), None, "needs keypoints"),
+        ({"modality": "rgb"}, (2, 4, 32, 32, 3), None, "frames must be B,3,T,H,W"),
+        ({"modality": "pose"}, None, (2, 2, 4, 17, 2), "keypoints must be B,M,T,R,3"),
+        ({}, (2, 3, 4, 32, 32), (2, 2, 5, 17, 3), "are not of these 2 clips of 4 frames"),
+    ],
+)
+def test_wrong_inputs_are_named(changes: dict[str, Any], frames: Any, keypoints: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        small(**changes)(frames and torch.zeros(frames), keypoints and torch.zeros(keypoints))
+
+
+@pytest.mark.parametrize("changes", SWITCHES, ids=str)
+def test_saved_and_loaded_it_gives_the_same(changes: dict[str, Any], tmp_path: Path) -> None:
+    recognizer = small(**changes, preprocessing={"crop": "center"})
+    recognizer.save_pretrained(tmp_path / "model")
+    loaded = Recognizer.from_pretrained(tmp_path / "model")
+    assert loaded.config == recognizer.config and not loaded.training
+    clips = inputs(recognizer, *some_clips())
+    torch.testing.assert_close(loaded(*clips), recognizer(*clips), rtol=0, atol=0)
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["config.json", "model.safetensors"]
+    assert loaded.serialize() == recognizer.serialize()
+
+
+def test_batch_statistics_are_saved() -> None:
+    recognizer = small().train()
+    recognizer(*some_clips())
+    recognizer.eval()
+    loaded = Recognizer.deserialize(*recognizer.serialize())
+    torch.testing.assert_close(loaded(*some_clips()), recognizer(*some_clips()), rtol=0, atol=0)
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no config\.json"):
+        Recognizer.from_pretrained(tmp_path)
+    small().save_pretrained(tmp_path)
+    config, weights = tmp_path / "config.json", tmp_path / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=f"{tmp_path}: not a model.safetensors, or a damaged one"):
+        Recognizer.from_pretrained(tmp_path)
+    weights.write_bytes(whole)
+    small(width=16).save_pretrained(tmp_path / "other")
+    config.write_text((tmp_path / "other" / "config.json").read_text())
+    with pytest.raises(ValueError, match=r"model\.safetensors does not belong to this config\.json"):
+        Recognizer.from_pretrained(tmp_path)
+    config.write_text("{}")
+    with pytest.raises(ValueError, match=r"not a recognizer's config.json"):
+        Recognizer.from_pretrained(tmp_path)
+    weights.unlink()
+    with pytest.raises(FileNotFoundError, match=r"holds no model.safetensors"):
+        Recognizer.from_pretrained(tmp_path)
+
+
+def test_a_name_that_cannot_be_had_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        Recognizer.from_pretrained("not/a/folder")
+
+
+def test_golden_logits() -> None:
+    """The numbers of one network as they were: a change that means to change them rewrites the file.
+
+    ``python tests/recognizer/test_model.py`` writes it.
+    """
+    golden = json.loads(GOLDEN.read_text())
+    for name, (logits, loss) in golden_values().items():
+        torch.testing.assert_close(logits, golden[name]["logits"], rtol=1e-4, atol=1e-4)
+        assert loss == pytest.approx(golden[name]["loss"], abs=1e-4)
+
+
+def golden_values() -> dict[str, tuple[list[list[float]], float]]:
+    values = {}
+    for modality in ("rgb+pose", "rgb", "pose"):
+        recognizer = small(modality=modality)
+        logits = recognizer(*inputs(recognizer, *some_clips()))
+        values[modality] = logits.tolist(), F.cross_entropy(logits, torch.tensor([0, 2])).item()
+    return values
+
+
+@pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
+def test_it_can_learn_a_few_clips_by_heart(modality: str) -> None:
+    torch.manual_seed(0)
+    config = RecognizerConfig.model_validate(
+        {"class_names": ("a", "b", "c"), "width": 8, "frames": 4, "size": 32, "search_kernel": 3, "modality": modality}
+        | {"joint_coordinates": True, "joint_identity": True}
+    )
+    recognizer = build_recognizer(config)
+    clips, labels = some_clips(clips=6), torch.tensor([0, 1, 2, 0, 1, 2])
+    optimizer = torch.optim.AdamW(recognizer.parameters(), lr=3e-3)
+    for _ in range(60):
+        loss = F.cross_entropy(recognizer(*inputs(recognizer, *clips)), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.05
+    assert recognizer(*inputs(recognizer, *clips)).argmax(dim=1).tolist() == labels.tolist()
+
+
+if __name__ == "__main__":
+    texts = {name: {"logits": logits, "loss": loss} for name, (logits, loss) in golden_values().items()}
+    GOLDEN.write_text(json.dumps(texts, indent=1) + "\n")

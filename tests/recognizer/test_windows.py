@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from recognizer.attention import Attention
+from recognizer.windows import WindowAttention, merge, window_starts
+
+
+def windows(window: int, stride: int, shifted: bool, dim: int = 8) -> WindowAttention:
+    torch.manual_seed(0)
+    return WindowAttention(Attention(dim, 2), window, stride, shifted).double()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 12, 17, 34])
+@pytest.mark.parametrize("window,stride", [(1, 1), (4, 2), (5, 2), (4, 4), (6, 1)])
+def test_every_step_is_in_a_window(length: int, window: int, stride: int) -> None:
+    starts = window_starts(length, window, stride)
+    size = min(window, length)
+    assert {start + step for start in starts for step in range(size)} == set(range(length))
+    assert starts == sorted(set(starts)) and starts[-1] == length - size
+
+
+def test_merging_the_windows_of_an_axis_gives_it_back() -> None:
+    x_BAND = torch.randn(2, 7, 3, 4, dtype=torch.float64)
+    steps = torch.tensor(window_starts(7, 4, 2))[:, None] + torch.arange(4)
+    torch.testing.assert_close(merge(x_BAND[:, steps], steps, 7), x_BAND)
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+def test_one_window_over_the_axis_is_full_attention(shifted: bool) -> None:
+    own = windows(window=9, stride=4, shifted=shifted)
+    x, extra = torch.randn(2, 5, 3, 8).double(), torch.randn(2, 2, 8).double()
+    x_out, extra_out = own(x, extra)
+    everything = torch.cat([x.flatten(1, 2), extra], dim=1)
+    full = own.attention(everything, everything)
+    torch.testing.assert_close(x_out, full[:, :15].unflatten(1, (5, 3)))
+    torch.testing.assert_close(extra_out, full[:, 15:])
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+@pytest.mark.parametrize("length,window,stride", [(7, 4, 2), (6, 4, 2), (5, 2, 1), (8, 4, 4), (9, 3, 1)])
+def test_windows_one_by_one(length: int, window: int, stride: int, shifted: bool) -> None:
+    """Algorithms A1 and A2: a set of query windows, a set of key and value windows, attention pair by pair."""
+    module = windows(window, stride, shifted)
+    x, extra = torch.randn(2, length, 3, 8).double(), torch.randn(2, 2, 8).double()
+    present = torch.rand(2, length, 3) > 0.3
+    starts = window_starts(length, window, stride)
+    total, held = torch.zeros_like(x), torch.zeros(length).double()
+    extras = []
+    for i, start in enumerate(starts):
+        key = starts[i]
+        if shifted:
+            key = min(start + stride, length - window)
+        queries = torch.cat([x[:, start : start + window].flatten(1, 2), extra], dim=1)
+        keys = torch.cat([x[:, key : key + window].flatten(1, 2), extra], dim=1)
+        seen = torch.cat([present[:, key : key + window].flatten(1), torch.ones(2, 2, dtype=torch.bool)], dim=1)
+        attention = module.attention
+        out = attention.out(attention.mix(attention.query(queries), attention.key(keys), attention.value(keys), seen))
+        total[:, start : start + window] += out[:, : window * 3].unflatten(1, (window, 3))
+        held[start : start + window] += 1
+        extras.append(out[:, window * 3 :])
+    x_out, extra_out = module(x, extra, present)
+    torch.testing.assert_close(x_out, total / held[:, None, None])
+    torch.testing.assert_close(extra_out, torch.stack(extras).mean(dim=0))
+
+
+def test_windows_that_see_nothing_do_not_count() -> None:
+    module = windows(window=2, stride=2, shifted=False)
+    x, extra = torch.randn(1, 6, 3, 8).double(), torch.randn(1, 1, 8).double()
+    present = torch.zeros(1, 6, 3, dtype=torch.bool)
+    present[:, 2:4] = True
+    alone = module(x[:, 2:4], extra, present[:, 2:4])[1]
+    torch.testing.assert_close(module(x, extra, present)[1], alone)
+    assert module(x, extra, torch.zeros_like(present))[1].isfinite().all()
