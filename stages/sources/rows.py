@@ -1,7 +1,6 @@
 """Putting the index together: columns become a table of schema CLIPS, sorted, with unique ids."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,16 +9,20 @@ from pipeline.errors import ManifestError
 from stages.tables import CLIPS
 
 
-def clips_table(columns: Mapping[str, Any]) -> pa.Table:
-    """The index from its columns (sequences or Arrow arrays; those left out are null), sorted by ``clip_id``.
+def clips_table(columns: Mapping[str, Sequence[object] | pa.Array | pa.ChunkedArray]) -> pa.Table:
+    """The index from its columns (those left out are null), sorted by ``clip_id``.
 
     Raises ManifestError where an id occurs twice.
     """
-    count = len(columns["clip_id"])
-    arrays = [
-        pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(count, field.type)
-        for field in CLIPS.schema
-    ]
+    arrays = {}
+    for field in CLIPS.schema:
+        column = columns.get(field.name)
+        if column is None:
+            arrays[field.name] = pa.nulls(len(columns["clip_id"]), field.type)
+        elif isinstance(column, pa.Array | pa.ChunkedArray):
+            arrays[field.name] = column.cast(field.type)
+        else:
+            arrays[field.name] = pa.array(column, field.type)
     table = pa.table(arrays, schema=CLIPS.schema).sort_by("clip_id")
     ids = table["clip_id"].combine_chunks()
     twice = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))
@@ -32,4 +35,4 @@ def span_id(name: str, start: float | None, end: float | None) -> str:
     """The id of a span of a video: ``name@12.0-16.0``, or the name alone for the whole of it."""
     if start is None and end is None:
         return name
-    return f"{name}@{'' if start is None else round(start, 3)}-{'' if end is None else round(end, 3)}"
+    return f"{name}@{'' if start is None else start}-{'' if end is None else end}"

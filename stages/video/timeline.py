@@ -55,7 +55,8 @@ class Timeline:
     keys: np.ndarray
     """int64 [K, 2]: presentation and decoding times of the keyframes, where decoding can start, increasing."""
     plain: bool
-    """The whole file is listed, and every packet is one shown frame: then readers that count packets are right."""
+    """The whole file is listed, every packet is one shown frame, and after a keyframe come only frames shown after it:
+    then readers that count packets, like decord, are right."""
     ordered: bool
     """The decoder's presentation times are true. AVI has none, and FFmpeg guesses them wrongly for some B-frames."""
 
@@ -63,18 +64,21 @@ class Timeline:
 @contextmanager
 def open_container(path: str) -> Iterator[Any]:
     """The file as a PyAV container with a video stream. Raises ClipError that says what the file is instead."""
+    errors: list[tuple[int, str, str]] = []
     try:
         if Path(path).is_dir():
             raise ClipError("this is a folder, not a video file")
         if Path(path).stat().st_size == 0:
             raise ClipError("the file is empty (0 bytes): copy or download it again")
-        container = av.open(path, metadata_errors="replace")
+        with _logged_errors() as errors:
+            container = av.open(path, metadata_errors="replace")
     except FileNotFoundError:
         raise ClipError("no such file: was it moved or renamed, or is its name not UTF-8?") from None
     except PermissionError:
         raise ClipError("no permission to read the file") from None
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(f"not a video, or a video that was cut off: {reason_of(error)}") from None
+        reason = errors[-1][2].strip() if errors else reason_of(error)
+        raise ClipError(f"not a video, or a video that was cut off: {reason}") from None
     with container:
         if not container.streams.video:
             raise ClipError("the file holds no video stream")
@@ -100,7 +104,7 @@ def timeline_of(path: str, start: float | None = None, end: float | None = None)
             return _span(stream, start, end)
         packets = _all_packets(stream, np.inf if end is None else end)
         pts, times = _shown(packets, stream)
-        plain = len(pts) == len(packets)
+        plain = len(pts) == len(packets) and _closed(packets, ordered or not stream.codec_context.has_b_frames)
         timeline = Timeline(0, pts, times, _keys(packets), plain, ordered)
     if not ordered and any(packet.size <= UNCODED_PICTURE for packet in packets):
         return _recounted(path, timeline)
@@ -118,6 +122,18 @@ def _shown(packets: list[Mark], stream: Any) -> tuple[np.ndarray, np.ndarray]:
 def _keys(packets: list[Mark]) -> np.ndarray:
     """The keyframes' presentation and decoding times."""
     return np.array(sorted((packet.pts, packet.dts) for packet in packets if packet.key), np.int64).reshape(-1, 2)
+
+
+def _closed(packets: list[Mark], ordered: bool) -> bool:
+    """Whether no frame is shown before the keyframe it follows: such a one is lost when decoding starts there."""
+    if not ordered:
+        return sum(packet.key for packet in packets) <= 1
+    latest = packets[0].pts
+    for packet in packets:
+        latest = packet.pts if packet.key else latest
+        if packet.pts < latest:
+            return False
+    return True
 
 
 def _all_packets(stream: Any, end: float) -> list[Mark]:
@@ -178,9 +194,12 @@ def _span(stream: Any, start: float, end: float) -> Timeline:
     """The timeline around a span of a long file: seek to the keyframe before it and list packets up to its end."""
     origin, base = stream.start_time, stream.time_base
     wanted, stop = origin + int(start / base), origin + int(end / base) + 1
-    packets = _packets_from(stream, wanted, stop)
-    while packets and packets[0].pts > wanted and packets[0].dts > origin:
-        packets = _packets_from(stream, packets[0].dts - 1, stop)  # the span starts before this keyframe is shown
+    target, back = wanted, int(1 / base)
+    packets = _packets_from(stream, target, stop)
+    while target > origin and (not packets or packets[0].pts > wanted):
+        # The keyframe found is shown after the start of the span: containers without an index seek roughly.
+        target, back = max(origin, target - back), 2 * back
+        packets = _packets_from(stream, target, stop)
     shown = [packet.pts for packet in packets if packet.shown and packet.pts <= stop]
     if not shown or max(shown) < wanted:
         raise ClipError(f"the span {start:g}–{end:g} s lies beyond the end of the video")
@@ -195,7 +214,8 @@ def _packets_from(stream: Any, target: int, stop: int) -> list[Mark]:
     for packet in stream.container.demux(stream):
         if packet.size == 0 or (packet.dts is not None and packet.dts > stop):
             break
-        packets.append(Mark.of(packet))
+        if packets or packet.is_keyframe:
+            packets.append(Mark.of(packet))
     return packets
 
 
