@@ -8,6 +8,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.stage import Source, Table
+from stages.sources.files import fingerprint
+from stages.sources.rows import clips_table
 from stages.tables import CLIPS
 
 
@@ -55,26 +57,18 @@ class Synthetic(Source):
                 skeleton = video.with_suffix(".npz") if self.has_skeleton(index) else None
                 orders.append(Order(Clip(self.seed, split, action, index, self.size), video, skeleton))
         write_missing(orders)
-        rows = [
+        return clips_table(
             {
-                "clip_id": order.video.relative_to(root).as_posix(),
-                "source": fingerprint(order.video),
-                "path": str(order.video),
-                "skeleton_source": fingerprint(order.skeleton) if order.skeleton else None,
-                "skeleton_path": str(order.skeleton) if order.skeleton else None,
-                "label": order.clip.action,
-                "split": order.clip.split,
+                "clip_id": [order.video.relative_to(root).as_posix() for order in orders],
+                "source": [fingerprint(order.video) for order in orders],
+                "path": [str(order.video) for order in orders],
+                "skeleton_source": [order.skeleton and fingerprint(order.skeleton) for order in orders],
+                "skeleton_path": [order.skeleton and str(order.skeleton) for order in orders],
+                "label": [order.clip.action for order in orders],
+                "split": [order.clip.split for order in orders],
             }
-            for order in orders
-        ]
-        return pa.Table.from_pylist(rows, schema=CLIPS.schema)
+        )
 
     def has_skeleton(self, index: int) -> bool:
         """Whether clip number ``index`` of a class has a skeleton file: evenly spread, whatever the number of clips."""
         return int((index + 1) * self.with_skeletons) > int(index * self.with_skeletons)
-
-
-def fingerprint(path: Path) -> str:
-    """Size and modification time of a file, as the index records them."""
-    status = path.stat()
-    return f"{status.st_size}:{status.st_mtime_ns}"
