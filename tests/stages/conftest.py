@@ -17,6 +17,7 @@ Rows = list[dict[str, Any]]
 
 
 def write_table(path: Path, rows: Rows, schema: pa.Schema) -> str:
+    """Write rows as the store does, one a row group; returns the path."""
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, row_group_size=1, compression="none")
     return str(path)
 
@@ -54,6 +55,21 @@ def shard_row(
         "layout": "coco17",
         "times": [t / 10 for t in range(frames)],
     }
+
+
+@pytest.fixture(name="write_table")
+def write_table_fixture() -> Callable[[Path, Rows, pa.Schema], str]:
+    return write_table
+
+
+@pytest.fixture(name="files_of")
+def files_of_fixture() -> Callable[[Iterable[str]], TableFiles]:
+    return files_of
+
+
+@pytest.fixture(name="clip_row")
+def clip_row_fixture() -> Callable[[str, str | None, str | None], dict[str, Any]]:
+    return clip_row
 
 
 @pytest.fixture

@@ -1,0 +1,81 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from pipeline.errors import StageError
+from recognizer.build import build_recognizer
+from recognizer.config import RecognizerConfig
+from stages.predict import Predict
+from stages.tables import MODELS, PREDICTIONS
+
+
+def model_table(**change) -> pa.Table:
+    """A model with random weights, as training hands it on."""
+    torch.manual_seed(0)
+    small = {"class_names": ("down", "right"), "width": 4, "size": 32, "heads": 2, "blocks": 1, "frames": 4}
+    model = build_recognizer(RecognizerConfig(**(small | change))).eval()
+    config, weights = model.serialize()
+    return pa.Table.from_pylist([{"config": config, "weights": weights, "history": "[]"}], schema=MODELS.schema)
+
+
+def predicted(stage: Predict, clips: pa.Table, shards: pa.Table, models: pa.Table) -> dict[str, list[float]]:
+    table = stage.process(clips, {"shards": shards}, stage.load({"models": models}))
+    assert table.schema == PREDICTIONS.schema and table["clip_id"].to_pylist() == clips["clip_id"].to_pylist()
+    assert all(names == ["down", "right"] for names in table["class_names"].to_pylist())
+    return dict(zip(table["clip_id"].to_pylist(), table["probabilities"].to_pylist(), strict=True))
+
+
+@pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
+@pytest.mark.parametrize("views", [1, 6])
+def test_batches_change_nothing(made_set, modality, views):
+    clips, files = made_set(frames=9, persons=lambda i: i % 3)
+    models = model_table(modality=modality, preprocessing={"scale": 0.75, "flip": True})
+    found = [
+        predicted(Predict(views=views, batch=batch, device="cpu"), clips, files.read(), models) for batch in (1, 5, 64)
+    ]
+    for clip_id, probabilities in found[0].items():
+        assert sum(probabilities) == pytest.approx(1)
+        assert found[1][clip_id] == pytest.approx(probabilities, abs=1e-5)
+        assert found[2][clip_id] == pytest.approx(probabilities, abs=1e-5)
+
+
+def test_several_views_are_averaged(made_set):
+    clips, files = made_set(6, frames=8)
+    models = model_table(preprocessing={"flip": False})
+    one, two = (predicted(Predict(views=views, device="cpu"), clips, files.read(), models) for views in (1, 2))
+    assert one != two
+    assert Predict(views=2).load({"models": models}).training is False
+
+
+def test_labels_and_order_do_not_matter(made_set):
+    clips, files = made_set(6)
+    models, shards = model_table(), files.read()
+    order = [3, 0, 5, 2, 1, 4]
+    unlabeled = clips.drop_columns(["label", "split"])
+    straight = predicted(Predict(device="cpu", batch=1), clips, shards, models)
+    shuffled = predicted(Predict(device="cpu", batch=1), unlabeled.take(order), shards.take(order), models)
+    assert straight == shuffled
+
+
+def test_the_split_is_selected(made_set):
+    clips, _ = made_set(12)
+    assert Predict().select(clips)["clip_id"].to_pylist() == ["right/04", "down/05", "right/10", "down/11"]
+    assert Predict(split=None).select(clips).num_rows == 12
+
+
+def test_a_model_that_does_not_fit(made_set):
+    clips, files = made_set(3)
+    with pytest.raises(StageError, match="trained on pennaction13 skeletons, but right/00 has coco17"):
+        predicted(Predict(device="cpu"), clips, files.read(), model_table(layout="pennaction13"))
+    models = model_table().set_column(1, "weights", pa.array([b"noise"], pa.large_binary()))
+    with pytest.raises(StageError, match="the model does not load"):
+        Predict(device="cpu").load({"models": models})
+
+
+def test_one_thread_in_a_worker_and_as_before_after_it(made_set):
+    clips, files = made_set(3)
+    before = torch.get_num_threads()
+    found = predicted(Predict(device="cpu"), clips, files.read(), model_table())
+    assert torch.get_num_threads() == before
+    assert np.isfinite(list(found.values())).all()

@@ -1,0 +1,219 @@
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors import safe_open
+
+from pipeline.errors import StageError
+from pipeline.stage import TableFiles, Variant, Work
+from recognizer.model import Recognizer
+from stages.recipe import Network
+from stages.train import Train
+from stages.training import learning_rate, parameter_groups
+
+TINY = {"width": 4, "size": 16, "heads": 2, "blocks": 1, "dropout": 0.1}
+
+
+def train(work_folder: Path, clips: pa.Table, files: TableFiles, **parameters: Any) -> dict[str, Any]:
+    """The row that a small training makes."""
+    work_folder.mkdir(exist_ok=True)
+    defaults = {"model": TINY, "epochs": 2, "batch": 3, "threads": 1, "device": "cpu"}
+    work = Work(work_folder, lambda done, total, **figures: None)
+    return Train(**(defaults | parameters)).run([Variant("", clips, {"shards": files})], work).to_pylist()[0]
+
+
+def test_it_learns_and_says_so(made_set, tmp_path):
+    clips, files = made_set(24, size=32)
+    shown = []
+    stage = Train(
+        model={**TINY, "width": 8, "size": 32}, epochs=8, batch=4, lr=3e-3, threads=1, device="cpu", val_share=0.2
+    )
+    table = stage.run(
+        [Variant("", clips, {"shards": files})],
+        Work(tmp_path, lambda done, total, **more: shown.append((done, total, more))),
+    )
+    history = json.loads(table["history"][0].as_py())
+    assert [row["epoch"] for row in history] == list(range(1, 9))
+    assert history[-1]["val_accuracy"] == 1.0 and history[-1]["loss"] < history[0]["loss"]
+    done, total, figures = shown[-1]
+    assert done == total and figures.keys() == {"epoch", "loss", "accuracy", "lr"}
+    assert list((tmp_path / "tensorboard").iterdir())
+
+    stage.export(table, tmp_path / "run", tmp_path)
+    model = Recognizer.from_pretrained(tmp_path / "run" / "model")
+    assert model.config.class_names == ("down", "right") and model.config.frames == 4
+    assert model.config.layout == "coco17" and model.config.preprocessing == {"scale": 1.0, "flip": True}
+    assert json.loads((tmp_path / "run" / "history.json").read_text()) == history
+
+
+RUN = """
+import sys
+from pathlib import Path
+import pyarrow.parquet as pq
+from pipeline.stage import TableFiles, Variant, Work
+from stages.train import Train
+folder = Path(sys.argv[1])
+stage = Train.model_validate_json(sys.argv[2])
+files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
+stage.run([Variant("", pq.read_table(folder / "clips.parquet"), {"shards": files})], Work(folder, lambda *a, **b: None))
+"""
+
+
+def kill_when(
+    reached: Callable[[dict[str, Any]], bool], folder: Path, stage: Train, files: TableFiles
+) -> dict[str, Any]:
+    """Train in another process, kill it with SIGKILL once its checkpoint is so far, and return that checkpoint."""
+    parameters = stage.model_dump_json(exclude_defaults=True)
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(folder), parameters, *files.paths])
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if (progress := checkpointed(folder)) and reached(progress):
+            break
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -9, "the training must still be running when it is killed"
+    return checkpointed(folder)
+
+
+def checkpointed(folder: Path) -> dict[str, Any]:
+    path = folder / "checkpoint.safetensors"
+    if not path.exists():
+        return {}
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["progress"])
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bits(made_set, tmp_path):
+    clips, files = made_set(18)
+    recipe = {
+        "model": TINY,
+        "epochs": 8,
+        "batch": 2,
+        "accumulate": 2,
+        "ema": 0.9,
+        "keep": "best",
+        "checkpoint_minutes": 0,
+    }
+    undisturbed = train(tmp_path / "undisturbed", clips, files, **recipe | {"checkpoint_minutes": 10})
+
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    pq.write_table(clips, folder / "clips.parquet")
+    stage = Train(**recipe, threads=1, device="cpu")
+    within_an_epoch = kill_when(lambda at: at["step"] >= 2, folder, stage, files)
+    assert within_an_epoch["step"] >= 2 or within_an_epoch["epoch"] > 0
+    later = kill_when(lambda at: at["epoch"] >= 2, folder, stage, files)
+    assert later["epoch"] >= 2
+    assert train(folder, clips, files, **recipe) == undisturbed
+    assert train(folder, clips, files, **recipe) == undisturbed, "a finished training is not gone through again"
+
+
+def test_reading_threads_do_not_change_the_result(made_set, tmp_path):
+    clips, files = made_set()
+    one, four = (train(tmp_path / str(n), clips, files, workers=n) for n in (1, 4))
+    assert one == four
+    assert train(tmp_path / "seed", clips, files, seed=1)["weights"] != one["weights"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch": 100},
+        {"batch": 1},
+        {"frames": 2},
+        {"frames": 7},
+        {"val_share": 0.0, "precision": "bf16"},
+        {"model": {**TINY, "modality": "pose"}},
+        {"model": {**TINY, "modality": "rgb"}, "mixup": 0.4},
+    ],
+    ids=str,
+)
+def test_recipes(made_set, tmp_path, change):
+    clips, files = made_set()
+    row = train(tmp_path / "work", clips, files, **change)
+    history = json.loads(row["history"])
+    assert len(history) == 2 and all(figure["loss"] > 0 for figure in history)
+    assert Recognizer.deserialize(row["config"], row["weights"]).config.frames == change.get("frames", 4)
+
+
+def test_clips_without_persons_count_too(made_set, tmp_path):
+    clips, files = made_set(persons=lambda i: 0 if i % 3 else 3)
+    assert json.loads(train(tmp_path / "work", clips, files)["history"])[-1]["loss"] > 0
+
+
+def test_accumulated_batches_take_the_step_of_one_large_batch(made_set, tmp_path):
+    """Up to batch normalization, which is part of the backbone: pose alone has none."""
+    clips, files = made_set()
+    model = {**TINY, "modality": "pose", "dropout": 0.0}
+    large = train(tmp_path / "large", clips, files, model=model, batch=4, lr=1e-3)
+    small = train(tmp_path / "small", clips, files, model=model, batch=2, accumulate=2, lr=1e-3)
+    assert json.loads(small["history"])[-1]["loss"] == pytest.approx(json.loads(large["history"])[-1]["loss"], rel=1e-4)
+
+
+def test_the_best_epoch_is_kept(made_set, tmp_path):
+    clips, files = made_set()
+    row = train(tmp_path / "work", clips, files, keep="best", epochs=5, val_share=0.3, lr=0.05)
+    best = max(figure["val_accuracy"] for figure in json.loads(row["history"]))
+    assert checkpointed(tmp_path / "work")["best"] == best
+    with pytest.raises(StageError, match="keep: best needs validation clips"):
+        train(tmp_path / "none", clips, files, keep="best", val_share=0)
+
+
+def test_a_training_that_diverges_names_step_rate_and_clips(made_set, tmp_path):
+    clips, files = made_set()
+    with pytest.raises(
+        StageError, match=r"diverged in step \d+ \(epoch \d\).* learning rate .*e\+.*: (right|down)/\d\d"
+    ):
+        train(tmp_path / "work", clips, files, lr=1e30, warmup_epochs=0, epochs=3)
+
+
+def test_a_damaged_checkpoint_is_named(made_set, tmp_path):
+    clips, files = made_set()
+    train(tmp_path / "work", clips, files)
+    (tmp_path / "work" / "checkpoint.safetensors").write_bytes(b"noise")
+    with pytest.raises(StageError, match=r"checkpoint\.safetensors is damaged .* remove it"):
+        train(tmp_path / "work", clips, files)
+
+
+def test_parameters_that_contradict_the_data_or_each_other():
+    for name, value in {"class_names": ["a"], "layout": "ntu25", "frames": 8}.items():
+        with pytest.raises(ValidationError, match=f"{name} comes from"):
+            Train(model={name: value})
+    with pytest.raises(ValidationError, match="mixup blends pixels"):
+        Train(mixup=0.2)
+    with pytest.raises(ValidationError, match="smallest to the largest"):
+        Train(augment={"scale": [1.0, 0.5]})
+    stage = Train(model={"width": 16}, epochs=3)
+    assert Train.model_validate_json(stage.model_dump_json()) == stage
+
+
+def test_learning_rate_rises_and_falls():
+    rates = [learning_rate(step, 100, 10, 1.0) for step in range(100)]
+    assert rates[0] == pytest.approx(1 / 11) and rates[10] == 1.0 and rates[-1] < 0.001
+    assert rates[:11] == sorted(rates[:11]) and rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[55] == pytest.approx(0.5)
+
+
+def test_only_matrices_and_kernels_decay():
+    from recognizer.build import build_recognizer
+
+    config = Network(**TINY, joint_identity=True).for_data(("a", "b"), "coco17", 4, {})
+    model = build_recognizer(config)
+    decaying, others = parameter_groups(model, 0.1)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert {names[id(p)] for p in others["params"]} >= {
+        "modal_tokens.token_TKD",
+        "position.place_1DHW",
+        "head.norm.bias",
+    }
+    assert all(isinstance(p, torch.nn.Parameter) and p.ndim > 1 for p in decaying["params"])
+    assert len(decaying["params"]) + len(others["params"]) == len(names)
