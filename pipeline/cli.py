@@ -365,16 +365,18 @@ def _end(manifest: Any, result: Any) -> None:
     """Name what failed. Exits with 1 where a stage did, or more clips than the manifest allows."""
     clips = sum(len(clips.ids) for clips in result.plan.sources.values())
     failed = len({failure.clip_id for failure in result.failures})
-    if failed:
-        _say(f"{failed:,} of {clips:,} clips failed: pipeline failures {result.folder}")
+    text = f"{failed:,} of {clips:,} clips failed"
     for error in result.errors:
         _complain(error)
     if result.errors:
         _complain("the run is incomplete; what is done is kept: mend this, then give the same command again")
         raise typer.Exit(1)
-    if failed > manifest.max_failed * clips or (failed and failed == clips):
-        _complain(f"more clips failed than max_failed ({manifest.max_failed:.0%}) allows")
+    if failed > manifest.max_failed * clips or (clips and failed == clips):
+        why = "" if failed == clips else f", more than max_failed ({manifest.max_failed:.0%}) allows"
+        _complain(f"{text}{why}: pipeline failures {result.folder}")
         raise typer.Exit(1)
+    if failed:
+        _say(f"{text}: pipeline failures {result.folder}")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,0 +1,199 @@
+"""The command line, run as people run it: what it prints, where, and the exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MANIFEST = """\
+partition: 4
+stages:
+  index: {uses: "toy_stages:Numbers", with: {count: 20}}
+  double: {uses: "toy_stages:Double", needs: index}
+  add: {uses: "toy_stages:Add", needs: double}
+  total: {uses: "toy_stages:Total", needs: add}
+  summary: {uses: "toy_stages:Summary", needs: total}
+"""
+
+
+def pipeline(*arguments: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        input=stdin,
+        env=os.environ | environ,
+    )
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("toy.yaml").write_text(MANIFEST)
+    return tmp_path
+
+
+def test_run_twice_then_ask_about_it() -> None:
+    first = pipeline("run", "toy.yaml", "--executor", "local")
+    assert first.returncode == 0, first.stderr
+    assert "double: done" in first.stdout
+    assert Path("runs/toy/total.json").is_file()
+
+    again = pipeline("run", "toy.yaml")
+    assert again.returncode == 0
+    assert again.stdout.startswith("toy: nothing to do, in ")
+
+    plan = pipeline("plan", "toy.yaml", "--set", "total.scale=2")
+    assert plan.returncode == 0
+    lines = {line.split()[0]: line for line in plan.stdout.splitlines() if line}
+    assert lines["add"].endswith("done")
+    assert lines["total"].endswith("1 of 1      changed: scale 1 → 2")
+    assert lines["toy:"] == "toy: 2 results to compute"
+
+    status = pipeline("status", "toy")
+    assert status.returncode == 0
+    assert "runs/toy: done" in status.stdout
+    failures = pipeline("failures", "runs/toy")
+    assert (failures.returncode, failures.stdout) == (0, "0 clips failed\n")
+    assert pipeline("status", "toy.yaml").stdout == status.stdout
+
+
+def test_a_name_and_settings_make_another_run() -> None:
+    assert pipeline("run", "toy.yaml", "--name", "other", "--set", "total.scale=3").returncode == 0
+    assert json.loads(Path("runs/other/total.json").read_text())["total"] == 3 * (2 * 190 + 20)
+
+
+def test_failed_clips_are_listed_and_can_be_too_many() -> None:
+    failing = ["--set", "double.fail=[clip-3, clip-5]", "--executor", "local"]
+    allowed = pipeline("run", "toy.yaml", "--set", "max_failed=0.1", *failing)
+    assert allowed.returncode == 0, allowed.stderr
+    assert "2 of 20 clips failed: pipeline failures runs/toy" in allowed.stdout
+    listed = pipeline("failures", "toy")
+    assert "clip-3  double  clip-3 was told to fail" in listed.stdout
+    assert listed.stdout.endswith("2 clips failed\n")
+    refused = pipeline("run", "toy.yaml", "--name", "strict", *failing)
+    assert refused.returncode == 1
+    assert "2 of 20 clips failed, more than max_failed (5%)" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "failed" in pipeline("status", "strict").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "none.yaml"], "none.yaml: cannot be read: No such file or directory"),
+        (
+            ["plan", "toy.yaml", "--set", "add.amont=1"],
+            "--set add.amont=1: stage 'add': unknown parameter 'amont'; did you mean 'amount'?",
+        ),
+        (
+            ["plan", "toy.yaml", "--set", "index.file=/no/file"],
+            "--set index.file=/no/file: stage 'index': /no/file: no such file",
+        ),
+        (["run", "toy.yaml", "--only", "ad"], "toy.yaml: no stage is called 'ad'; did you mean 'add'?"),
+        (["run", "toy.yaml", "--only", "add", "--from", "add"], "--from and --only exclude each other"),
+        (["run", "toy.yaml", "--only", "total"], "stage 'add' is not done"),
+        (["status", "nothing"], "nothing: no run is there or is called so below runs/"),
+        (["report", "nothing"], "nothing: no run is there or is called so below runs/"),
+        (["recognize", "nowhere", "--model", "toy", "--out", "out"], "nowhere: no such folder"),
+        (["recognize", ".", "--model", "toy", "--out", "out"], "toy: no run is there or is called so below runs/"),
+    ],
+)
+def test_wrong_requests(arguments: list[str], message: str) -> None:
+    done = pipeline(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"pipeline: {message}")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_wrong_options_exit_with_2_as_well() -> None:
+    assert pipeline("run").returncode == 2
+    assert pipeline("run", "toy.yaml", "--executor", "slurm").returncode == 2
+    assert pipeline("rum").returncode == 2
+
+
+def test_debug_shows_where() -> None:
+    done = pipeline("run", "none.yaml", "--debug")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr and "ManifestError" in done.stderr
+
+
+def test_graph() -> None:
+    assert "  double         map     doubles      <- index\n" in pipeline("graph", "toy.yaml").stdout
+    assert pipeline("graph", "toy.yaml", "--mermaid").stdout.startswith("flowchart LR\n")
+
+
+def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
+    assert pipeline("run", "toy.yaml").returncode == 0
+    assert pipeline("run", "toy.yaml", "--set", "add.amount=5", "--name", "other").returncode == 0
+    files = set(Path("store").rglob("*.parquet"))
+
+    refused = pipeline("clean", "toy.yaml", stdin="")
+    assert refused.returncode == 2
+    assert "add --yes to remove them" in refused.stderr
+    assert set(Path("store").rglob("*.parquet")) == files
+
+    done = pipeline("clean", "toy.yaml", "--yes")
+    assert done.returncode == 0
+    assert "removed" in done.stdout
+    left = set(Path("store").rglob("*.parquet"))
+    assert left < files
+    assert {path.parent.name for path in files - left} == {"add", "total", "summary"}
+    assert pipeline("plan", "toy.yaml").stdout.endswith("toy: 0 results to compute\n")
+    assert "nothing to remove" in pipeline("clean", "toy.yaml", "--yes").stdout
+
+
+def test_ctrl_c_says_how_to_go_on() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", "toy.yaml", "--set", "add.slow=0.5", "--executor", "local"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not Path("store/add").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "pipeline: interrupted; what is done is kept: give the same command again to go on\n"
+    assert "running or interrupted" in pipeline("status", "toy").stdout
+    assert pipeline("run", "toy.yaml").returncode == 0
+
+
+def test_an_unexpected_error_is_one_line() -> None:
+    Path("torn.py").write_text(
+        "import toy_stages\n\n\nclass Torn(toy_stages.Numbers):\n    def clips(self):\n        raise KeyError('x')\n"
+    )
+    Path("torn.yaml").write_text("stages: {index: {uses: 'torn:Torn'}}\n")
+    done = pipeline("plan", "torn.yaml")
+    assert done.returncode == 1
+    assert done.stderr == "pipeline: unexpected KeyError: 'x' (--debug shows where)\n"
+
+
+def test_help_and_planning_load_nothing_heavy() -> None:
+    code = (
+        "import sys; from pipeline.cli import app; from pipeline.graph import build_graph;"
+        "from pipeline.manifest import load_manifest; build_graph(load_manifest(sys.argv[1]));"
+        "print([name for name in ('torch', 'ray', 'cv2', 'av', 'decord', 'scipy', 'timm') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT / "manifests" / "demo.yaml")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_every_command_has_an_example() -> None:
+    for name in ("run", "plan", "status", "graph", "recognize", "report", "failures", "clean", "doctor"):
+        done = pipeline(name, "--help")
+        assert done.returncode == 0
+        assert f"  pipeline {name} " in done.stdout
