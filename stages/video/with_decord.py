@@ -5,16 +5,37 @@ does not pass on, so that the log is listened to at its source, in the FFmpeg li
 """
 
 import ctypes
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from types import ModuleType
+from typing import Any, ClassVar, cast
 
-import decord
 import numpy as np
 
 from stages.video.reader import Reader, UnreadableError
 from stages.video.timeline import Timeline
+
+
+@contextmanager
+def _nvidia_hidden() -> Iterator[None]:
+    """decord 3 loads every library of the ``nvidia`` packages for all to see, NVBLAS among them, which then answers
+    for PyTorch's matrix products on the CPU and crashes. Frames are decoded on the CPU here: it must not find them."""
+    before = sys.modules.get("nvidia")
+    sys.modules["nvidia"] = cast(ModuleType, None)
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules["nvidia"]
+        else:
+            sys.modules["nvidia"] = before
+
+
+with _nvidia_hidden():
+    import decord
 
 ERROR = 16
 """FFmpeg's log level: messages up to this number are errors."""
