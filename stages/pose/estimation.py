@@ -12,8 +12,11 @@ from pipeline.errors import ClipError, StageError
 from recognizer.skeletons import Layout, layout
 from stages.devices import chosen_device
 from stages.pose import detectors
+from stages.pose.boxes import distinct
+from stages.pose.guesses import drop_unlikely, guessed_boxes
+from stages.pose.looks import looks
 from stages.pose.topdown import CropQueue
-from stages.pose.tracking import track
+from stages.pose.tracking import Track, track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,23 +85,27 @@ class Estimation:
         if not self._yolo:
             self._detector = models.detector
             self._queue = CropQueue(models.estimator, self._stage.batch, self._stage.flip_test)
+            self._guesses: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(self, jpegs: list[bytes]) -> tuple[np.ndarray, Layout]:
         """Keypoints M,T,R,3 (x, y in pixels, score; zeros where missing) of the best tracks in T frames.
 
-        They are complete only after ``finish``. M is 0 where nobody was found. Between two sightings of a person the
-        estimator is shown where the person must have been; the skeleton is still that of the frame itself.
+        They are complete only after ``finish``. M is 0 where nobody was found. Between and around the sightings of a
+        person the estimator is shown where the person may be; the skeleton is still that of the frame itself.
         """
         images = [_decoded(jpeg, i) for i, jpeg in enumerate(jpegs)]
         if self._yolo:
             return self._from_yolo(self._yolo, images)
-        tracks = track([self._sure(boxes)[0] for boxes in self._detector.detect(images)])[: self._stage.persons]
+        tracks = self._tracks(images, [self._sure(boxes)[0] for boxes in self._detector.detect(images)])
         joints = self._queue.estimator.layout
+        if not tracks:
+            return np.zeros((0, len(images), joints.count, 3)), joints
         keypoints = np.zeros((len(tracks), len(images), joints.count, 3))
         for m, person in enumerate(tracks):
-            boxes = person.filled_boxes()
+            boxes = guessed_boxes(person)
             for t in np.flatnonzero(~np.isnan(boxes[:, 0])):
                 self._queue.add(images[t], boxes[t], keypoints[m, t])
+        self._guesses.append((keypoints, np.stack([person.detections < 0 for person in tracks])))
         return keypoints, joints
 
     def work(self) -> None:
@@ -110,21 +117,28 @@ class Estimation:
         """Estimate the rest."""
         if not self._yolo:
             self._queue.finish()
+            for keypoints, guessed in self._guesses:
+                drop_unlikely(keypoints, guessed)
 
     def _from_yolo(self, yolo: YoloPose, images: list[np.ndarray]) -> tuple[np.ndarray, Layout]:
         found = [self._sure(*people) for people in yolo.people(images)]
-        tracks = track([boxes for boxes, _ in found])[: self._stage.persons]
+        tracks = self._tracks(images, [boxes for boxes, _ in found])
         keypoints = np.zeros((len(tracks), len(images), yolo.layout.count, 3))
         for m, person in enumerate(tracks):
             for t in np.flatnonzero(person.detections >= 0):
                 keypoints[m, t] = found[t][1][person.detections[t]]
         return keypoints, yolo.layout
 
+    def _tracks(self, images: list[np.ndarray], boxes: list[np.ndarray]) -> list[Track]:
+        return track(boxes, [looks(*pair) for pair in zip(images, boxes, strict=True)])[: self._stage.persons]
+
     def _sure(self, boxes: np.ndarray, *rest: np.ndarray) -> list[np.ndarray]:
-        """The boxes N,5 that have an extent and enough score, and the rows of ``rest`` that go with them."""
+        """The boxes N,5 that have an extent and enough score, one a person, and the rows of ``rest`` beside them."""
         boxes = np.asarray(boxes, dtype=float).reshape(-1, 5)
         sure = (boxes[:, 4] >= self._stage.min_score) & (boxes[:, 2:4] > boxes[:, :2]).all(1)
-        return [array[sure & np.isfinite(boxes).all(1)] for array in (boxes, *rest)]
+        candidates = np.flatnonzero(sure & np.isfinite(boxes).all(1))
+        kept = candidates[distinct(boxes[candidates])]
+        return [array[kept] for array in (boxes, *rest)]
 
 
 def _decoded(jpeg: bytes, position: int) -> np.ndarray:

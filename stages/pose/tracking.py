@@ -5,11 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-_LEAST_SIMILARITY = -0.3
-"""Generalized IoU below which two boxes are two people: boxes of one size may be 0.86 of their width apart."""
+from stages.pose.boxes import generalized_iou, iou
+from stages.pose.looks import difference
 
-_COASTING = 3
-"""Frames for which a person out of sight is thought to walk on at the same speed."""
+_LEAST_LIKENESS = -0.4
+"""Below, two boxes are two people: boxes of one size and look may be 1.3 times their width apart."""
+
+_OTHER_COLORS = 30.0
+"""A difference of looks that weighs as much as boxes that touch in place of boxes that coincide."""
+
+_PART = 0.3
+"""IoU above which a box that fits nobody is thought to be another box of somebody already seen, an arm perhaps."""
 
 
 @dataclass
@@ -25,36 +31,36 @@ class Track:
 
     @property
     def worth(self) -> float:
-        """How surely this is a person who takes part: the sum of scores times the number of frames seen."""
-        return float(self.scores.sum() * (self.detections >= 0).sum())
+        """How surely this is a person who takes part: the sum of scores, weighted by how large the person is seen.
 
-    def filled_boxes(self) -> np.ndarray:
-        """Boxes with the gaps between two sightings interpolated; NaN before the first and after the last."""
-        seen = np.flatnonzero(self.detections >= 0)
-        frames = np.arange(seen[0], seen[-1] + 1)
-        filled = self.boxes.copy()
-        for column in range(4):
-            filled[frames, column] = np.interp(frames, seen, self.boxes[seen, column])
-        return filled
+        Passers-by are seen as long as the others, but smaller or cut off.
+        """
+        extent = np.nan_to_num(self.boxes[:, 2:] - self.boxes[:, :2])
+        return float((self.scores * np.sqrt(extent.prod(1))).sum())
 
 
-def track(detections: list[np.ndarray]) -> list[Track]:
+def track(detections: list[np.ndarray], looks: list[np.ndarray]) -> list[Track]:
     """The people in a clip, those first who are seen longest and most surely.
 
-    ``detections`` holds for each of T frames the boxes found there, float N,5 (x1, y1, x2, y2, score). In every frame
-    people seen before, moved on by their velocity, and boxes are assigned to each other so that the sum of generalized
-    IoUs is largest (Rezatofighi et al. 2019); a box that nobody fits begins a new track. Gaps may have any length. The
-    order of the boxes within a frame has no influence.
+    ``detections`` holds for each of T frames the boxes found there, float N,5 (x1, y1, x2, y2, score), and ``looks``
+    what is in them, float N,9 (see ``looks``). In every frame people seen before, moved on by their velocity, and boxes
+    are assigned to each other so that the sum of likenesses (of place and look) is largest; a box that is like nobody,
+    and not a part of somebody, begins a new track. Gaps may have any length. The order of the boxes within a frame has
+    no influence.
     """
     tracks: list[_Growing] = []
     for frame, boxes in enumerate(detections):
-        order = np.lexsort(boxes.T[::-1]) if len(boxes) else np.empty(0, int)
-        owners = _assign([person.predicted(frame) for person in tracks], boxes[order, :4])
-        for position, owner in zip(order, owners, strict=True):
+        order = np.lexsort(boxes.T[::-1])
+        owners = _assign(tracks, boxes[order], looks[frame][order])
+        known = np.array([owner is not None for owner in owners], dtype=bool)
+        crowded = np.any(iou(boxes[order], boxes[order[known]]) > _PART, axis=1).tolist()
+        for position, owner, hidden in zip(order, owners, crowded, strict=True):
             if owner is None:
+                if hidden:
+                    continue
                 owner = len(tracks)
                 tracks.append(_Growing())
-            tracks[owner].add(frame, boxes[position], int(position))
+            tracks[owner].add(frame, boxes[position], looks[frame][position], int(position))
     finished = [person.finished(len(detections)) for person in tracks]
     return sorted(finished, key=lambda one: (-one.worth, *np.nan_to_num(one.boxes).sum(0)))
 
@@ -65,17 +71,21 @@ class _Growing:
     def __init__(self) -> None:
         self.sightings: list[tuple[int, np.ndarray, int]] = []
         self.velocity = np.zeros(2)
+        self.look = np.zeros(9)
+        """Mean over all sightings: a look at two people in each other's arms changes it little."""
 
-    def add(self, frame: int, box: np.ndarray, position: int) -> None:
+    def add(self, frame: int, box: np.ndarray, look: np.ndarray, position: int) -> None:
         if self.sightings:
             last_frame, last_box, _ = self.sightings[-1]
             velocity = (_center(box) - _center(last_box)) / (frame - last_frame)
             self.velocity = velocity if len(self.sightings) == 1 else (self.velocity + velocity) / 2
         self.sightings.append((frame, box, position))
+        self.look += (look - self.look) / len(self.sightings)
 
-    def predicted(self, frame: int) -> np.ndarray:
-        last_frame, box, _ = self.sightings[-1]
-        return box[:4] + np.tile(self.velocity * min(frame - last_frame, _COASTING), 2)
+    def predicted(self) -> np.ndarray:
+        """The box one frame later; after a gap too, because people who hide each other have stopped."""
+        _, box, _ = self.sightings[-1]
+        return box[:4] + np.tile(self.velocity, 2)
 
     def finished(self, length: int) -> Track:
         result = Track(np.full((length, 4), np.nan), np.zeros(length), np.full(length, -1))
@@ -88,24 +98,16 @@ def _center(box: np.ndarray) -> np.ndarray:
     return (box[:2] + box[2:4]) / 2
 
 
-def _assign(predicted: list[np.ndarray], boxes: np.ndarray) -> list[int | None]:
+def _assign(tracks: list[_Growing], boxes: np.ndarray, looks: np.ndarray) -> list[int | None]:
     """For each box the track that it continues, or None."""
     owners: list[int | None] = [None] * len(boxes)
-    if predicted and len(boxes):
-        similarity = generalized_iou(np.stack(predicted), boxes)
+    if tracks and len(boxes):
+        near = generalized_iou(np.stack([person.predicted() for person in tracks]), boxes)
+        unlike = difference(np.stack([person.look for person in tracks]), looks) / _OTHER_COLORS
+        likeness = near - np.minimum(unlike, 1)
         # What is no match at all must not pull the sum, or it would break up good pairs.
-        likeness = np.maximum(similarity, _LEAST_SIMILARITY)
-        for person, box in zip(*linear_sum_assignment(likeness, maximize=True), strict=True):
-            if similarity[person, box] > _LEAST_SIMILARITY:
+        floored = np.maximum(likeness, _LEAST_LIKENESS)
+        for person, box in zip(*linear_sum_assignment(floored, maximize=True), strict=True):
+            if likeness[person, box] > _LEAST_LIKENESS:
                 owners[box] = int(person)
     return owners
-
-
-def generalized_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """[N,M] of boxes [N,4] and [M,4]: IoU less the share of their common hull that neither covers; in (-1, 1]."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    union = np.prod(a[:, 2:] - a[:, :2], axis=1)[:, None] + np.prod(b[:, 2:] - b[:, :2], axis=1)[None] - shared
-    hull_low, hull_high = np.minimum(a[:, None, :2], b[None, :, :2]), np.maximum(a[:, None, 2:], b[None, :, 2:])
-    hull = np.prod(hull_high - hull_low, axis=2)
-    return shared / np.maximum(union, 1e-9) - (hull - union) / np.maximum(hull, 1e-9)

@@ -25,8 +25,10 @@ class NcnnDetector:
 
     def _detect(self, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]
-        rgb = ncnn.Mat.PixelType.PIXEL_RGB
-        pixels = ncnn.Mat.from_pixels_resize(np.ascontiguousarray(image), rgb, width, height, 320, 320)
+        side = max(height, width)
+        square = np.zeros((side, side, 3), np.uint8)  # keeps the people's proportions
+        square[:height, :width] = image
+        pixels = ncnn.Mat.from_pixels_resize(square, ncnn.Mat.PixelType.PIXEL_RGB, side, side, 320, 320)
         pixels.substract_mean_normalize([], [1 / 255] * 3)
         run = self.net.create_extractor()
         run.input("data", pixels)
@@ -34,4 +36,5 @@ class NcnnDetector:
         if output.empty():
             return np.empty((0, 5))
         rows = np.array(output, dtype=float)
-        return np.column_stack([rows[:, 2:6] * [width, height, width, height], rows[:, 1]])
+        boxes = np.clip(rows[:, 2:6] * side, 0, [width, height, width, height])
+        return np.column_stack([boxes, rows[:, 1]])
