@@ -1,0 +1,116 @@
+"""Ground-truth skeletons as they come with data sets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ClipError
+from stages.pose.skeleton_files import read_skeletons
+
+
+def write_npz(path: Path, keypoints: np.ndarray, layout: str = "coco17") -> Path:
+    np.savez(path, keypoints=keypoints, layout=layout)
+    return path
+
+
+def ntu_text(frames: list[dict[str, np.ndarray]]) -> str:
+    """NTU's text of frames, each with the color pixels [25,2] of its bodies by id."""
+    lines = [str(len(frames))]
+    for bodies in frames:
+        lines.append(str(len(bodies)))
+        for body, places in bodies.items():
+            lines += [f"{body} 0 1 1 1 1 0 0.1 0.2 2", "25"]
+            lines += [f"0.1 0.2 3.0 300.5 200.5 {x:.4f} {y:.4f} 0 0 0 1 2" for x, y in places]
+    return "\n".join(lines) + "\n"
+
+
+def test_npz_gives_the_rows_of_the_frames(tmp_path: Path) -> None:
+    keypoints = np.random.default_rng(0).uniform(1, 100, (3, 30, 17, 3))
+    keypoints[0, 4, 2] = np.nan
+    found, layout = read_skeletons(write_npz(tmp_path / "a.npz", keypoints), [0, 4, 4, 29], persons=2)
+    assert layout.name == "coco17"
+    assert not found[0, 1:3, 2].any()
+    found[0, 1:3, 2] = keypoints[0, [4, 4], 2] = 0
+    np.testing.assert_array_equal(found, np.nan_to_num(keypoints[:2, [0, 4, 4, 29]]))
+
+
+def test_npz_without_scores_is_sure_of_every_finite_joint(tmp_path: Path) -> None:
+    keypoints = np.random.default_rng(0).uniform(1, 100, (1, 5, 13, 2))
+    keypoints[0, 2, 3] = np.nan
+    found, _ = read_skeletons(write_npz(tmp_path / "a.npz", keypoints, "pennaction13"), range(5), persons=2)
+    assert found[..., 2].sum() == 5 * 13 - 1
+    assert found[0, 2, 3].tolist() == [0, 0, 0]
+
+
+def test_ntu_takes_the_bodies_that_move_most(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    chair = rng.uniform(100, 200, (25, 2))
+    walkers = {
+        name: rng.uniform(500, 900, (25, 2)) + np.linspace(0, far, 10)[:, None, None]
+        for name, far in (("7", 50), ("9", 200))
+    }
+    frames = [{"5": chair} | {name: places[t] for name, places in walkers.items()} for t in range(10)]
+    del frames[3]["9"]
+    path = tmp_path / "a.skeleton"
+    path.write_text(ntu_text(frames))
+    found, layout = read_skeletons(path, [0, 3, 9], persons=2)
+    assert layout.name == "ntu25"
+    np.testing.assert_allclose(found[0, [0, 2], :, :2], walkers["9"][[0, 9]], atol=1e-4)
+    np.testing.assert_allclose(found[1, :, :, :2], walkers["7"][[0, 3, 9]], atol=1e-4)
+    assert not found[0, 1].any()
+
+
+def test_a_recording_a_little_shorter_than_its_video_leaves_the_last_frames_empty(tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "a.npz", np.full((1, 19, 17, 3), 0.5))
+    found, _ = read_skeletons(path, range(20), persons=1)
+    assert found[0, :, 0, 2].tolist() == [0.5] * 19 + [0]
+    with pytest.raises(ClipError, match=r"a\.npz has 19 frames, but the video's frame 39 is wanted"):
+        read_skeletons(path, range(40), persons=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.skeleton", b"2\n1\n5 0 1 1 1 1 0 0 0 2\n25\n1 2 3\n", "line 5: expected the 12 numbers of a joint"),
+        ("a.skeleton", b"1\none\n", "line 2: invalid literal"),
+        ("a.skeleton", b"1\n1\n5 0\n17\n", "line 4: expected 25 joints"),
+        ("a.skeleton", b"3\n0\n0\n0\n", "has no body in any of 3 frames"),
+        ("a.skeleton", b"", "line 1: expected the number of frames"),
+        ("a.npz", b"no zip archive", r"cannot be read as \.npz"),
+        ("a.json", b"{}", r"ending '\.json' is not known"),
+    ],
+)
+def test_errors_name_the_file_and_the_place(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ClipError, match=message) as error:
+        read_skeletons(path, [0], persons=2)
+    assert str(path) in str(error.value)
+
+
+def test_npz_of_another_shape_or_layout_or_with_pickles_is_refused(tmp_path: Path) -> None:
+    wrong = write_npz(tmp_path / "a.npz", np.zeros((1, 5, 13, 3)))
+    with pytest.raises(ClipError, match=r"keypoints are \(1, 5, 13, 3\), not M,T,17,2 or 3 \(coco17\)"):
+        read_skeletons(wrong, [0], persons=2)
+    unknown = write_npz(tmp_path / "b.npz", np.zeros((1, 5, 13, 3)), "stickman")
+    with pytest.raises(ClipError, match="layout 'stickman' is not known"):
+        read_skeletons(unknown, [0], persons=2)
+    np.savez(tmp_path / "c.npz", keypoints=np.zeros((1, 5, 17, 3)))
+    with pytest.raises(ClipError, match="lacks the array"):
+        read_skeletons(tmp_path / "c.npz", [0], persons=2)
+    np.savez(tmp_path / "d.npz", keypoints=np.array([{"a": 1}], dtype=object), layout="coco17")
+    with pytest.raises(ClipError, match="cannot be read"):
+        read_skeletons(tmp_path / "d.npz", [0], persons=2)
+    with pytest.raises(ClipError, match="not found"):
+        read_skeletons(tmp_path / "none.npz", [0], persons=2)
+
+
+def test_real_ntu_files(shared_data: Path) -> None:
+    pair, _ = read_skeletons(shared_data / "ntu" / "S001C003P008R002A058.skeleton", range(70), persons=2)
+    assert pair.shape == (2, 70, 25, 3)
+    assert (pair[..., 2] > 0).mean() > 0.9
+    one, _ = read_skeletons(shared_data / "ntu" / "S001C001P001R001A011.skeleton", range(20), persons=2)
+    seen = one[0][one[0, ..., 2] > 0]
+    assert (seen[:, :2] >= 0).all()
+    assert (seen[:, :2] < [1920, 1080]).all()

@@ -1,0 +1,195 @@
+"""The pose stage from frames to skeletons, with an estimator that finds a red dot and a detector that finds green."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+
+from pipeline.errors import StageError
+from stages.pose.stage import HRNET_SIZES, Pose, relative
+from stages.pose.zoo import HRNET_URLS
+from stages.tables import CLIPS, FRAMES, SKELETONS
+
+T, HEIGHT, WIDTH = 12, 120, 160
+
+GREEN_DETECTOR = """
+import numpy as np
+
+class Green:
+    def __init__(self, weights, device):
+        pass
+
+    def detect(self, images):
+        return [self.boxes(image) for image in images]
+
+    def boxes(self, image):
+        y, x = np.nonzero((image[..., 1] > 150) & (image[..., 0] < 100))
+        if not len(x):
+            return np.empty((0, 5))
+        return np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1, 0.9]])
+"""
+
+
+@pytest.fixture
+def green(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "green_detector.py").write_text(GREEN_DETECTOR)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "green_detector:Green"
+
+
+def jpeg(dot: tuple[int, int] | None, body: bool = True) -> bytes:
+    """A frame with a red dot at (x, y) on a green body."""
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    if body:
+        image[20:100, 50:110] = (0, 200, 0)
+    if dot:
+        cv2.circle(image, dot, 5, (255, 0, 0), -1)
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+def dots(seed: int) -> list[tuple[int, int]]:
+    rng = np.random.default_rng(seed)
+    return [(int(x), int(y)) for x, y in zip(rng.integers(60, 100, T), rng.integers(30, 90, T), strict=True)]
+
+
+def tables(clips: dict[str, list[bytes]], skeletons: dict[str, Path] | None = None) -> tuple[pa.Table, pa.Table]:
+    rows: list[dict[str, Any]] = []
+    frames: list[dict[str, Any]] = []
+    for name, images in clips.items():
+        path = (skeletons or {}).get(name)
+        skeleton = {"skeleton_path": str(path), "skeleton_source": "1:1"} if path else {}
+        rows.append({"clip_id": name, "source": "1:1", "path": f"/videos/{name}.mp4"} | skeleton)
+        size = {"height": HEIGHT, "width": WIDTH, "source_height": 2 * HEIGHT, "source_width": 2 * WIDTH}
+        indices = list(range(0, 2 * len(images), 2))
+        frames.append({"clip_id": name, "frames": images, "indices": indices, "times": [0.0] * len(images)} | size)
+    return pa.Table.from_pylist(rows, CLIPS.schema), pa.Table.from_pylist(frames, FRAMES.schema)
+
+
+def run(stage: Pose, clips: pa.Table, frames: pa.Table) -> list[dict[str, Any]]:
+    table = stage.process(clips, {"frames": frames}, stage.load({}))
+    assert table.schema.equals(SKELETONS.schema)
+    assert table["clip_id"].equals(clips["clip_id"])
+    return table.to_pylist()
+
+
+def keypoints(row: dict[str, Any]) -> np.ndarray:
+    assert row["error"] is None
+    return np.frombuffer(row["keypoints"], np.float16).reshape(row["persons"], -1, 17, 3).astype(float)
+
+
+@pytest.mark.parametrize(("detector", "cell"), [("whole_frame", 0.1), ("green_detector:Green", 0.03)])
+@pytest.mark.usefixtures("green")
+def test_the_skeleton_of_frame_i_is_computed_from_frame_i(reddest: Path, detector: str, cell: float) -> None:
+    stage = Pose(estimator="onnx", weights=reddest, detector=detector, batch=5)
+    clips = {name: [jpeg(dot) for dot in dots(seed)] for seed, name in enumerate("abc")}
+    for seed, row in enumerate(run(stage, *tables(clips))):
+        found = keypoints(row)
+        assert found.shape == (1, T, 17, 3)
+        places = (np.array(dots(seed)) + 0.5) / (WIDTH, HEIGHT)
+        np.testing.assert_allclose(found[0, :, :, :2], np.repeat(places[:, None], 17, axis=1), atol=cell)
+        assert (row["layout"], row["estimator"]) == ("coco17", "onnx")
+
+
+def test_skeletons_depend_neither_on_the_batch_nor_on_the_partition(reddest: Path, green: str) -> None:
+    clips, frames = tables({name: [jpeg(dot) for dot in dots(seed)] for seed, name in enumerate("abc")})
+    stages = [Pose(estimator="onnx", weights=reddest, detector=green, batch=batch) for batch in (1, 7, 100)]
+    together = [run(stage, clips, frames) for stage in stages]
+    assert together[0] == together[1] == together[2]
+    assert together[0] == [run(stages[1], clips.slice(i, 1), frames.slice(i, 1))[0] for i in range(3)]
+
+
+def test_frames_without_a_person_keep_their_place(reddest: Path, green: str) -> None:
+    images = [
+        jpeg(dot, body=t % 4 != 2) if t not in (5, 6) else jpeg(None, body=False) for t, dot in enumerate(dots(0))
+    ]
+    (row,) = run(Pose(estimator="onnx", weights=reddest, detector=green), *tables({"a": images}))
+    seen = keypoints(row)[0, :, :, 2].any(1)
+    # Undetected in frames 2 and 10, but still there: estimated from these frames. Frames 5 and 6 are empty.
+    assert np.flatnonzero(~seen).tolist() == [5, 6]
+    places = (np.array(dots(0)[2]) + 0.5) / (WIDTH, HEIGHT)
+    np.testing.assert_allclose(keypoints(row)[0, 2, 0, :2], places, atol=0.03)
+
+
+def test_a_clip_without_a_person_or_with_a_broken_frame_costs_only_itself(reddest: Path, green: str) -> None:
+    good = [jpeg(dot) for dot in dots(0)]
+    clips = {"empty": [jpeg(None, body=False)] * T, "good": good, "broken": [*good[:3], b"no JPEG", *good[4:]]}
+    empty, fine, broken = run(Pose(estimator="onnx", weights=reddest, detector=green), *tables(clips))
+    assert empty["error"] == f"no person found in any of {T} frames"
+    assert "decoded frame 3 is no readable JPEG image" in broken["error"]
+    assert empty["keypoints"] is broken["keypoints"] is None
+    assert keypoints(fine).shape == (1, T, 17, 3)
+
+
+def test_ground_truth_is_passed_through_without_any_model(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 2 * HEIGHT - 1, (3, 2 * T, 17, 3))
+    truth[..., 2] = 1
+    truth[0, 4, 0] = [500, 10, 1]
+    np.savez(tmp_path / "a.npz", keypoints=truth, layout="coco17")
+    skeletons = {"a": tmp_path / "a.npz", "b": tmp_path / "missing.npz"}
+    stage = Pose(estimator="onnx", weights=tmp_path / "not_there.onnx")
+    images = [jpeg(None)] * T
+    good, bad = run(stage, *tables({"a": images, "b": images}, skeletons))
+    expected = (truth[:2, ::2, :, :2] + 0.5) / (2 * WIDTH, 2 * HEIGHT)
+    expected[0, 2, 0] = 0
+    np.testing.assert_allclose(keypoints(good)[..., :2], expected, atol=5e-4)
+    assert keypoints(good)[0, 2, 0].tolist() == [0, 0, 0]
+    assert (good["persons"], good["layout"], good["estimator"]) == (2, "coco17", "ground truth")
+    assert "missing.npz not found" in bad["error"]
+
+
+def test_pixels_become_relative_and_joints_outside_are_missing() -> None:
+    pixels = np.array([[0, 0, 1], [159, 119, 0.5], [-0.5, 119.5, 1], [160, 50, 1], [20, 20, 0]])
+    expected = [[0.5 / 160, 0.5 / 120, 1], [159.5 / 160, 119.5 / 120, 0.5], [0, 1, 1], [0, 0, 0], [0, 0, 0]]
+    np.testing.assert_allclose(relative(pixels, 160, 120), expected)
+
+
+def test_weights_that_are_missing_stop_the_stage() -> None:
+    with pytest.raises(StageError, match=r"weights file none\.onnx not found"):
+        run(
+            Pose(estimator="onnx", weights=Path("none.onnx"), detector="whole_frame"),
+            *tables({"a": [jpeg(None)]}),
+        )
+
+
+def test_a_detector_that_cannot_be_imported_is_named(reddest: Path) -> None:
+    with pytest.raises(StageError, match="detector: no_such_module:Detector cannot be used"):
+        run(Pose(estimator="onnx", weights=reddest, detector="no_such_module:Detector"), *tables({"a": [jpeg(None)]}))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"estimator": "onnx"}, "estimator onnx needs weights"),
+        ({"estimator": "hrnet_mini", "input_size": (64, 48)}, "leave both out"),
+        ({"input_size": (64, 48)}, "input_size of an HRNet is"),
+        ({"layout": "coco18"}, "layout 'coco18' is not known"),
+        ({"detector": "faster_rccn"}, "detector 'faster_rccn' is not known"),
+        ({"persons": 0}, "greater than or equal to 1"),
+        ({"min_score": 1.5}, "less than or equal to 1"),
+    ],
+)
+def test_impossible_parameters_are_refused(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Pose(**parameters)
+
+
+def test_weights_with_all_their_parts_are_files_of_the_stage(tmp_path: Path) -> None:
+    for name in ("a.param", "a.bin", "b.onnx"):
+        (tmp_path / name).touch()
+    stage = Pose(estimator="onnx", weights=tmp_path / "b.onnx", detector="x:Y", detector_weights=tmp_path / "a.param")
+    assert {path.name for path in stage.files()} == {"a.param", "a.bin", "b.onnx"}
+    assert Pose(weights=tmp_path / "missing.pth").files() == (tmp_path / "missing.pth",)
+    assert Pose().files() == ()
+    assert all((name, size) in HRNET_URLS for name, size in HRNET_SIZES.items())
+
+
+def test_planning_imports_nothing_heavy() -> None:
+    code = "import sys, stages.pose.stage; print(*{'torch', 'cv2', 'scipy', 'timm', 'onnxruntime'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
