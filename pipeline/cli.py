@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
 """
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program 
 
 def main() -> None:
     """Entry of the ``pipeline`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign gets a question mark, not a crash
     app()
 
 
@@ -140,7 +144,7 @@ def status(run: RunName, debug: Debug = False) -> None:
             _table(("stage", "done", "clips", "failed", "work", ""), rows)
         else:
             _say("nothing was left to compute")
-        _say(f"\n{folder}: {state.text()}; started {duration(state.last - state.started)} before it was last heard of")
+        _say(f"\n{folder}: {state.text()} after {duration(state.last - state.started)}")
         if (folder / "metrics.json").is_file() and state.finished and not state.broken:
             metrics = json.loads((folder / "metrics.json").read_text())
             _say(
@@ -221,11 +225,12 @@ def report(run: RunName, debug: Debug = False) -> None:
         folder = find_run(run)
         manifest = load_resolved(folder / MANIFEST)
         if tasks := plan_run(manifest).tasks:
-            raise ManifestError(f"{folder}: the run is not finished ({_count(len(tasks), 'result')} to compute)")
-        (folder / EXPORTED).unlink(missing_ok=True)
-        run_manifest(manifest, Options(executor="local"))
+            _complain(f"{folder}: {_count(len(tasks), 'result')} would be computed anew; the report is that of before")
+        else:
+            (folder / EXPORTED).unlink(missing_ok=True)
+            run_manifest(manifest, Options(executor="local"))
         if not (folder / "report.html").is_file():
-            raise ManifestError(f"{folder}: the run's manifest has no stage that writes a report")
+            raise ManifestError(f"{folder}: has no report; finish the run, with a stage that writes one")
         _say(str(folder / "report.html"))
 
 
@@ -389,11 +394,16 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _say(text: str) -> None:
-    typer.echo(text)
+    typer.echo(_harmless(text))
 
 
 def _complain(text: str) -> None:
-    typer.echo(f"pipeline: {text}", err=True)
+    typer.echo(f"pipeline: {_harmless(text)}", err=True)
+
+
+def _harmless(text: str) -> str:
+    """The text without what could command the terminal: names of files come from anywhere."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
 
 
 def _count(number: int, noun: str) -> str:

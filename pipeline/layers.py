@@ -96,7 +96,11 @@ def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, 
             inner[step] = {}
             places.setdefault(tuple(path[: i + 1]), place)
         inner = inner[step]
-    inner[path[-1]] = parse_yaml(text, place.origin, numbered=False).value
+    value = parse_yaml(text, place.origin, numbered=False).value
+    if value is None and path[:-1] == ["stages"] and path[-1] in names:
+        del inner[path[-1]]
+        return
+    inner[path[-1]] = value
     for known in [known for known in places if known[: len(path)] == tuple(path)]:
         del places[known]
     places[tuple(path)] = place

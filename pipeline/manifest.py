@@ -59,7 +59,7 @@ class Head(BaseModel):
     @classmethod
     def _fit_for_a_folder(cls, name: str) -> str:
         if not name.isprintable() or not name.strip() or name.startswith(".") or re.search(r"[/\\\\]", name):
-            raise ValueError(f"{name!r} cannot name a folder")
+            raise ValueError(f"{name!r} cannot name a folder; leave out '/' and a '.' at the start")
         return name
 
 

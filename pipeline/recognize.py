@@ -31,6 +31,8 @@ def recognition_manifest(
     graph = build_graph(trained)
     predict = _predicting_node(graph, run, variant)
     weights = (run / "variants" / variant if variant else run) / MODEL
+    if not weights.is_dir():
+        raise ManifestError(f"{weights}: the run has not laid out a trained model; finish it first")
     stages: dict[str, Any] = {}
     for name in [name for name in graph.nodes if name in graph.ancestors(predict.name)] + [predict.name]:
         node = graph.nodes[name]

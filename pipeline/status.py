@@ -46,7 +46,7 @@ class Status:
         """One word or two for people: done, failed, or when a run that has not ended was last heard of."""
         if self.finished:
             return "failed" if self.broken else "done"
-        return f"running or interrupted, last heard of {duration(time.time() - self.last)} ago"
+        return f"running or interrupted, last heard of {duration(time.time() - self.last)} ago,"
 
 
 def find_run(asked: str) -> Path:

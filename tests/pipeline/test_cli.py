@@ -79,11 +79,16 @@ def test_failed_clips_are_listed_and_can_be_too_many() -> None:
     listed = pipeline("failures", "toy")
     assert "clip-3  double  clip-3 was told to fail" in listed.stdout
     assert listed.stdout.endswith("2 clips failed\n")
-    refused = pipeline("run", "toy.yaml", "--name", "strict", *failing)
-    assert refused.returncode == 1
-    assert "2 of 20 clips failed, more than max_failed (5%)" in refused.stderr
-    assert "Traceback" not in refused.stderr
-    assert "failed" in pipeline("status", "strict").stdout
+    strict = pipeline("run", "toy.yaml", "--name", "strict", *failing)
+    assert strict.returncode == 1
+    assert strict.stderr == (
+        "pipeline: 2 of 20 clips failed, more than max_failed (5%) allows: pipeline failures runs/strict\n"
+    )
+    stopped = pipeline("run", "toy.yaml", "--name", "stopped", "--set", "total.scale=2", *failing)
+    assert stopped.returncode == 1
+    assert stopped.stderr.startswith("pipeline: total: 2 of 20 clips failed, more than max_failed (5%) allows")
+    assert "Traceback" not in stopped.stderr
+    assert "runs/stopped: failed" in pipeline("status", "stopped").stdout
 
 
 @pytest.mark.parametrize(
@@ -168,6 +173,24 @@ def test_ctrl_c_says_how_to_go_on() -> None:
     assert errors == "pipeline: interrupted; what is done is kept: give the same command again to go on\n"
     assert "running or interrupted" in pipeline("status", "toy").stdout
     assert pipeline("run", "toy.yaml").returncode == 0
+
+
+def test_names_cannot_command_the_terminal() -> None:
+    Path("clips.txt").write_text("\x1b[2Jclip 1\n")
+    options = ["--set", "index.file=clips.txt", "--set", "max_failed=1", "--executor", "local"]
+    done = pipeline("run", "toy.yaml", *options, "--set", 'double.fail=["\\x1b[2Jclip"]')
+    assert done.returncode == 1, "all clips failed"
+    listed = pipeline("failures", "toy")
+    assert "\x1b" not in listed.stdout
+    assert listed.stdout.splitlines()[1].startswith("\\x1b[2Jclip")
+
+
+def test_a_terminal_without_unicode_gets_question_marks() -> None:
+    Path("clips.txt").write_text("caf\u00e9 1\nother 2\n")
+    options = ["--set", "index.file=clips.txt", "--set", "double.fail=[caf\u00e9]", "--set", "max_failed=1"]
+    done = pipeline("run", "toy.yaml", *options, "--executor", "local", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "double: caf?: caf? was told to fail" in done.stdout
 
 
 def test_an_unexpected_error_is_one_line() -> None:

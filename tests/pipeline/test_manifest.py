@@ -104,6 +104,7 @@ def test_overrides(folder: Path) -> None:
     assert parameters(manifest, "add") == {"amount": 9, "limit": 5}
     assert parameters(manifest, "index") == {"count": 20, "file": None}
     assert manifest.store == "elsewhere"
+    assert [spec.name for spec in load("extends: base.yaml\n", ["stages.add=null"]).stages] == ["index", "double"]
 
 
 def test_resolved_can_be_loaded_again(folder: Path) -> None:
@@ -165,7 +166,7 @@ def test_the_file_of_the_offending_key_is_named(folder: Path) -> None:
         ("extends: m.yaml\n", "m.yaml:1: 'extends' goes in a circle: m.yaml → m.yaml"),
         (
             "extends: base.yaml\nname: a/b\n",
-            "m.yaml:2: 'name': 'a/b' cannot name a folder; use letters, digits, '.', '_' and '-'",
+            "m.yaml:2: 'name': 'a/b' cannot name a folder; leave out '/' and a '.' at the start",
         ),
         ("extends: base.yaml\nmax_failed: 2\n", "m.yaml:2: 'max_failed' should be less than or equal to 1, not 2"),
         ("extends: base.yaml\npartition: true\n", "m.yaml:2: 'partition' should not be true or false"),

@@ -1,0 +1,129 @@
+"""Recognition: the manifest derived from a trained run's, and the whole way on real files."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import ManifestError
+from pipeline.graph import build_graph
+from pipeline.manifest import load_manifest
+from pipeline.recognize import recognition_manifest
+
+MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
+RGB = ["train.model.modality=rgb", "stages.cache.needs=decode", "stages.pose=null", "decode.frames=4"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("videos").mkdir()
+    return tmp_path
+
+
+def trained(manifest: str, overrides: Sequence[str] = (), models: tuple[str, ...] = ("model",)) -> None:
+    """What a finished run leaves behind, as far as recognition looks at it."""
+    loaded = load_manifest(MANIFESTS / manifest, [*overrides, "name=it"], {})
+    for model in ("", *models):
+        Path("runs/it", model).mkdir(parents=True, exist_ok=True)
+    Path("runs/it/manifest.json").write_text(json.dumps(loaded.resolved))
+
+
+def test_what_lies_between_index_and_prediction_stays() -> None:
+    trained("demo.yaml", ["decode.frames=7", "predict.views=2"])
+    manifest = recognition_manifest(Path("videos"), "it", Path("some where/out"), window=2, stride=1)
+    here = Path.cwd()
+    assert (manifest.name, manifest.runs, manifest.store) == ("out", str(here / "some where"), "store")
+    stages = {spec.name: spec for spec in manifest.stages}
+    assert list(stages) == ["index", "decode", "pose", "cache", "train", "predict", "recognitions"]
+    assert stages["index"].parameters == {"root": str(here / "videos"), "window": 2, "stride": 1}
+    assert stages["decode"].parameters == {"frames": 7, "short_side": 128}
+    assert stages["pose"].uses == "stages.pose.stage:Pose"
+    assert stages["train"].uses == "stages.pretrained:Pretrained"
+    assert stages["train"].parameters == {"path": str(here / "runs/it/model")}
+    assert stages["predict"].parameters == {"views": 2, "split": None}
+    assert stages["recognitions"].parameters == {"out": str(here / "some where/out")}
+    assert build_graph(manifest).nodes["predict"].source == "index"
+
+
+def test_one_variant_of_a_matrix_is_chosen() -> None:
+    trained("demo_modalities.yaml", models=("variants/modality=rgb/model", "variants/modality=pose/model"))
+    with pytest.raises(ManifestError) as error:
+        recognition_manifest(Path("videos"), "it", Path("out"))
+    assert "the run has several models; give one as --model: runs/it/variants/modality=rgb+pose, " in str(error.value)
+    manifest = recognition_manifest(Path("videos"), "runs/it/variants/modality=pose", Path("out"))
+    [train] = [spec for spec in manifest.stages if spec.name == "train"]
+    assert train.parameters == {"path": str(Path("runs/it/variants/modality=pose/model").absolute())}
+    assert [node.name for node in build_graph(manifest).nodes.values()][-1] == "recognitions"
+
+
+def test_runs_that_cannot_recognize() -> None:
+    trained("demo.yaml", models=())
+    Path("runs/it/manifest.json").write_text("{")
+    with pytest.raises(ManifestError, match="manifest cannot be read"):
+        recognition_manifest(Path("videos"), "it", Path("out"))
+    Path("runs/it/manifest.json").unlink()
+    with pytest.raises(ManifestError, match="no run is there"):
+        recognition_manifest(Path("videos"), "it", Path("out"))
+    Path("runs/it").rmdir()
+    trained("demo.yaml", ["stages.predict=null", "stages.evaluate=null", "stages.report=null"], ())
+    with pytest.raises(ManifestError, match="no stage that predicts with a trained model"):
+        recognition_manifest(Path("videos"), "it", Path("out"))
+    trained("demo.yaml", models=())
+    with pytest.raises(ManifestError, match="runs/it/model: the run has not laid out a trained model"):
+        recognition_manifest(Path("videos"), "it", Path("out"))
+
+
+def test_a_folder_of_good_and_bad_files() -> None:
+    from recognizer.build import build_recognizer
+    from recognizer.config import RecognizerConfig
+
+    trained("demo.yaml", RGB)
+    config = RecognizerConfig(class_names=("a", "b", "c"), modality="rgb", frames=4, size=32, width=8, blocks=1)
+    build_recognizer(config).save_pretrained("runs/it/model")
+    write_video(Path("videos/short.mp4"), 20)
+    write_video(Path("videos/deep/long.mp4"), 100)
+    Path("videos/text.mp4").write_text("no video")
+    Path("videos/notes.txt").write_text("no video")
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "recognize",
+        "videos",
+        "--model",
+        "it",
+        "--out",
+        "out",
+        "--window",
+        "2",
+    ]
+    done = subprocess.run([*command, "--executor", "local"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped notes.txt: no video by its extension\n" in done.stdout
+    assert "skipped text.mp4: " in done.stdout
+    with Path("out/recognitions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["deep/long.mp4"] * 3 + ["short.mp4"]
+    assert {row["label"] for row in rows} <= {"a", "b", "c"}
+    assert pq.read_table("out/recognitions.parquet").num_rows == 4
+    assert [line.split(",")[0] for line in Path("out/failures.csv").read_text().splitlines()[1:]] == ["text.mp4"]
+
+
+def write_video(path: Path, count: int) -> None:
+    """A real H.264 file of ``count`` frames, 25 a second."""
+    path.parent.mkdir(exist_ok=True)
+    with av.open(path, "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(count):
+            picture = np.full((48, 64, 3), 2 * number, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(stream.encode(None))
