@@ -40,7 +40,7 @@ def main() -> None:
     print(f"{'part':<32}{'parameters':>14}{'multiply-adds':>18}")
     shown = ["backbone", "backbone.layer1", "joint_tokens", "blocks.0"]
     shown += [f"blocks.0.{part}" for part in ("deformable", "deformable.search", "joint", "fusion", "temporal")]
-    for name in [*shown, "head", ""]:
+    for name in [*shown, "blocks.1", "head", ""]:
         parameters, multiply_adds = parts[name]
         print(f"{name or 'whole':<32}{parameters / 1e6:>12.2f} M{multiply_adds / 1e9:>16.3f} G")
 

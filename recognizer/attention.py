@@ -65,6 +65,7 @@ class Residual(nn.Module):
         self.drop_path = drop_path
 
     def forward(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return tokens of x's shape, B,…,D."""
-        x = x + self.drop_path(attend(self.norm(x)))
+        """Return tokens like x, B,…,N,D. Where ``attend`` answers for the last few of the N alone, those come back."""
+        answers = self.drop_path(attend(self.norm(x)))
+        x = x[..., x.shape[-2] - answers.shape[-2] :, :] + answers
         return x + self.drop_path(self.feed_forward(self.feed_forward_norm(x)))

@@ -30,6 +30,7 @@ class Tokens(NamedTuple):
 class Block(nn.Module):
     """The three attention modules in turn. A module that is None is passed by (Table 4).
 
+    last: temporal stride attention works out the modal tokens alone, since the head looks at nothing else.
     fusion: makes one CLS token of M'_CLS and M*_CLS, the two that the RGB and the pose side leave (2D to D channels).
     """
 
@@ -39,12 +40,14 @@ class Block(nn.Module):
         joint: JointAttention | None,
         fusion: nn.Linear | None,
         temporal: TemporalAttention | None,
+        last: bool,
     ) -> None:
         super().__init__()
         self.deformable = deformable
         self.joint = joint
         self.fusion = fusion
         self.temporal = temporal
+        self.last = last
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Return the tokens after this block."""
@@ -60,22 +63,26 @@ class Block(nn.Module):
             both_BTD = torch.cat([memorized["cls"], modal["cls"]], dim=-1)
             modal = modal | {"cls": self.fusion(both_BTD)}
         tokens = Tokens(z_BTHWD, p_BTJD, present_BTJ, modal)
-        return tokens if self.temporal is None else self._over_time(tokens)
+        return tokens if self.temporal is None else self._over_time(self.temporal, tokens)
 
-    def _over_time(self, tokens: Tokens) -> Tokens:
+    def _over_time(self, temporal: TemporalAttention, tokens: Tokens) -> Tokens:
         """Temporal stride attention over N = [Z‖P‖M_RGB‖M_pose‖M_CLS]."""
-        assert self.temporal is not None
         z_BTHWD, p_BTJD, present_BTJ, modal = tokens
-        groups = [x for x in (None if z_BTHWD is None else z_BTHWD.flatten(2, 3), p_BTJD) if x is not None]
-        groups.append(stack(modal, ALL, groups[0]))
+        branches = [x for x in (None if z_BTHWD is None else z_BTHWD.flatten(2, 3), p_BTJD) if x is not None]
+        m_BTKD = stack(modal, ALL, branches[0])
+        n_BTND = torch.cat([*branches, m_BTKD], dim=2)
+        before = 0 if z_BTHWD is None else branches[0].shape[2]
+        after = n_BTND.shape[2] - m_BTKD.shape[2]
         key_mask_BTN = None
         if present_BTJ is not None:
-            here = [present_BTJ if x is p_BTJD else present_BTJ.new_ones(x.shape[:3]) for x in groups]
-            key_mask_BTN = torch.cat(here, dim=2)
-        n_BTND = self.temporal(torch.cat(groups, dim=2), key_mask_BTN)
-        *parts, m_BTKD = n_BTND.split([x.shape[2] for x in groups], dim=2)
-        if z_BTHWD is not None:
-            z_BTHWD = parts.pop(0).unflatten(2, z_BTHWD.shape[2:4])
-        if p_BTJD is not None:
-            p_BTJD = parts.pop(0)
-        return Tokens(z_BTHWD, p_BTJD, present_BTJ, unstack(m_BTKD, modal, ALL))
+            key_mask_BTN = present_BTJ.new_ones(n_BTND.shape[:3])
+            key_mask_BTN[:, :, before:after] = present_BTJ
+        if self.last and modal:
+            return Tokens(None, None, None, unstack(temporal(n_BTND, key_mask_BTN, len(modal)), modal, ALL))
+        z_BTND, p_BTND, m_BTKD = temporal(n_BTND, key_mask_BTN).tensor_split([before, after], dim=2)
+        return Tokens(
+            None if z_BTHWD is None else z_BTND.unflatten(2, z_BTHWD.shape[2:4]),
+            None if p_BTJD is None else p_BTND,
+            present_BTJ,
+            unstack(m_BTKD, modal, ALL),
+        )

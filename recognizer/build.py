@@ -68,7 +68,7 @@ def _block(config: RecognizerConfig, depth: int) -> Block:
         stride = config.stride_frames or max(config.window_frames // 2, 1)
         windows = WindowAttention(_attention(config), config.window_frames, stride, shifted)
         temporal = TemporalAttention(windows, _residual(config, drop_path))
-    return Block(deformable, joint, fusion, temporal)
+    return Block(deformable, joint, fusion, temporal, last=depth == config.blocks - 1)
 
 
 def _attention(config: RecognizerConfig) -> Attention:

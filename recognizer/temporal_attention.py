@@ -14,10 +14,11 @@ class TemporalAttention(nn.Module):
         self.windows = windows
         self.residual = residual
 
-    def forward(self, n_BTND: Tensor, key_mask_BTN: Tensor | None) -> Tensor:
+    def forward(self, n_BTND: Tensor, key_mask_BTN: Tensor | None, asking: int | None = None) -> Tensor:
         """Return the tokens N = [Z‖P‖modal tokens], B,T,N,D.
 
         key_mask: the tokens that may be keys (bool); None: all.
+        asking: how many of the N, counted from the last, are worked out and returned; None: all.
         """
         nothing_BED = n_BTND.new_empty(n_BTND.shape[0], 0, n_BTND.shape[-1])
-        return self.residual(n_BTND, lambda x_BTND: self.windows(x_BTND, nothing_BED, key_mask_BTN)[0])
+        return self.residual(n_BTND, lambda x_BTND: self.windows(x_BTND, nothing_BED, key_mask_BTN, asking)[0])

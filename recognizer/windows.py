@@ -30,14 +30,18 @@ class WindowAttention(nn.Module):
         self.stride = stride
         self.shifted = shifted
 
-    def forward(self, x_BAND: Tensor, extra_BED: Tensor, key_mask_BAN: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x_BAND: Tensor, extra_BED: Tensor, key_mask_BAN: Tensor | None = None, asking: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the attention's output for x, B,A,N,D, and for extra, B,E,D.
 
         x: A steps of the axis that is cut, N tokens each. extra: tokens that stand in every window, as queries and as
         keys; their output is the mean over the windows with something to see.
         key_mask: which tokens of x may be keys (bool); None: all.
+        asking: how many of the N, counted from the last, are queries and get an output; None: all.
         """
         length, per_step = x_BAND.shape[1:3]
+        asking = per_step if asking is None else asking
         window = min(self.window, length)
         starts = window_starts(length, window, self.stride)
         key_starts = [min(start + self.stride, starts[-1]) for start in starts] if self.shifted else starts
@@ -45,12 +49,12 @@ class WindowAttention(nn.Module):
         key_steps_SA = _steps(key_starts, window, x_BAND.device)
 
         attention = self.attention
-        q_BSND = _cut(attention.query(x_BAND), attention.query(extra_BED), steps_SA)
+        q_BSND = _cut(attention.query(x_BAND[:, :, per_step - asking :]), attention.query(extra_BED), steps_SA)
         k_BSKD = _cut(attention.key(x_BAND), attention.key(extra_BED), key_steps_SA)
         v_BSKD = _cut(attention.value(x_BAND), attention.value(extra_BED), key_steps_SA)
         key_mask_BSK = weight_BS11 = None
         if key_mask_BAN is not None:
-            seen_BSN = key_mask_BAN[:, key_steps_SA].flatten(2)
+            seen_BSN = _windows(key_mask_BAN, key_steps_SA).flatten(2)
             key_mask_BSK = torch.cat([seen_BSN, seen_BSN.new_ones(*seen_BSN.shape[:2], extra_BED.shape[1])], dim=2)
             weight_BS11 = _share(seen_BSN.any(dim=2)).to(x_BAND.dtype)[..., None, None]
         out_BSND = attention.mix(
@@ -60,8 +64,8 @@ class WindowAttention(nn.Module):
             None if key_mask_BSK is None else key_mask_BSK.flatten(0, 1),
         ).unflatten(0, q_BSND.shape[:2])
 
-        own_BSND, shared_BSED = out_BSND.tensor_split([window * per_step], dim=2)
-        x_BAND = merge(own_BSND.unflatten(2, (window, per_step)), steps_SA, length)
+        own_BSND, shared_BSED = out_BSND.tensor_split([window * asking], dim=2)
+        x_BAND = merge(own_BSND.unflatten(2, (window, asking)), steps_SA, length)
         extra_BED = shared_BSED.mean(dim=1) if weight_BS11 is None else (shared_BSED * weight_BS11).sum(dim=1)
         return attention.out(x_BAND), attention.out(extra_BED)
 
@@ -71,9 +75,14 @@ def _steps(starts: list[int], window: int, device: torch.device) -> Tensor:
     return torch.tensor(starts, device=device)[:, None] + torch.arange(window, device=device)
 
 
+def _windows(x_BAN: Tensor, steps_SA: Tensor) -> Tensor:
+    """The windows of an axis, B,S,A',N,…"""
+    return x_BAN.index_select(1, steps_SA.flatten()).unflatten(1, steps_SA.shape)
+
+
 def _cut(x_BAND: Tensor, extra_BED: Tensor, steps_SA: Tensor) -> Tensor:
     """The windows of x, each followed by the extra tokens: B,S,N',D."""
-    windows_BSND = x_BAND[:, steps_SA].flatten(2, 3)
+    windows_BSND = _windows(x_BAND, steps_SA).flatten(2, 3)
     extra_BSED = extra_BED[:, None].expand(-1, windows_BSND.shape[1], -1, -1)
     return torch.cat([windows_BSND, extra_BSED], dim=2)
 

@@ -117,6 +117,17 @@ def test_an_absent_person_is_as_good_as_none(changes: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
+def test_mixed_precision_gives_nearly_the_same(modality: str) -> None:
+    recognizer = small(modality=modality)
+    clips = inputs(recognizer, *some_clips())
+    logits = recognizer(*clips)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = recognizer(*clips)
+    mixed.float().sum().backward()
+    torch.testing.assert_close(mixed.float(), logits, rtol=0.1, atol=0.05)
+
+
 def test_clips_of_a_batch_do_not_see_each_other() -> None:
     recognizer = small()
     frames, keypoints = some_clips(clips=3)
@@ -224,14 +235,14 @@ def test_it_can_learn_a_few_clips_by_heart(modality: str) -> None:
         | {"joint_coordinates": True, "joint_identity": True}
     )
     recognizer = build_recognizer(config)
-    clips, labels = some_clips(clips=6), torch.tensor([0, 1, 2, 0, 1, 2])
-    optimizer = torch.optim.AdamW(recognizer.parameters(), lr=3e-3)
-    for _ in range(60):
+    clips, labels = some_clips(clips=3), torch.tensor([0, 1, 2])
+    optimizer = torch.optim.AdamW(recognizer.parameters(), lr=2e-3)
+    for _ in range(40):
         loss = F.cross_entropy(recognizer(*inputs(recognizer, *clips)), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss.item() < 0.05
+    assert loss.item() < 0.2
     assert recognizer(*inputs(recognizer, *clips)).argmax(dim=1).tolist() == labels.tolist()
 
 

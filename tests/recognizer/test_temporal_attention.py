@@ -35,3 +35,11 @@ def test_masked_tokens_do_not_reach_the_others() -> None:
     other[:, :, 3] = 7
     keep = [0, 1, 2, 4]
     torch.testing.assert_close(module(other, seen)[:, :, keep], module(n, seen)[:, :, keep])
+
+
+def test_asking_for_a_few_tokens_gives_what_asking_for_all_does() -> None:
+    torch.manual_seed(0)
+    residual = Residual(nn.LayerNorm(8), nn.LayerNorm(8), FeedForward(8, 16, 0.0), nn.Identity())
+    module = TemporalAttention(WindowAttention(Attention(8, 2), 4, 2, shifted=True), residual)
+    n, seen = torch.randn(2, 7, 5, 8), torch.rand(2, 7, 5) > 0.3
+    torch.testing.assert_close(module(n, seen, asking=2), module(n, seen)[:, :, -2:])
