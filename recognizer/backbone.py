@@ -1,5 +1,6 @@
 """MC3-18 up to its third layer: features for joints (F_a) and for RGB tokens (F_b). Time is never strided."""
 
+import pickle
 from pathlib import Path
 
 import torch
@@ -70,7 +71,10 @@ def load_kinetics400(backbone: MC3, path: str | Path | None = None) -> None:
     elif not Path(path).is_file():
         raise FileNotFoundError(f"no backbone weights at {path}; they can be downloaded from {url}")
     else:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise ValueError(f"{path} is no checkpoint of PyTorch, or a damaged one: {error}") from error
     own = backbone.state_dict()
     missing = sorted(own.keys() - weights.keys())
     if missing:

@@ -36,3 +36,6 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"other.pth holds no weights of torchvision's mc3_18"):
         load_kinetics400(MC3(64), tmp_path / "other.pth")
+    (tmp_path / "garbage.pth").write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match=r"garbage.pth is no checkpoint of PyTorch"):
+        load_kinetics400(MC3(64), tmp_path / "garbage.pth")
