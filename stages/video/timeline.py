@@ -210,7 +210,7 @@ def _span(stream: Any, start: float, end: float) -> Timeline:
 def _packets_from(stream: Any, target: int, stop: int) -> list[Mark]:
     """Packets from the keyframe at or before ``target`` until all that are shown by ``stop`` have come."""
     stream.container.seek(target, stream=stream, backward=True)
-    packets = []
+    packets: list[Mark] = []
     for packet in stream.container.demux(stream):
         if packet.size == 0 or (packet.dts is not None and packet.dts > stop):
             break

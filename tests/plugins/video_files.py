@@ -1,4 +1,4 @@
-"""Real video files for tests: every frame shows its own number, whole or broken in every way that is met in practice."""
+"""Real video files for tests: every frame shows its own number; whole, or broken as files are in practice."""
 
 import shutil
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def write_sound(path: Path) -> Path:
 
 
 def cut_by_copying(source: Path, target: Path, start: float) -> Path:
-    """Cut without encoding, between keyframes: the frames before ``start`` stay in the file, and an edit list hides them."""
+    """Cut between keyframes without encoding: frames before ``start`` stay in the file, hidden by an edit list."""
     with av.open(str(source)) as read, av.open(str(target), "w") as write:
         stream = read.streams.video[0]
         copy = write.add_stream_from_template(stream)

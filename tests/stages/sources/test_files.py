@@ -1,0 +1,51 @@
+"""Finding videos in folders as they are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stages.sources.files import find_videos, fingerprint
+
+
+def test_links_round_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "a.mp4").touch()
+    (tmp_path / "inner" / "back").symlink_to(tmp_path)
+    (tmp_path / "twin").symlink_to(tmp_path / "inner")
+    (tmp_path / "broken.mp4").symlink_to(tmp_path / "gone.mp4")
+    videos, skipped = find_videos(tmp_path, "videos")
+    assert [video.name for video in videos] == ["broken.mp4", "inner/a.mp4", "twin/a.mp4"]
+    assert videos[0].source == "missing"
+    assert [name for name, _ in skipped] == ["inner/back", "twin/back"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read every folder")
+def test_unreadable_folders_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "closed").mkdir(mode=0)
+    _, skipped = find_videos(tmp_path, "videos")
+    assert skipped[0].name == "closed" and "cannot be read" in skipped[0].reason
+
+
+def test_names_that_are_not_utf8_are_listed(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.mp4", "wb"):  # noqa: PTH123, a Path cannot hold such a name
+        pass
+    videos, _ = find_videos(tmp_path, "videos")
+    assert videos[0].name == r"caf\xe9.mp4"
+    videos[0].path.encode()
+
+
+def test_other_files_are_named_with_the_reason(tmp_path: Path) -> None:
+    for name in ("a.mp4", "notes.txt", ".DS_Store"):
+        (tmp_path / name).touch()
+    _, skipped = find_videos(tmp_path, "videos")
+    assert skipped == [("notes.txt", "no video by its extension")]
+
+
+def test_a_fingerprint_changes_with_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.mp4"
+    assert fingerprint(file) == "missing"
+    file.write_text("one")
+    os.utime(file, ns=(0, 1_000_000_001))
+    assert fingerprint(file) == "3:1000000001"

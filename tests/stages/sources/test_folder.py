@@ -1,0 +1,66 @@
+"""Folders named for their classes."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.errors import ManifestError
+from stages.sources.folder import Folder
+from stages.tables import CLIPS
+
+
+def make(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    return root
+
+
+def test_classes_are_folders_and_the_table_is_complete(tmp_path: Path) -> None:
+    root = make(tmp_path, "run/b.mp4", "run/a.mp4", "jump/take 1/a.AVI", "jump/notes.txt", ".hidden/x.mp4", "stray.mp4")
+    table = Folder(root=root, test_share=0).clips()
+    assert table.schema == CLIPS.schema
+    assert table["clip_id"].to_pylist() == ["jump/take 1/a.AVI", "run/a.mp4", "run/b.mp4"]
+    assert table["label"].to_pylist() == ["jump", "run", "run"]
+    assert set(table["split"].to_pylist()) == {"train"}
+    status = (root / "run/a.mp4").stat()
+    assert table["source"][1].as_py() == f"{status.st_size}:{status.st_mtime_ns}"
+    assert table["path"][1].as_py() == str(root / "run/a.mp4")
+
+
+def test_split_folders_are_splits(tmp_path: Path) -> None:
+    rows = Folder(root=make(tmp_path, "train/run/a.mp4", "test/run/a.mp4", "val/jump/b.mp4")).clips().to_pylist()
+    assert [(row["split"], row["label"]) for row in rows] == [("test", "run"), ("train", "run"), ("val", "jump")]
+
+
+def test_splits_are_drawn_class_by_class_and_stay(tmp_path: Path) -> None:
+    root = make(tmp_path, *(f"{label}/{i}.mp4" for label in ("run", "jump") for i in range(20)))
+    stage = Folder(root=root, test_share=0.25, val_share=0.1)
+    before = {row["clip_id"]: row for row in stage.clips().to_pylist()}
+    for label in ("run", "jump"):
+        splits = [row["split"] for row in before.values() if row["label"] == label]
+        assert (splits.count("test"), splits.count("val"), splits.count("train")) == (5, 2, 13)
+    make(root, "run/new.mp4")
+    after = {row["clip_id"]: row["split"] for row in stage.clips().to_pylist()}
+    changed = [name for name, row in before.items() if after[name] != row["split"]]
+    assert len(changed) <= 2 and all(name.startswith("run/") for name in changed)
+
+
+def test_skeletons_are_found_by_path_or_name(tmp_path: Path) -> None:
+    root = make(tmp_path / "videos", "run/a.mp4", "run/b.mp4", "run/c.mp4")
+    poses = make(tmp_path / "poses", "run/a.npz", "b.npz")
+    table = Folder(root=root, skeletons=poses).clips()
+    assert table["skeleton_path"].to_pylist() == [str(poses / "run/a.npz"), str(poses / "b.npz"), None]
+    assert [source is None for source in table["skeleton_source"].to_pylist()] == [False, False, True]
+
+
+def test_errors_name_the_folder_and_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"there is no folder .*nowhere"):
+        Folder(root=tmp_path / "nowhere").clips()
+    with pytest.raises(ManifestError, match="no videos below"):
+        Folder(root=tmp_path).clips()
+    with pytest.raises(ManifestError, match="class folders"):
+        Folder(root=make(tmp_path, "a.mp4")).clips()
+    with pytest.raises(ValidationError, match="nothing to train on"):
+        Folder(root=tmp_path, test_share=0.6, val_share=0.4)

@@ -1,0 +1,49 @@
+"""Videos without labels, whole and in windows."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from video_files import write_video
+
+from pipeline.errors import ManifestError
+from stages.sources.videos import Videos
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_video(tmp_path / "a" / "long.mp4", count=65, rate=10)
+    write_video(tmp_path / "short.mp4", count=10, rate=10)
+    (tmp_path / "broken.mp4").write_text("no video")
+    (tmp_path / "notes.txt").touch()
+    return tmp_path
+
+
+def test_without_a_window_every_video_is_whole(root: Path) -> None:
+    table = Videos(root=root).clips()
+    assert table["clip_id"].to_pylist() == ["a/long.mp4", "broken.mp4", "short.mp4"]
+    assert table["label"].null_count == table["split"].null_count == table["start"].null_count == 3
+
+
+def test_long_videos_become_windows_that_cover_them(root: Path) -> None:
+    rows = Videos(root=root, window=2, stride=1.5).clips().to_pylist()
+    assert [row["clip_id"] for row in rows if row["start"] is None] == ["broken.mp4", "short.mp4"]
+    spans = [(row["start"], row["end"]) for row in rows if row["start"] is not None]
+    assert spans == [(0.0, 2.0), (1.5, 3.5), (3.0, 5.0), (4.5, 6.5)]
+    assert rows[0]["clip_id"] == "a/long.mp4@0.0-2.0"
+    spans = [(row["start"], row["end"]) for row in Videos(root=root, window=2.5).clips().to_pylist() if row["end"]]
+    assert spans[0][0] == 0 and spans[-1][1] == 6.5
+    assert all(later[0] <= earlier[1] for earlier, later in pairwise(spans))
+
+
+def test_what_is_skipped_is_said(root: Path) -> None:
+    assert Videos(root=root).skipped() == [("notes.txt", "no video by its extension")]
+
+
+def test_impossible_requests_are_refused(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="stride must not be longer"):
+        Videos(root=root, window=1, stride=2)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ManifestError, match="no videos below"):
+        Videos(root=tmp_path / "empty").clips()
