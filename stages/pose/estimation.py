@@ -73,7 +73,7 @@ class Models:
     def yolo(self) -> YoloPose:
         from stages.pose.yolo import YoloPose
 
-        return YoloPose(_file(self.stage.weights), self.device)
+        return YoloPose(_file(self.stage.weights), self.stage.min_score)
 
 
 class Estimation:

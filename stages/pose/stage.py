@@ -62,7 +62,7 @@ class Pose(MapStage):
     time_limit: float = unkeyed(300.0, gt=0)
     """Seconds a clip may take."""
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
-    """Where PyTorch models run; auto is the GPU where there is one. ONNX models run on the CPU."""
+    """Where PyTorch models run; auto is the GPU where there is one. ONNX models (onnx, yolo) run on the CPU."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Pose:
@@ -90,7 +90,8 @@ class Pose(MapStage):
         return tuple(own)
 
     def worker(self) -> Worker:
-        on_gpu = self.estimator != "onnx" or self.detector.startswith("faster_rcnn")
+        own_detector = ":" in self.detector or self.detector.startswith("faster_rcnn")
+        on_gpu = self.estimator.startswith("hrnet") or (self.estimator == "onnx" and own_detector)
         return Worker(num_gpus=0 if self.device == "cpu" or not on_gpu else 1)
 
     def seconds_per_clip(self) -> float:
