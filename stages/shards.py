@@ -57,7 +57,7 @@ class Shards:
         for path in files.paths:
             with files.open(path) as file:
                 parquet = pq.ParquetFile(file)
-                if parquet.num_row_groups != parquet.metadata.num_rows:
+                if parquet.metadata.num_rows not in (0, parquet.num_row_groups):
                     raise StageError(f"{path} is no shard of one clip a row group: remove it and run again")
                 size += sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
                 rows = parquet.read(columns=["clip_id", "error", "layout"]).to_pylist()

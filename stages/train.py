@@ -27,6 +27,12 @@ class Train(WholeStage):
     model: Network = Network()
     """Parameters of the network. Class names, joint layout and frames come from the data."""
 
+    backbone: Literal["scratch", "kinetics400"] = "scratch"
+    """Weights that the backbone starts from: random ones, or torchvision's of ``mc3_18``, for ``model.width: 64``."""
+
+    backbone_file: Path | None = unkeyed(None)
+    """Torchvision's file of these weights; null: it is downloaded."""
+
     frames: int | None = Field(None, ge=1)
     """Frames of each clip that the network sees; null: as many as the shards hold."""
 
@@ -88,7 +94,9 @@ class Train(WholeStage):
     """A checkpoint is written after each epoch, and within it whenever this much time has passed."""
 
     @model_validator(mode="after")
-    def _mixup_blends_pixels(self) -> "Train":
+    def _consistent(self) -> "Train":
+        if self.backbone != "scratch" and not (self.model.uses_rgb and self.model.width == 64):
+            raise ValueError("backbone: kinetics400 needs frames and model.width: 64")
         if self.mixup and self.model.uses_pose:
             raise ValueError(
                 "mixup blends pixels, but skeletons cannot be blended: leave it out or set model.modality: rgb"

@@ -22,6 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from pipeline.errors import StageError
 from pipeline.stage import Work
+from recognizer.backbone import load_kinetics400
 from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
@@ -75,7 +76,13 @@ def _fit(
     )
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=half)
     torch.manual_seed(seed_of(recipe.seed, "weights"))
-    model = build_recognizer(config).to(device)
+    model = build_recognizer(config)
+    if recipe.backbone == "kinetics400" and model.backbone is not None:
+        try:
+            load_kinetics400(model.backbone, recipe.backbone_file)
+        except (OSError, ValueError) as error:
+            raise StageError(str(error)) from error
+    model.to(device)
     average = deepcopy(model).requires_grad_(False) if recipe.ema else None
     judged = average or model
     best: Tensors = {}

@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import StageError
@@ -74,3 +75,16 @@ def test_failed_clips_are_not_there(made_set, write_table):
     assert set(clips["clip_id"].to_pylist()) - set(Shards(failed, "rgb+pose", 2).places) == {
         clips["clip_id"][-1].as_py()
     }
+
+
+def test_a_partition_without_clips(made_set, write_table, tmp_path):
+    clips, files = made_set()
+    empty = write_table(tmp_path / "empty.parquet", [], SHARDS.schema)
+    assert len(Shards(TableFiles([empty, *files.paths], files.open), "rgb+pose", 2).places) == clips.num_rows
+
+
+def test_files_of_another_kind_are_refused(made_set, tmp_path):
+    _, files = made_set()
+    pq.write_table(files.read(), tmp_path / "one_group.parquet")
+    with pytest.raises(StageError, match=r"one_group\.parquet is no shard of one clip a row group"):
+        Shards(TableFiles([str(tmp_path / "one_group.parquet")], files.open), "rgb", 2)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors import safe_open
+from torchvision.models.video import mc3_18
 
 from pipeline.errors import StageError
 from pipeline.stage import TableFiles, Variant, Work
@@ -159,6 +160,20 @@ def test_accumulated_batches_take_the_step_of_one_large_batch(made_set, tmp_path
     assert json.loads(small["history"])[-1]["loss"] == pytest.approx(json.loads(large["history"])[-1]["loss"], rel=1e-4)
 
 
+def test_a_backbone_may_start_from_other_weights(made_set, tmp_path):
+    clips, files = made_set(6)
+    path = tmp_path / "mc3_18.pth"
+    torch.manual_seed(1)
+    start = mc3_18(weights=None).state_dict()
+    torch.save(start, path)
+    recipe = {"backbone": "kinetics400", "model": TINY | {"width": 64}, "epochs": 1, "lr": 1e-9, "val_share": 0}
+    row = train(tmp_path / "work", clips, files, **recipe, backbone_file=path)
+    trained = Recognizer.deserialize(row["config"], row["weights"]).backbone.stem[0].weight
+    assert torch.allclose(trained, start["stem.0.weight"], atol=1e-6)
+    with pytest.raises(StageError, match=r"no backbone weights at .*gone\.pth"):
+        train(tmp_path / "gone", clips, files, **recipe, backbone_file=tmp_path / "gone.pth")
+
+
 def test_the_best_epoch_is_kept(made_set, tmp_path):
     clips, files = made_set()
     row = train(tmp_path / "work", clips, files, keep="best", epochs=5, val_share=0.3, lr=0.05)
@@ -192,6 +207,8 @@ def test_parameters_that_contradict_the_data_or_each_other():
         Train(mixup=0.2)
     with pytest.raises(ValidationError, match="smallest to the largest"):
         Train(augment={"scale": [1.0, 0.5]})
+    with pytest.raises(ValidationError, match="kinetics400 needs frames"):
+        Train(backbone="kinetics400", model={"width": 32})
     stage = Train(model={"width": 16}, epochs=3)
     assert Train.model_validate_json(stage.model_dump_json()) == stage
 
