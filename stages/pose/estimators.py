@@ -24,5 +24,5 @@ class Estimator(Protocol):
 
 def normalized(crops: np.ndarray) -> np.ndarray:
     """RGB crops uint8 [B,h,w,3] as float32 [B,3,h,w] with ImageNet's mean and standard deviation."""
-    pixels = (crops.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+    pixels = crops * (1 / (255 * IMAGENET_STD)) - IMAGENET_MEAN / IMAGENET_STD
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))

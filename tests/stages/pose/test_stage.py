@@ -193,3 +193,15 @@ def test_weights_with_all_their_parts_are_files_of_the_stage(tmp_path: Path) -> 
 def test_planning_imports_nothing_heavy() -> None:
     code = "import sys, stages.pose.stage; print(*{'torch', 'cv2', 'scipy', 'timm', 'onnxruntime'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+@pytest.mark.parametrize(("estimator", "package"), [("onnx", "onnxruntime"), ("yolo", "ultralytics")])
+def test_a_missing_package_names_its_extra(
+    reddest: Path, monkeypatch: pytest.MonkeyPatch, estimator: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    for module in ("stages.pose.onnx_model", "stages.pose.yolo"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    stage = Pose.model_validate({"estimator": estimator, "weights": reddest, "detector": "whole_frame"})
+    with pytest.raises(StageError, match=rf"needs {package}.*pip install 'action-pipeline\[{estimator}\]'"):
+        run(stage, *tables({"a": [jpeg(None)]}))
