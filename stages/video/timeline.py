@@ -77,12 +77,21 @@ def open_container(path: str) -> Iterator[Any]:
     except PermissionError:
         raise ClipError("no permission to read the file") from None
     except (av.FFmpegError, OSError, ValueError) as error:
+        if is_text(path):
+            raise ClipError("this is a text file, not a video; perhaps the error page of a failed download") from None
         reason = errors[-1][2].strip() if errors else reason_of(error)
         raise ClipError(f"not a video, or a video that was cut off: {reason}") from None
     with container:
         if not container.streams.video:
             raise ClipError("the file holds no video stream")
         yield container
+
+
+def is_text(path: str) -> bool:
+    """Whether a file begins like text."""
+    with Path(path).open("rb") as file:
+        beginning = file.read(512)
+    return beginning.isascii() and b"\0" not in beginning
 
 
 def reason_of(error: Exception) -> str:

@@ -172,7 +172,7 @@ def test_what_is_no_video_says_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()
     write_sound(tmp_path / "sound.mp4")
     assert "empty" in refusal("empty.mp4")
-    assert "not a video" in refusal("text.mp4")
+    assert "text file" in refusal("text.mp4")
     assert "not a video" in refusal("noise.mp4")
     assert "folder" in refusal("folder.mp4")
     assert "no video stream" in refusal("sound.mp4")
