@@ -20,9 +20,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from pipeline.errors import ManifestError, PipelineError
 from pipeline.layers import expand, override, place_of, read_layers, strings_of
@@ -70,7 +70,7 @@ class Body(BaseModel):
 
     uses: str | None = None
     """A stage of the package, or ``package.module:Class``; the stage's own name unless given."""
-    needs: str | list[str] = []
+    needs: Annotated[list[str], BeforeValidator(lambda needs: [needs] if isinstance(needs, str) else needs)] = []
     """Stages whose results this one takes."""
     parameters: dict[str, Any] | None = Field(None, alias="with")
     """The stage's parameters."""
@@ -238,8 +238,7 @@ def _spec(name: str, body: Any, where: Any) -> tuple[StageSpec | None, list[Comp
         uses = resolve(made.uses or name)
     except ManifestError as error:
         return None, [Complaint(where((*top, "uses")), f"{subject}{error}")]
-    needs = (made.needs,) if isinstance(made.needs, str) else tuple(made.needs)
-    return StageSpec(name, uses, needs, made.parameters or {}, made.matrix or {}), []
+    return StageSpec(name, uses, tuple(made.needs), made.parameters or {}, made.matrix or {}), []
 
 
 def _missing_files(stage: Stage, values: dict[str, Any], where: Any, subject: str) -> list[Complaint]:

@@ -70,13 +70,14 @@ def _texts(model: type[BaseModel], values: Any, error: ValidationError, noun: st
             yield path, f"'{_dotted(path)}': no such file: {detail['input']}"
         elif kind == "path_not_directory":
             yield path, f"'{_dotted(path)}': no such folder: {detail['input']}"
-        elif message.startswith("Input should be "):
-            wanted.setdefault(path, []).append(message.removeprefix("Input should be ") + _nearest(detail))
+        elif "should " in message:
+            wanted.setdefault(path, []).append(message.partition("should ")[2] + _nearest(detail))
             given[path] = detail["input"]
         else:
             yield path, f"'{_dotted(path)}': {message}"
     for path, kinds in wanted.items():
-        yield path, f"'{_dotted(path)}' should be {' or '.join(dict.fromkeys(kinds))}, not {_shown(given[path])}"
+        either = " or ".join(dict.fromkeys(kinds)).replace(" or be ", " or ")
+        yield path, f"'{_dotted(path)}' should {either}, not {_shown(given[path])}"
 
 
 _PLAIN = {
@@ -93,7 +94,7 @@ _PLAIN = {
 
 def _plain(message: str) -> str:
     """Pydantic's message in the words of a manifest."""
-    message = re.sub(r", (unable to|got a number|unable) .*| for <class .*|, error .*", "", message)
+    message = re.sub(r", (unable to|got a number) .*| for <class .*| after validation, not .*", "", message)
     for theirs, ours in _PLAIN.items():
         message = message.replace(theirs, ours)
     return message
@@ -112,7 +113,8 @@ def _real_path(loc: KeyPath, values: Any) -> KeyPath:
     """The part of pydantic's location that exists in the values: names of union members and missing keys are not."""
     path: list[str | int] = []
     for step in loc:
-        if isinstance(values, list) if isinstance(step, int) else isinstance(values, Mapping) and step in values:
+        known = step in values if isinstance(values, Mapping) else False
+        if known or (isinstance(values, list) and isinstance(step, int) and step < len(values)):
             values = values[step]
             path.append(step)
     return tuple(path)

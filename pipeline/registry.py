@@ -77,6 +77,8 @@ def did_you_mean(name: str, valid: Iterable[str], most: int = 20) -> str:
     names = list(valid)
     lowered = {other.lower(): other for other in names}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    if not close and len(name) > 2:
+        close = [other for other in lowered if name.lower() in other][:1]
     if close:
         return f"; did you mean '{lowered[close[0]]}'?"
     return f"; there are: {', '.join(names)}" if 0 < len(names) <= most else ""

@@ -194,6 +194,8 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> str:
         return "a tab where spaces are expected; indent with spaces"
     if "expected a single document" in (error.context or ""):
         return "holds several documents ('---'); a manifest is one"
+    if "mapping values are not allowed" in problem:
+        return "a ':' where none can stand; check the indentation, and put texts that hold ': ' in quotes"
     if "found undefined alias" in problem or "nested deeper" in problem:
         return problem
     context = f" ({error.context})" if error.context else ""

@@ -168,6 +168,12 @@ def test_the_file_of_the_offending_key_is_named(folder: Path) -> None:
             "extends: base.yaml\nname: a/b\n",
             "m.yaml:2: 'name': 'a/b' cannot name a folder; leave out '/' and a '.' at the start",
         ),
+        ("extends: base.yaml\nruns: ''\n", "m.yaml:2: 'runs' should have at least 1 character, not ''"),
+        (
+            "extends: base.yaml\nstages: {add: {needs: [3]}}\n",
+            "m.yaml:2: stage 'add': 'needs.0' should be a text, not 3",
+        ),
+        ("extends: base.yaml\nstages: {add: {needs: {}}}\n", "m.yaml:2: stage 'add': 'needs' should be a list, not {}"),
         ("extends: base.yaml\nmax_failed: 2\n", "m.yaml:2: 'max_failed' should be less than or equal to 1, not 2"),
         ("extends: base.yaml\npartition: true\n", "m.yaml:2: 'partition' should not be true or false"),
         ("stages:\n  'a b': {}\n", "m.yaml:2: 'a b' cannot name a stage; use letters, digits, '_' and '-'"),

@@ -76,6 +76,10 @@ def test_aliases_are_copied_out() -> None:
         ("a: " + "[" * 500 + "]" * 500, "m.yaml:1: nested deeper than 30 levels"),
         ("a: &x [*x]\n", "m.yaml:1: aliases expand without end; write the values out"),
         (BOMB, "m.yaml:1: aliases expand without end; write the values out"),
+        (
+            "a: b: c\n",
+            "m.yaml:1: a ':' where none can stand; check the indentation, and put texts that hold ': ' in quotes",
+        ),
         ("a: *x\n", "m.yaml:1: found undefined alias 'x'"),
         ("a: 1\n---\nb: 2\n", "m.yaml:2: holds several documents ('---'); a manifest is one"),
         ("a: 1\nb: \x00\n", "m.yaml:2: holds a control character (code 0)"),
