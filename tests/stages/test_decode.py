@@ -46,7 +46,7 @@ KINDS = {
     "h264.mkv": {},
     "h264.ts": {},
     "vp9.webm": {"codec": "libvpx-vp9"},
-    "vp8.webm": {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "16"}},
+    "vp8.webm": {"codec": "libvpx", "options": {"deadline": "realtime"}},
     "av1.mp4": {"codec": "libsvtav1"},
     "hevc.mp4": {"codec": "libx265", "options": {"x265-params": "open-gop=1:log-level=none"}},
     "open_gop.mp4": {"options": {"x264-params": "open-gop=1"}},
@@ -108,6 +108,20 @@ def test_an_edit_list_shifts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("stages.video.timeline.LONG_FILE", 0)
     span = decode(cut, 1.0, 1.5)
     assert shown(span) == [15 + index for index in span["indices"]]
+
+
+def test_hidden_frames_are_not_counted(tmp_path: Path) -> None:
+    """VP8 writes frames that serve prediction alone; here two frames are made such by clearing their bit."""
+    video = write_video(tmp_path / "video.webm", codec="libvpx", options={"deadline": "realtime"})
+    with av.open(str(video)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = video.read_bytes()
+    for packet in (packets[12], packets[25]):
+        data = data.replace(packet, bytes([packet[0] & ~0x10]) + packet[1:])
+    video.write_bytes(data)
+    row = decode(video, frames=38)
+    assert row["reader"] == "pyav" and row["indices"] == list(range(38))
+    assert shown(row) == [number for number in range(40) if number not in (12, 25)]
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
