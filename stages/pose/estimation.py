@@ -11,8 +11,8 @@ import numpy as np
 from pipeline.errors import ClipError, StageError
 from recognizer.skeletons import Layout, layout
 from stages.devices import chosen_device
-from stages.pose import detectors
 from stages.pose.boxes import distinct
+from stages.pose.detectors import WholeFrame, own_detector
 from stages.pose.guesses import drop_unlikely, guessed_boxes
 from stages.pose.looks import looks
 from stages.pose.topdown import CropQueue
@@ -60,14 +60,16 @@ class Models:
         weights = _file(stage.detector_weights) if stage.detector_weights else None
         match stage.detector:
             case "whole_frame":
-                return detectors.WholeFrame()
+                return WholeFrame()
             case "mini":
                 from stages.pose.mini import load_mini_detector
 
                 return load_mini_detector(self.device)
             case "faster_rcnn" | "faster_rcnn_mobilenet":
-                return detectors.FasterRCNN(stage.detector, weights, self.device)
-        return detectors.own_detector(stage.detector, weights, self.device)
+                from stages.pose.faster_rcnn import FasterRCNN
+
+                return FasterRCNN(stage.detector, weights, self.device)
+        return own_detector(stage.detector, weights, str(self.device))
 
     @cached_property
     def yolo(self) -> YoloPose:
