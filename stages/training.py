@@ -96,11 +96,16 @@ def _fit(
     at = Progress()
     if (checkpoint := load_checkpoint(path, device)) is not None:
         parts, state = checkpoint
-        at = Progress(**state)
-        model.load_state_dict(parts["model"])
-        restore_optimizer(optimizer, parts.get("optimizer", {}))
-        if average is not None:
-            average.load_state_dict(parts["average"])
+        try:
+            at = Progress(**state)
+            model.load_state_dict(parts["model"])
+            restore_optimizer(optimizer, parts.get("optimizer", {}))
+            if average is not None:
+                average.load_state_dict(parts["average"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise StageError(
+                f"the checkpoint {path} is of another network ({error}): remove it to start over"
+            ) from error
         best = parts.get("best", {})
 
     def save() -> None:
@@ -142,11 +147,7 @@ def _fit(
                 mix = mixed_share(recipe.mixup, seed_of(recipe.seed, "mixup", step, len(seen_clips)))
                 with autocast:
                     logits = model(mixed(batch.frames, mix), batch.keypoints).float()
-                losses = F.cross_entropy(logits, target, reduction="none", label_smoothing=recipe.label_smoothing)
-                others = F.cross_entropy(
-                    logits, target.roll(1), reduction="none", label_smoothing=recipe.label_smoothing
-                )
-                loss = (mix * losses + (1 - mix) * others).sum() if mix < 1 else losses.sum()
+                loss = mixed_loss(logits, target, mix, recipe.label_smoothing)
                 (loss / sum(map(len, groups))).backward()
                 at.loss += loss.item()
                 at.correct += int((logits.argmax(-1) == target).sum())
@@ -232,6 +233,14 @@ def mixed_share(alpha: float, seed: int) -> float:
 def mixed(frames: Tensor | None, share: float) -> Tensor | None:
     """Every clip of a batch blended with the one before it."""
     return frames if frames is None or share == 1 else share * frames + (1 - share) * frames.roll(1, 0)
+
+
+def mixed_loss(logits: Tensor, target: Tensor, share: float, smoothing: float) -> Tensor:
+    """Sum over the clips of the cross entropy with their own classes and, where blended, with the ones before them."""
+    loss = share * F.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing)
+    if share < 1:
+        loss = loss + (1 - share) * F.cross_entropy(logits, target.roll(1), reduction="sum", label_smoothing=smoothing)
+    return loss
 
 
 @torch.no_grad()

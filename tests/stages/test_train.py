@@ -199,6 +199,13 @@ def test_a_damaged_checkpoint_is_named(made_set, tmp_path):
         train(tmp_path / "work", clips, files)
 
 
+def test_a_checkpoint_of_another_network_is_named(made_set, tmp_path):
+    clips, files = made_set()
+    train(tmp_path / "work", clips, files)
+    with pytest.raises(StageError, match=r"checkpoint\.safetensors is of another network"):
+        train(tmp_path / "work", clips, files, model={**TINY, "blocks": 2})
+
+
 def test_parameters_that_contradict_the_data_or_each_other():
     for name, value in {"class_names": ["a"], "layout": "ntu25", "frames": 8}.items():
         with pytest.raises(ValidationError, match=f"{name} comes from"):

@@ -1,0 +1,80 @@
+"""Whether reading shards keeps up with training: both rates in clips per second of CPU time of one thread.
+
+    python benchmarks/loading.py SHARDS [--size 224] [--width 64] [--blocks 2] [--clips 128] [--rounds 3]
+
+SHARDS is a folder of shard files, such as a store's ``cache``. ``read`` counts everything up to a training sample:
+Parquet, JPEG, random crop and resize, colors, joints. ``train`` is forward and backward of a batch of 8; it falls away
+with ``--size 0``. The fastest round counts.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+
+from pipeline.stage import TableFiles
+from recognizer.build import build_recognizer
+from stages.augment import random_view, seen, shaken
+from stages.batches import stacked
+from stages.recipe import Augmentation, Network
+from stages.shards import Sample, Shards
+
+BATCH = 8
+
+
+def rate(count: int, rounds: int, work: Callable[[], object]) -> float:
+    """Clips per second of CPU time."""
+    seconds = []
+    for _ in range(rounds):
+        started = time.thread_time()
+        work()
+        seconds.append(time.thread_time() - started)
+    return count / min(seconds)
+
+
+def opened(path: str) -> BinaryIO:
+    return Path(path).open("rb")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards", type=Path)
+    for name, default in (("size", 224), ("width", 64), ("blocks", 2), ("clips", 128), ("rounds", 3)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+
+    paths = sorted(str(path) for path in options.shards.glob("*.parquet"))
+    shards = Shards(TableFiles(paths, opened), "rgb+pose", 2, in_memory=0)
+    clip_ids = np.random.default_rng(0).permutation(list(shards.places))[: options.clips].tolist()
+    frames = shards.read(clip_ids[0]).frame_count
+    side = options.size or 224
+
+    def read(clip_id: str) -> Sample:
+        rng, sample = np.random.default_rng(0), shards.read(clip_id)
+        view = random_view(Augmentation(), rng, sample.frame_count, frames)
+        return shaken(seen(sample, view, side, shards.layout or ""), Augmentation(), rng)
+
+    reading = rate(len(clip_ids), options.rounds, lambda: [read(clip_id) for clip_id in clip_ids])
+    sample = shards.read(clip_ids[0])
+    assert sample.frames is not None
+    print(f"shards  {len(clip_ids)} clips of {frames} frames of {sample.frames.shape[1]} pixels, seen at {side}")
+    print(f"read    {reading:.1f} clips/s")
+    if options.size:
+        network = Network(size=side, width=options.width, blocks=options.blocks)
+        model = build_recognizer(network.for_data(tuple("abcdefghij"), shards.layout, frames, {}))
+        batch = stacked([read(clip_id) for clip_id in clip_ids[:BATCH]], torch.device("cpu"))
+
+        def train() -> None:
+            model(batch.frames, batch.keypoints).sum().backward()
+
+        training = rate(len(batch.clip_ids), options.rounds, train)
+        print(f"train   {training:.2f} clips/s\nreading takes {training / reading:.1%} of the time of training")
+
+
+if __name__ == "__main__":
+    main()
