@@ -33,9 +33,7 @@ from stages.synthetic.clip import Clip, draw
 from stages.synthetic.writing import Order, write
 
 TRAINING_SEED, HELD_OUT_SEED = 7001, 9001
-BATCH = 64
-SIGMA = 1.2
-"""Standard deviation of target heatmaps, in cells."""
+BATCH = 32
 
 
 class Picture(NamedTuple):
@@ -104,12 +102,15 @@ def crop_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator[
                 places = (np.array([image.shape[1] - 1, 0]) + places * np.array([-1, 1]))[list(COCO17.flip)]
                 present = present[list(COCO17.flip)]
             crops.append(image)
-            targets.append(gaussians(places / mini.STRIDE, present, size, SIGMA))
+            targets.append(gaussians(places / mini.STRIDE, present, size, mini.SIGMA))
         yield mini.pixels(np.stack(crops), torch.device("cpu")), torch.from_numpy(np.stack(targets))
 
 
 def heatmap_loss(output: Tensor, target: Tensor) -> Tensor:
-    return F.mse_loss(output, target) * 100
+    """Cross entropy between where a joint is, with Gaussian doubt, and where it is thought to be."""
+    target = target.flatten(2) / (2 * np.pi * mini.SIGMA**2)
+    target = torch.cat([target, (1 - target.sum(2, keepdim=True)).clamp(min=0)], 2)
+    return -(target * mini.places(output).clamp(min=1e-8).log()).sum(2).mean()
 
 
 def frame_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
@@ -120,7 +121,7 @@ def frame_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator
     middles = (np.stack([columns, rows, columns, rows]) + 0.5) * mini.STRIDE - 0.5
     while True:
         images, targets = [], []
-        for i in rng.integers(len(pictures), size=BATCH // 2):
+        for i in rng.integers(len(pictures), size=BATCH):
             picture = pictures[i]
             image, boxes = picture.image, picture.boxes
             if rng.random() < 0.5:  # people of other sizes and places
@@ -166,8 +167,8 @@ def train(
 ) -> None:
     """One cycle of AdamW; the weights are saved every 250 steps."""
     model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
     started, total = time.monotonic(), 0.0
     for step in range(1, steps + 1):
         inputs, targets = next(batches)

@@ -3,6 +3,7 @@ of the same family finds the people in a frame. Their weights come with the pack
 trained them.
 """
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,8 @@ DETECTOR_INPUT = 128
 """Side of the square that a frame is fitted into."""
 STRIDE = 4
 """Input pixels a cell of the output."""
+SIGMA = 1.0
+"""Standard deviation of a joint's heatmap, in cells."""
 
 
 def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
@@ -135,7 +138,11 @@ class MiniEstimator:
     def heatmaps(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 [B,17,24,20] of RGB crops uint8 [B,96,80,3]; the highest value is 1 where the model is certain."""
         with torch.inference_mode():
-            return self.model(pixels(crops, self.device)).float().cpu().numpy()
+            probabilities = places(self.model(pixels(crops, self.device)).float())[:, :, :-1]
+        # A joint that is surely there is spread as in training, to a Gaussian with this peak.
+        heights = (probabilities * (2 * math.pi * SIGMA**2)).clamp(max=1)
+        height, width = (side // STRIDE for side in self.input_size)
+        return heights.unflatten(2, (height, width)).cpu().numpy()
 
 
 class MiniDetector:
@@ -200,6 +207,12 @@ def _load(model: MiniHRNet, name: str) -> MiniHRNet:
 def pixels(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """float32 B,3,H,W in [0, 1] of RGB images uint8 B,H,W,3."""
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
+
+
+def places(logits_BRHW: Tensor) -> Tensor:
+    """Probabilities B,R,H*W+1 of where each joint is: in one of the cells, or, last, nowhere in the crop."""
+    nowhere = logits_BRHW.new_zeros(*logits_BRHW.shape[:2], 1)
+    return torch.cat([logits_BRHW.flatten(2), nowhere], 2).softmax(2)
 
 
 def fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
