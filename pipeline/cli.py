@@ -4,15 +4,17 @@ Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
 """
 
 import io
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pipeline.console import complain, conclude, count, figure, plain_errors, run_and_show, say, table
+
+if TYPE_CHECKING:
+    from pipeline.manifest import Manifest
 
 app = typer.Typer(
     help="Turn folders of videos into trained action recognizers, and recognize actions in new videos.",
@@ -88,7 +90,7 @@ def run(
 
         options = Options(start, only, tuple(force or ()), retry_failed, executor.value, ray_address)
         loaded = _load(manifest, settings, name)
-        _end(loaded, _run(loaded, options))
+        conclude(loaded, run_and_show(loaded, options))
 
 
 @app.command()
@@ -118,8 +120,8 @@ def plan(
         for node, node_plan in planned.nodes.items():
             todo, total = planned.todo(node), node_plan.partitions
             rows.append((node, f"{todo:,} of {total:,}" if total else "", why[node]))
-        _table(("stage", "to compute", "why"), rows)
-        _say(f"\n{loaded.name}: {_count(len(planned.tasks), 'result')} to compute")
+        table(("stage", "to compute", "why"), rows)
+        say(f"\n{loaded.name}: {count(len(planned.tasks), 'result')} to compute")
 
 
 @app.command()
@@ -141,15 +143,13 @@ def status(run: RunName, debug: Debug = False) -> None:
             for name, s in state.stages.items()
         ]
         if rows:
-            _table(("stage", "done", "clips", "failed", "work", ""), rows)
+            table(("stage", "done", "clips", "failed", "work", ""), rows)
         else:
-            _say("nothing was left to compute")
-        _say(f"\n{folder}: {state.text()} after {duration(state.last - state.started)}")
+            say("nothing was left to compute")
+        say(f"\n{folder}: {state.text()} after {duration(state.last - state.started)}")
         if (folder / "metrics.json").is_file() and state.finished and not state.broken:
             metrics = json.loads((folder / "metrics.json").read_text())
-            _say(
-                ", ".join(f"{key} {_figure(value)}" for key, value in metrics.items() if isinstance(value, int | float))
-            )
+            say(", ".join(f"{key} {figure(value)}" for key, value in metrics.items() if isinstance(value, int | float)))
 
 
 @app.command()
@@ -168,7 +168,7 @@ def graph(
         from pipeline.graph import build_graph
 
         drawn = build_graph(_load(manifest, settings))
-        _say(drawn.mermaid() if mermaid else drawn.text())
+        say(drawn.mermaid() if mermaid else drawn.text())
 
 
 @app.command()
@@ -198,14 +198,16 @@ def recognize(
         if not folder.is_dir():
             raise ManifestError(f"{folder}: no such folder")
         manifest = recognition_manifest(folder, model, out, window, stride)
-        result = _run(manifest, Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed))
+        result = run_and_show(
+            manifest, Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
+        )
         for node in result.plan.graph.nodes.values():
             for path, reason in node.stage.skipped() if isinstance(node.stage, Source) else ():
-                _say(f"skipped {path}: {reason}")
+                say(f"skipped {path}: {reason}")
         for failure in result.failures:
-            _say(f"skipped {failure.clip_id}: {failure.error}")
-        _end(manifest, result)
-        _say(f"recognitions: {out / 'recognitions.csv'}")
+            say(f"skipped {failure.clip_id}: {failure.error}")
+        conclude(manifest, result)
+        say(f"recognitions: {out / 'recognitions.csv'}")
 
 
 @app.command()
@@ -225,13 +227,13 @@ def report(run: RunName, debug: Debug = False) -> None:
         folder = find_run(run)
         manifest = load_resolved(folder / MANIFEST)
         if tasks := plan_run(manifest).tasks:
-            _complain(f"{folder}: {_count(len(tasks), 'result')} would be computed anew; the report is that of before")
+            complain(f"{folder}: {count(len(tasks), 'result')} would be computed anew; the report is that of before")
         else:
             (folder / EXPORTED).unlink(missing_ok=True)
             run_manifest(manifest, Options(executor="local"))
         if not (folder / "report.html").is_file():
             raise ManifestError(f"{folder}: has no report; finish the run, with a stage that writes one")
-        _say(str(folder / "report.html"))
+        say(str(folder / "report.html"))
 
 
 @app.command()
@@ -254,8 +256,8 @@ def failures(run: RunName, debug: Debug = False) -> None:
         except FileNotFoundError:
             rows = []
         if rows:
-            _table(("clip", "stage", "reason"), rows)
-        _say(f"{_count(len({clip for clip, _, _ in rows}), 'clip')} failed")
+            table(("clip", "stage", "reason"), rows)
+        say(f"{count(len({clip for clip, _, _ in rows}), 'clip')} failed")
 
 
 @app.command()
@@ -276,17 +278,17 @@ def clean(
 
         for garbage in find_garbage([_load(path, settings) for path in manifests]):
             if not garbage.remove:
-                _say(f"{garbage.store.url}: nothing to remove")
+                say(f"{garbage.store.url}: nothing to remove")
                 continue
             rows = [(name, f"{files:,}", readable(size)) for name, (files, size) in garbage.by_folder().items()]
-            _table(("stage", "files", "size"), rows)
+            table(("stage", "files", "size"), rows)
             size, kept = readable(sum(garbage.remove.values())), readable(sum(garbage.keep.values()))
-            question = f"{garbage.store.url}: remove {_count(len(garbage.remove), 'file')}, {size} ({kept} stay)"
+            question = f"{garbage.store.url}: remove {count(len(garbage.remove), 'file')}, {size} ({kept} stay)"
             if not yes and not sys.stdin.isatty():
                 raise ManifestError(f"{question}: cannot ask here; add --yes to remove them")
             if yes or typer.confirm(question):
                 garbage.sweep()
-                _say(f"removed {size}")
+                say(f"removed {size}")
 
 
 @app.command()
@@ -305,110 +307,14 @@ def doctor(
         from pipeline.doctor import examine
 
         findings = list(examine(manifest))
-        _table(("", "", ""), [(finding.what, finding.verdict, finding.detail) for finding in findings])
+        table(("", "", ""), [(finding.what, finding.verdict, finding.detail) for finding in findings])
         missing = sum(finding.verdict == "missing" for finding in findings)
         if missing:
-            _say(f"\n{_count(missing, 'thing')} missing")
+            say(f"\n{count(missing, 'thing')} missing")
             raise typer.Exit(1)
 
 
-@contextmanager
-def plain_errors(debug: bool) -> Iterator[None]:
-    """Turn errors into a line for people and the exit code that belongs to them."""
-    from pipeline.errors import PipelineError
-
-    try:
-        yield
-    except PipelineError as error:
-        if debug:
-            raise
-        _complain(str(error))
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        _complain("interrupted; what is done is kept: give the same command again to go on")
-        raise typer.Exit(130) from None
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
-    except (typer.Exit, typer.Abort):
-        raise
-    except Exception as error:
-        if debug:
-            raise
-        _complain(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
-        raise typer.Exit(1) from None
-
-
-def _load(path: Path, settings: list[str] | None, name: str | None = None) -> Any:
+def _load(path: Path, settings: list[str] | None, name: str | None = None) -> "Manifest":
     from pipeline.manifest import load_manifest
 
     return load_manifest(path, [*(settings or ()), *([f"name={name}"] if name else ())])
-
-
-def _run(manifest: Any, options: Any) -> Any:
-    """Run with a display, and say how it ended."""
-    import time
-
-    from rich.console import Console
-
-    from pipeline.progress import display_for
-    from pipeline.run import run as run_manifest
-    from pipeline.status import duration
-
-    began = time.perf_counter()
-    display = display_for(Console())
-    try:
-        result = run_manifest(manifest, options, [display])
-    finally:
-        display.close()
-    done = f"{_count(result.computed, 'result')} computed" if result.computed else "nothing to do"
-    _say(f"{manifest.name}: {done}, in {duration(time.perf_counter() - began)}; see {result.folder}")
-    return result
-
-
-def _end(manifest: Any, result: Any) -> None:
-    """Name what failed. Exits with 1 where a stage did, or more clips than the manifest allows."""
-    clips = sum(len(clips.ids) for clips in result.plan.sources.values())
-    failed = len({failure.clip_id for failure in result.failures})
-    text = f"{failed:,} of {clips:,} clips failed"
-    for error in result.errors:
-        _complain(error)
-    if result.errors:
-        _complain("the run is incomplete; what is done is kept: mend this, then give the same command again")
-        raise typer.Exit(1)
-    if failed > manifest.max_failed * clips or (clips and failed == clips):
-        why = "" if failed == clips else f", more than max_failed ({manifest.max_failed:.0%}) allows"
-        _complain(f"{text}{why}: pipeline failures {result.folder}")
-        raise typer.Exit(1)
-    if failed:
-        _say(f"{text}: pipeline failures {result.folder}")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as they need, but for the last, on any output."""
-    table = [head, *rows] if any(head) else rows
-    widths = [max(len(row[i]) for row in table) for i in range(len(head) - 1)]
-    for row in table:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-        _say("  ".join([*cells, row[-1]]).rstrip())
-
-
-def _say(text: str) -> None:
-    typer.echo(_harmless(text))
-
-
-def _complain(text: str) -> None:
-    typer.echo(f"pipeline: {_harmless(text)}", err=True)
-
-
-def _harmless(text: str) -> str:
-    """The text without what could command the terminal: names of files come from anywhere."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -45,6 +45,8 @@ def checked(
         made = model.model_validate(values)
     except ValidationError as error:
         return None, [Complaint(where(path), subject + text) for path, text in _texts(model, values, error, noun)]
+    except Exception as error:  # a validator of somebody's own stage may fail in any way
+        return None, [Complaint(where(()), f"{subject}parameters cannot be checked: {type(error).__name__}: {error}")]
     wrong = [
         Complaint(where(path), f"{subject}'{_dotted(path)}' should not be true or false")
         for path in _misplaced_booleans(values, made, ())

@@ -58,6 +58,8 @@ class Network(RecognizerConfig):
     @model_validator(mode="before")
     @classmethod
     def _leaves_the_data_out(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
         for name in ("class_names", "layout", "preprocessing"):
             if name in values:
                 raise ValueError(f"{name} comes from the data: leave it out")

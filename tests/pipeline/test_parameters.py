@@ -32,6 +32,8 @@ class Model(BaseModel):
     def _consistent(self) -> "Model":
         if self.name == "bad":
             raise ValueError("a bad name needs no size")
+        if self.name == "worse":
+            raise KeyError("worse")
         return self
 
 
@@ -67,6 +69,7 @@ def texts(**values: Any) -> list[str]:
         ({"needed": 1, "range": "all"}, "range: 'range' should be a number or 'volume', not 'all'"),
         ({"needed": 1, "file": 3}, "file: 'file' should be a path, not 3"),
         ({"needed": 1, "choices": {"a": [1, "b"]}}, "choices/a/1: 'choices.a.1' should be an integer, not 'b'"),
+        ({"needed": 1, "name": "worse"}, ": parameters cannot be checked: KeyError: 'worse'"),
         ({"needed": 1, "name": "bad"}, ": a bad name needs no size"),
     ],
 )

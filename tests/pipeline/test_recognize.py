@@ -18,7 +18,13 @@ from pipeline.manifest import load_manifest
 from pipeline.recognize import recognition_manifest
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
-RGB = ["train.model.modality=rgb", "stages.cache.needs=decode", "stages.pose=null", "decode.frames=4"]
+RGB = [
+    "train.model.modality=rgb",
+    "stages.cache.needs=decode",
+    "stages.pose=null",
+    "stages.report=null",
+    "decode.frames=4",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,109 @@
+"""How the command line talks: lines and tables for people, errors without tracebacks, and how a run ended."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.manifest import Manifest
+    from pipeline.run import Options, Result
+
+
+@contextmanager
+def plain_errors(debug: bool) -> Iterator[None]:
+    """Turn errors into a line for people and the exit code that belongs to them."""
+    from pipeline.errors import PipelineError
+
+    try:
+        yield
+    except PipelineError as error:
+        if debug:
+            raise
+        complain(str(error))
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        complain("interrupted; what is done is kept: give the same command again to go on")
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        complain(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+        raise typer.Exit(1) from None
+
+
+def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
+    """Run with a display, and say how it ended."""
+    import time
+
+    from rich.console import Console
+
+    from pipeline.progress import display_for
+    from pipeline.run import run as run_manifest
+    from pipeline.status import duration
+
+    began = time.perf_counter()
+    display = display_for(Console())
+    try:
+        result = run_manifest(manifest, options, [display])
+    finally:
+        display.close()
+    done = f"{count(result.computed, 'result')} computed" if result.computed else "nothing to do"
+    say(f"{manifest.name}: {done}, in {duration(time.perf_counter() - began)}; see {result.folder}")
+    return result
+
+
+def conclude(manifest: "Manifest", result: "Result") -> None:
+    """Name what failed. Exits with 1 where a stage did, or more clips than the manifest allows."""
+    clips = sum(len(clips.ids) for clips in result.plan.sources.values())
+    failed = len({failure.clip_id for failure in result.failures})
+    text = f"{failed:,} of {clips:,} clips failed"
+    for error in result.errors:
+        complain(error)
+    if result.errors:
+        complain("the run is incomplete; what is done is kept: mend this, then give the same command again")
+        raise typer.Exit(1)
+    if failed > manifest.max_failed * clips or (clips and failed == clips):
+        why = "" if failed == clips else f", more than max_failed ({manifest.max_failed:.0%}) allows"
+        complain(f"{text}{why}: pipeline failures {result.folder}")
+        raise typer.Exit(1)
+    if failed:
+        say(f"{text}: pipeline failures {result.folder}")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as they need, but for the last, on any output."""
+    table = [head, *rows] if any(head) else rows
+    widths = [max(len(row[i]) for row in table) for i in range(len(head) - 1)]
+    for row in table:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        say("  ".join([*cells, row[-1]]).rstrip())
+
+
+def say(text: str) -> None:
+    typer.echo(_harmless(text))
+
+
+def complain(text: str) -> None:
+    typer.echo(f"pipeline: {_harmless(text)}", err=True)
+
+
+def _harmless(text: str) -> str:
+    """The text without what could command the terminal: names of files come from anywhere."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def figure(value: float) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
