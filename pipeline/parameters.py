@@ -96,7 +96,9 @@ _PLAIN = {
 
 def _plain(message: str) -> str:
     """Pydantic's message in the words of a manifest."""
-    message = re.sub(r", (unable to|got a number) .*| for <class .*| after validation, not .*", "", message)
+    message = re.sub(
+        r", (unable to|got a number) .*| for <class .*| after validation, not .*| or instance of .*", "", message
+    )
     for theirs, ours in _PLAIN.items():
         message = message.replace(theirs, ours)
     return message

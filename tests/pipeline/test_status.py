@@ -1,0 +1,73 @@
+"""What is said of a run while it goes on and after."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ManifestError
+from pipeline.status import duration, find_run, read_status
+
+
+def write(folder: Path, *events: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "events.jsonl").write_text(
+        "".join(json.dumps({"time": 10.0 + i} | e) + "\n" for i, e in enumerate(events))
+    )
+
+
+STARTED = {"event": "run_started", "stages": {"index": 0, "decode": 2, "train": 1}}
+FINISHED = {"event": "finished", "stage": "decode", "clips": 5, "failed": 1, "seconds": 2.0}
+PROGRESS = {"event": "progress", "stage": "train", "done": 3, "total": 9, "figures": {"epoch": 1, "loss": 0.51234}}
+
+
+def test_a_run_in_progress(tmp_path: Path) -> None:
+    write(tmp_path, STARTED, FINISHED, FINISHED, PROGRESS)
+    status = read_status(tmp_path)
+    assert list(status.stages) == ["decode", "train"]
+    decode = status.stages["decode"]
+    assert (decode.done, decode.todo, decode.clips, decode.failed, decode.seconds) == (2, 2, 10, 2, 4.0)
+    assert status.stages["train"].note == "3 of 9, epoch 1, loss 0.5123"
+    assert not status.finished
+    assert status.text().startswith("running or interrupted, last heard of ")
+
+
+def test_only_the_last_start_counts(tmp_path: Path) -> None:
+    write(tmp_path, STARTED, FINISHED, STARTED | {"stages": {"train": 1}}, {"event": "run_finished"})
+    status = read_status(tmp_path)
+    assert list(status.stages) == ["train"]
+    assert status.text() == "done"
+
+
+def test_a_stage_that_failed(tmp_path: Path) -> None:
+    failed = {"event": "stage_failed", "stage": "train", "error": "no clips"}
+    write(tmp_path, STARTED, failed, {"event": "run_finished"})
+    status = read_status(tmp_path)
+    assert (status.text(), status.stages["train"].note) == ("failed", "no clips")
+
+
+def test_runs_are_found_by_folder_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("runs/demo"), STARTED)
+    Path("runs/demo/manifest.json").touch()
+    assert find_run("demo") == find_run("runs/demo") == Path("runs/demo")
+    with pytest.raises(ManifestError, match="did you mean 'demo'"):
+        find_run("dem")
+    with pytest.raises(ManifestError, match="nothing has been run there"):
+        read_status(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3599.6, "1 h 00 min"),
+        (4800, "1 h 20 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
