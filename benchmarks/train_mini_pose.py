@@ -21,11 +21,13 @@ import cv2
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
 from recognizer.skeletons import COCO17
 from stages.pose import mini
+from stages.pose.boxes import iou
 from stages.pose.crops import crop, person_regions, to_frame, to_heatmap
 from stages.pose.heatmaps import decode
 from stages.synthetic.actions import ACTIONS
@@ -165,7 +167,7 @@ def train(
     steps: int,
     file: Path,
 ) -> None:
-    """One cycle of AdamW; the weights are saved every 250 steps."""
+    """One cycle of AdamW; the weights are saved every 100 steps."""
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
@@ -178,9 +180,9 @@ def train(
         optimizer.step()
         schedule.step()
         total += loss.item()
-        if step % 250 == 0 or step == steps:
+        if step % 100 == 0 or step == steps:
             save(model, file)
-            print(f"{file.stem} step {step} loss {total / 250:.4f} {time.monotonic() - started:.0f} s", flush=True)
+            print(f"{file.stem} step {step} loss {total / 100:.4f} {time.monotonic() - started:.0f} s", flush=True)
             total = 0.0
 
 
@@ -221,25 +223,22 @@ def correct_keypoints(pictures: list[Picture]) -> tuple[np.ndarray, np.ndarray]:
 def detection_quality(pictures: list[Picture]) -> tuple[float, float]:
     """Recall and precision at an intersection over union of 0.5."""
     detector = mini.load_mini_detector(torch.device("cpu"))
-    hits = people = boxes = 0
-    for picture, found in zip(pictures, detector.detect([picture.image for picture in pictures]), strict=True):
-        free = list(torch.from_numpy(picture.boxes))
-        people, boxes = people + len(free), boxes + len(found)
-        for box in torch.from_numpy(found):
-            match = max(free, key=lambda true, box=box: mini.overlap(box, true), default=None)
-            if match is not None and mini.overlap(box, match) >= 0.5:
-                hits += 1
-                free = [true for true in free if true is not match]
-    return hits / people, hits / max(boxes, 1)
+    hits = people = found = 0
+    for picture, boxes in zip(pictures, detector.detect([picture.image for picture in pictures]), strict=True):
+        overlap = iou(boxes, picture.boxes)
+        matched = linear_sum_assignment(-overlap)
+        hits += int((overlap[matched] >= 0.5).sum())
+        people, found = people + len(picture.boxes), found + len(boxes)
+    return hits / people, hits / max(found, 1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--measure", action="store_true", help="train nothing")
     parser.add_argument("--only", choices=["estimator", "detector"], help="train one of the two")
-    parser.add_argument("--clips", type=int, default=100, help="training clips of each class")
-    parser.add_argument("--steps", type=int, default=2500, help="optimizer steps of the estimator")
-    parser.add_argument("--detector-steps", type=int, default=1200)
+    parser.add_argument("--clips", type=int, default=70, help="training clips of each class")
+    parser.add_argument("--steps", type=int, default=2000, help="optimizer steps of the estimator")
+    parser.add_argument("--detector-steps", type=int, default=600)
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)

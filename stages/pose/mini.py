@@ -15,7 +15,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.errors import StageError
 from recognizer.skeletons import COCO17, Layout
+from stages.pose.boxes import distinct
 
 WEIGHTS = Path(__file__).parent / "weights"
 ESTIMATOR_INPUT = (96, 80)
@@ -148,13 +150,12 @@ class MiniEstimator:
 class MiniDetector:
     """Finds people in frames."""
 
-    def __init__(
-        self, model: MiniHRNet, device: torch.device, min_score: float = 0.3, max_overlap: float = 0.6
-    ) -> None:
+    least_score = 0.3
+    """Peaks of the center map below this are no people."""
+
+    def __init__(self, model: MiniHRNet, device: torch.device) -> None:
         self.model = model.eval().to(device).to(memory_format=torch.channels_last)
         self.device = device
-        self.min_score = min_score
-        self.max_overlap = max_overlap
 
     def detect(self, images: list[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         """For each RGB image (uint8 H,W,3, any sizes): boxes float32 [N,5], best first, as x1, y1, x2, y2 in pixels of
@@ -170,37 +171,36 @@ class MiniDetector:
 
     def _boxes(self, scores: Tensor, reach: Tensor, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Boxes of one image from the scores of its peaks (H,W; 0 elsewhere) and the distances (4,H,W)."""
-        rows, columns = torch.nonzero(scores > self.min_score, as_tuple=True)
-        confidence = scores[rows, columns]
-        inside = box_at(rows, columns, reach[:, rows, columns].T)
-        scale = DETECTOR_INPUT / max(image.shape[:2])
+        rows, columns = torch.nonzero(scores > self.least_score, as_tuple=True)
         height, width = image.shape[:2]
         edges = torch.tensor([width, height, width, height]) - 0.5
-        boxes = ((inside + 0.5) / scale - 0.5).clamp(min=-0.5).minimum(edges)
-        order = confidence.argsort(descending=True)
-        kept: list[int] = []
-        for i in order.tolist():
-            if all(overlap(boxes[i], boxes[j]) <= self.max_overlap for j in kept):
-                kept.append(i)
-        return torch.cat([boxes[kept], confidence[kept, None]], 1).numpy()
+        scale = DETECTOR_INPUT / max(height, width)
+        boxes = (box_at(rows, columns, reach[:, rows, columns].T) + 0.5) / scale - 0.5
+        boxes = boxes.clamp(min=-0.5).minimum(edges)
+        confidence = scores[rows, columns]
+        ranked = torch.cat([boxes, confidence[:, None]], 1)[confidence.argsort(descending=True)].numpy()
+        return ranked[distinct(ranked)]
 
 
 def load_mini_estimator(device: torch.device) -> MiniEstimator:
     """``hrnet_mini`` with the weights of the package."""
-    return MiniEstimator(_load(build_estimator(), "hrnet_mini.safetensors"), device)
+    return MiniEstimator(_load(build_estimator(), WEIGHTS / "hrnet_mini.safetensors"), device)
 
 
 def load_mini_detector(device: torch.device) -> MiniDetector:
     """The detector with the weights of the package."""
-    return MiniDetector(_load(build_detector(), "detector_mini.safetensors"), device)
+    return MiniDetector(_load(build_detector(), WEIGHTS / "detector_mini.safetensors"), device)
 
 
-def _load(model: MiniHRNet, name: str) -> MiniHRNet:
-    # Stored as float16 to keep the package small; batch counters are not stored, because only training reads them.
-    state = {key: value.float() for key, value in load_file(WEIGHTS / name).items()}
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if unexpected or any(not key.endswith("num_batches_tracked") for key in missing):
-        raise ValueError(f"{WEIGHTS / name} does not fit the network: {missing} {unexpected}")
+def _load(model: MiniHRNet, file: Path) -> MiniHRNet:
+    """``model`` with weights that are stored as float16. Raises StageError where the file does not fit."""
+    try:
+        state = {name: value.float() for name, value in load_file(file).items()}
+        # Counters of batches are not stored, because only training reads them.
+        counters = {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
+        model.load_state_dict(state | counters)
+    except Exception as error:
+        raise StageError(f"{file}, which belongs to this package, is damaged: install it again ({error})") from error
     return model
 
 
@@ -235,10 +235,3 @@ def box_at(rows: Tensor, columns: Tensor, reach: Tensor) -> Tensor:
     """Boxes N,4 (x1, y1, x2, y2 in pixels of the detector's input) of cells N with distances N,4."""
     center = (torch.stack([columns, rows, columns, rows], 1) + 0.5) * STRIDE - 0.5
     return center + reach * REACH * STRIDE * torch.tensor([-1.0, -1.0, 1.0, 1.0])
-
-
-def overlap(a: Tensor, b: Tensor) -> float:
-    """Intersection over union of two boxes."""
-    low, high = torch.maximum(a[:2], b[:2]), torch.minimum(a[2:4], b[2:4])
-    shared = (high - low).clamp(min=0).prod()
-    return float(shared / ((a[2:4] - a[:2]).prod() + (b[2:4] - b[:2]).prod() - shared))

@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.errors import StageError
 from recognizer.skeletons import COCO17
 from stages.pose import mini
+from stages.pose.boxes import iou
 from stages.pose.crops import crop, person_regions, to_frame
 from stages.pose.heatmaps import decode
 from stages.synthetic.actions import ACTIONS
 from stages.synthetic.clip import Clip, Drawn, draw
 
 CPU = torch.device("cpu")
+
+
+FLOOR = 0.90
+"""Of the share of joints found; the benchmark measures more on more clips."""
 
 
 @pytest.fixture(scope="module")
@@ -29,40 +35,35 @@ def test_weights_fit_the_package() -> None:
 def test_the_estimator_finds_joints(clips: list[Drawn]) -> None:
     """Share of joints off by less than 0.2 torsos; the full measurement is in benchmarks/train_mini_pose.py."""
     estimator = mini.load_mini_estimator(CPU)
-    correct = []
-    for clip in clips:
-        for keypoints, boxes in zip(clip.keypoints[:, ::8], clip.boxes[:, ::8], strict=True):
-            regions = person_regions(boxes, estimator.input_size)
-            crops = [
-                crop(image, region, estimator.input_size)
-                for image, region in zip(clip.frames[::8], regions, strict=True)
-            ]
-            heatmaps = estimator.heatmaps(np.stack(crops))
-            assert heatmaps.dtype == np.float32
-            assert heatmaps.shape == (len(crops), COCO17.count, 24, 20)
-            found = to_frame(decode(heatmaps)[0], regions, heatmaps.shape[2:])
-            left, right = COCO17.joints.index("left_shoulder"), COCO17.joints.index("right_hip")
-            torso = np.linalg.norm(keypoints[:, left, :2] - keypoints[:, right, :2], axis=1)
-            error = np.linalg.norm(found - keypoints[:, :, :2], axis=2) / torso[:, None]
-            correct.append(error[keypoints[:, :, 2] > 0] < 0.2)
-    assert np.concatenate(correct).mean() > FLOOR
-
-
-FLOOR = 0.80
+    moments = [(clip, m, t) for clip in clips for m in range(len(clip.boxes)) for t in range(4, len(clip.frames), 10)]
+    truth = np.stack([clip.keypoints[m, t] for clip, m, t in moments])
+    regions = person_regions(np.stack([clip.boxes[m, t] for clip, m, t in moments]), estimator.input_size)
+    images = [clip.frames[t] for clip, _, t in moments]
+    crops = [crop(image, region, estimator.input_size) for image, region in zip(images, regions, strict=True)]
+    heatmaps = estimator.heatmaps(np.stack(crops))
+    assert heatmaps.dtype == np.float32
+    assert heatmaps.shape == (len(crops), COCO17.count, 24, 20)
+    places, scores = decode(heatmaps)
+    found = to_frame(places, regions, heatmaps.shape[2:])
+    left, right = COCO17.joints.index("left_shoulder"), COCO17.joints.index("right_hip")
+    torso = np.linalg.norm(truth[:, left, :2] - truth[:, right, :2], axis=1)
+    correct = np.linalg.norm(found - truth[:, :, :2], axis=2) < 0.2 * torso[:, None]
+    inside = truth[:, :, 2] > 0
+    assert correct[inside].mean() > FLOOR
+    assert scores[inside & correct].mean() > scores[inside & ~correct].mean() + 0.1
 
 
 def test_the_detector_finds_people(clips: list[Drawn]) -> None:
-    detector = mini.load_mini_detector(CPU)
+    moments = [(clip, t) for clip in clips for t in range(4, len(clip.frames), 10)]
     right = total = 0
-    for clip in clips:
-        truth = torch.from_numpy(clip.boxes[:, ::8])
-        for t, found in enumerate(detector.detect(clip.frames[::8])):
-            assert found.shape[1] == 5
-            assert (np.diff(found[:, 4]) <= 0).all()
-            boxes = torch.from_numpy(found)
-            right += sum(any(mini.overlap(box, true) > 0.5 for box in boxes) for true in truth[:, t])
-            total += max(len(truth), len(boxes))
-    assert right > 0.9 * total
+    for (clip, t), found in zip(
+        moments, mini.load_mini_detector(CPU).detect([clip.frames[t] for clip, t in moments]), strict=True
+    ):
+        assert found.shape[1] == 5
+        assert (np.diff(found[:, 4]) <= 0).all()
+        right += int((iou(found, clip.boxes[:, t]) > 0.5).any(0).sum())
+        total += max(len(clip.boxes), len(found))
+    assert right > 0.95 * total
 
 
 def test_images_of_any_size_in_one_call(clips: list[Drawn]) -> None:
@@ -76,16 +77,19 @@ def test_images_of_any_size_in_one_call(clips: list[Drawn]) -> None:
     assert detector.detect([]) == []
 
 
-def test_overlap_and_boxes_against_hand_made_ones() -> None:
-    assert mini.overlap(torch.tensor([0.0, 0, 2, 2]), torch.tensor([1.0, 0, 3, 2])) == pytest.approx(1 / 3)
+def test_nobody_in_an_empty_frame() -> None:
+    found = mini.load_mini_detector(CPU).detect([np.full((90, 160, 3), 128, np.uint8)])
+    assert found[0].shape == (0, 5)
+
+
+def test_a_box_from_its_cell() -> None:
     box = mini.box_at(torch.tensor([0]), torch.tensor([1]), torch.tensor([[0.125, 0, 0.25, 0.125]]))
     assert box.tolist() == [[1.5, 1.5, 13.5, 5.5]]
 
 
 def test_damaged_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from safetensors.torch import save_file
-
-    save_file({"head.bias": torch.zeros(5)}, tmp_path / "hrnet_mini.safetensors")
     monkeypatch.setattr(mini, "WEIGHTS", tmp_path)
-    with pytest.raises((ValueError, RuntimeError), match=r"head\.weight"):
-        mini.load_mini_estimator(CPU)
+    (tmp_path / "detector_mini.safetensors").write_bytes(b"no weights")
+    for load, name in ((mini.load_mini_estimator, "hrnet_mini"), (mini.load_mini_detector, "detector_mini")):
+        with pytest.raises(StageError, match=f"{name}.* is damaged: install it again"):
+            load(CPU)
