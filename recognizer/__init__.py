@@ -11,3 +11,23 @@ Letters at the end of a tensor's name are its dimensions::
     H  rows of a grid            J  joints of all persons, M·R  N  tokens (K: those that are keys)
     W  columns of a grid         C  channels of the backbone    S  windows
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recognizer.build import build_recognizer
+    from recognizer.config import RecognizerConfig
+    from recognizer.model import Recognizer
+
+__all__ = ["Recognizer", "RecognizerConfig", "build_recognizer"]
+
+_HOMES = {"Recognizer": "model", "RecognizerConfig": "config", "build_recognizer": "build"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the network when it is first asked for: joint layouts and configurations are read without PyTorch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'recognizer' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(f"recognizer.{_HOMES[name]}"), name)
