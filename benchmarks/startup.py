@@ -1,6 +1,6 @@
 """How long the command line takes to answer ``--help``: the median of five runs, next to an empty Python.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics

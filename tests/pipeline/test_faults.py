@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from toy_manifest import Toy
 
 from pipeline.manifest import load_manifest
 from pipeline.run import Options, run
+from toy_manifest import Toy
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import pyarrow as pa
 import pytest
+
 from pipeline.errors import ManifestError
 from pipeline.keys import canonical, digest, keyed_parameters, partition_bounds, row_texts, stage_identity
 from pipeline.stage import Stage, unkeyed

@@ -3,6 +3,7 @@ import sys
 import time
 
 import pytest
+
 from pipeline.limits import time_limit
 
 

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_manifest import Toy
 
 from pipeline.errors import ManifestError
+from toy_manifest import Toy
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import sys
 
 import pyarrow as pa
 import pytest
+
 from pipeline.errors import StageError
 from pipeline.stage import Table
 from pipeline.store import Store
