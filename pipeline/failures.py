@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.files import replace_file
 from pipeline.plan import NodePlan, Plan
-from pipeline.store import replace_file
 
 FAILURES = "failures.csv"
 READERS = 8

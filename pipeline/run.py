@@ -10,13 +10,14 @@ from pipeline.errors import ManifestError
 from pipeline.events import EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.failures import Failure, failed_partitions, find_failures, write_failures
+from pipeline.files import replace_file
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest
 from pipeline.plan import Plan, make_plan
 from pipeline.reasons import RECORD, record
 from pipeline.schedule import Schedule
 from pipeline.stage import WholeStage
-from pipeline.store import Store, replace_file
+from pipeline.store import Store
 
 MANIFEST = "manifest.json"
 EXPORTED = "exported.json"

@@ -8,7 +8,6 @@ import contextlib
 import io
 import os
 import socket
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StageError
+from pipeline.files import replace_file
 from pipeline.stage import Table
 
 TEMPORARY = "tmp"
@@ -124,23 +124,6 @@ class Store:
                 f"cannot write {path}: {reason}. What is done is kept: make room (pipeline clean) "
                 "or choose another store (--set store=FOLDER), then run again"
             ) from error
-
-
-def replace_file(path: Path, content: bytes | memoryview, temporary: Path | None = None) -> None:
-    """Write a local file so that at every moment, also after a power cut, it is the old one or the new one."""
-    folder = temporary or path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = folder / f"{path.name}.{socket.gethostname()}@{os.getpid()}.{uuid.uuid4().hex[:8]}"
-    try:
-        with half_written.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        half_written.replace(path)
-    except BaseException:
-        half_written.unlink(missing_ok=True)
-        raise
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:

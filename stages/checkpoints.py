@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from pipeline.errors import StageError
-from stages.files import write_atomic
+from pipeline.files import replace_file
 
 Tensors = dict[str, torch.Tensor]
 
@@ -18,7 +18,7 @@ def save_checkpoint(path: Path, parts: dict[str, Tensors], progress: dict[str, A
     """Write the state of each part, such as the model's, and how far the training is (as JSON in the file's header)."""
     tensors = {f"{part}/{name}": tensor for part, state in parts.items() for name, tensor in state.items()}
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, _header(progress))
-    write_atomic(path, content)
+    replace_file(path, content)
 
 
 def load_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensors], dict[str, Any]] | None:

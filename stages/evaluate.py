@@ -56,10 +56,10 @@ class Evaluate(WholeStage):
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
         """``metrics.json``, for people and programs."""
-        from stages.files import write_atomic
+        from pipeline.files import replace_file
 
         metrics = json.loads(table["metrics"][0].as_py())
-        write_atomic(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode())
+        replace_file(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode())
 
 
 def figures(

@@ -58,7 +58,7 @@ class Recognitions(WholeStage):
         import pyarrow.csv
         import pyarrow.parquet
 
-        from stages.files import write_atomic
+        from pipeline.files import replace_file
 
         readable = _columns_for_people(table)
         for name, write in (
@@ -67,7 +67,7 @@ class Recognitions(WholeStage):
         ):
             sink = pa.BufferOutputStream()
             write(readable, sink)
-            write_atomic((self.out or folder) / name, sink.getvalue().to_pybytes())
+            replace_file((self.out or folder) / name, sink.getvalue().to_pybytes())
 
 
 def _columns_for_people(table: pa.Table) -> pa.Table:

@@ -124,9 +124,9 @@ class Train(WholeStage):
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
         """``model/`` holds what ``Recognizer.from_pretrained`` reads, ``history.json`` the figures of each epoch."""
-        from stages.files import write_atomic
+        from pipeline.files import replace_file
 
         row = table.to_pylist()[0]
-        write_atomic(folder / "model" / "config.json", row["config"].encode())
-        write_atomic(folder / "model" / "model.safetensors", row["weights"])
-        write_atomic(folder / "history.json", json.dumps(json.loads(row["history"]), indent=1).encode())
+        replace_file(folder / "model" / "config.json", row["config"].encode())
+        replace_file(folder / "model" / "model.safetensors", row["weights"])
+        replace_file(folder / "history.json", json.dumps(json.loads(row["history"]), indent=1).encode())

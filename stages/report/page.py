@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.files import write_atomic
+from pipeline.files import replace_file
 from stages.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, learning_charts
 from stages.report.overlay import PALETTES
 
@@ -50,11 +50,11 @@ def write(facts: str, images: list[bytes], folder: Path, run_folder: Path) -> No
     known = json.loads(facts)
     page = render(known, images, Run.read(run_folder))
     # a file name that is not UTF-8 can reach here as lone surrogates, which no encoding takes as they are
-    write_atomic(folder / "report.html", page.encode("utf-8", "backslashreplace"))
+    replace_file(folder / "report.html", page.encode("utf-8", "backslashreplace"))
     variants = known["variants"]
     if len(variants) > 1:
         figures = variants[0]["metrics"] | {"variants": [{"variant": v["name"]} | v["metrics"] for v in variants]}
-        write_atomic(folder / "metrics.json", (json.dumps(figures, indent=2, ensure_ascii=False) + "\n").encode())
+        replace_file(folder / "metrics.json", (json.dumps(figures, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def render(facts: dict[str, Any], images: list[bytes], run: Run) -> str:

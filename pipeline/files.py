@@ -1,0 +1,26 @@
+"""Writing local files so that at every moment, also after a power cut, there is the old one or the whole new one."""
+
+import os
+import socket
+import uuid
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes | memoryview, temporary: Path | None = None) -> None:
+    """Write under a temporary name, bring it to the disk, then rename; makes the folder if it is missing.
+
+    temporary: folder of the half-written file, on the same file system; the file's own unless given.
+    """
+    folder = temporary or path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half_written = folder / f"{path.name}.{socket.gethostname()}@{os.getpid()}.{uuid.uuid4().hex[:8]}"
+    try:
+        with half_written.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        half_written.replace(path)
+    except BaseException:
+        half_written.unlink(missing_ok=True)
+        raise
