@@ -114,8 +114,7 @@ def plan(
 
         loaded = _load(manifest, settings, name)
         planned = plan_run(loaded, Options(start, only, tuple(force or ())))
-        forced = {node for stage in force or () for node in planned.graph.select(stage)}
-        why = reasons(planned, run_folder(loaded), forced)
+        why = reasons(planned, run_folder(loaded))
         rows = []
         for node, node_plan in planned.nodes.items():
             todo, total = planned.todo(node), node_plan.partitions
@@ -176,7 +175,12 @@ def recognize(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Videos to recognize, in any depth of folders.")],
     model: Annotated[str, typer.Option(metavar="RUN", help="The run that trained the model, or one of its variants.")],
     out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv, recognitions.parquet.")],
-    window: Annotated[float | None, typer.Option(help="Cut videos into windows of this many seconds.")] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            help="Cut longer videos into windows of this many seconds; 0: into none. Default: as the training clips."
+        ),
+    ] = None,
     stride: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
     executor: Executor = ExecutorName.auto,
     ray_address: RayAddress = None,

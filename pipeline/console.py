@@ -89,14 +89,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def say(text: str) -> None:
-    typer.echo(_harmless(text))
+    typer.echo(harmless(text))
 
 
 def complain(text: str) -> None:
-    typer.echo(f"pipeline: {_harmless(text)}", err=True)
+    typer.echo(f"pipeline: {harmless(text)}", err=True)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """The text without what could command the terminal: names of files come from anywhere."""
     return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
 

@@ -94,6 +94,9 @@ class Plan:
     tasks: list[tuple[str, int]]
     """(node, partition) of everything that is missing and wanted, each result once, in an order that respects needs."""
 
+    forced: Set[str] = frozenset()
+    """Nodes to compute again although they are done."""
+
     def todo(self, name: str) -> int:
         """Partitions of a node that would be computed."""
         return self._counts.get(name, 0)
@@ -155,7 +158,7 @@ def make_plan(
             existing[found.folder] = store.keys(found.folder)
         found.done = [not key or (key in existing[found.folder] and name not in force) for key in found.keys]
         nodes[name] = found
-    return Plan(graph, store, nodes, sources, _wanted(graph, nodes, only, force))
+    return Plan(graph, store, nodes, sources, _wanted(graph, nodes, only, force), force)
 
 
 def _map_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips]) -> NodePlan:

@@ -3,6 +3,7 @@
 import time
 from typing import Any, Protocol
 
+from pipeline.console import harmless
 from pipeline.events import Event
 
 EVERY = 10.0
@@ -132,4 +133,4 @@ class Lines:
         return True
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)

@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import inspect
 import json
-from collections.abc import Set
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +24,7 @@ def record(plan: Plan) -> str:
     )
 
 
-def reasons(plan: Plan, run_folder: Path, force: Set[str] = frozenset()) -> dict[str, str]:
+def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
     """One text a node: why it would be computed, or that it is done."""
     record = _last_record(run_folder)
     texts: dict[str, str] = {}
@@ -41,7 +40,7 @@ def reasons(plan: Plan, run_folder: Path, force: Set[str] = frozenset()) -> dict
             texts[name] = _why_nothing_to_do(plan, node_plan)
             if before and before["code"] != _code_digest(node.stage):
                 texts[name] += " (code changed, not in the key: bump the stage's version to recompute)"
-        elif name in force:
+        elif name in plan.forced:
             texts[name] = "forced"
         else:
             recomputed = [need for need in node.needs if plan.todo(need)]

@@ -5,6 +5,7 @@ recognitions; what lies between, from decoding to prediction, stays as it was in
 other manifest, so it resumes, is cached, and counts failures like one.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ def recognition_manifest(
     """What to run to recognize the videos in ``folder``.
 
     model: a run, or one variant of it (``runs/NAME/variants/modality=rgb``). out: becomes the run's own folder.
-    window, stride: seconds, for videos longer than one action.
+    window: seconds of the windows that longer videos are cut into; None: as long as the clips the model was trained
+    on; 0: none, every video is one clip. stride: seconds between the starts of two windows.
     """
     run, variant = _run_and_variant(model)
     trained = load_resolved(run / MANIFEST)
@@ -39,8 +41,8 @@ def recognition_manifest(
         needs = [graph.nodes[need].spec for need in node.needs]
         stages[node.spec] = {"uses": node.uses, "needs": needs, "with": _parameters(node)}
         if node.kind == "source":
-            spans = {"window": window, "stride": stride}
-            given = {key: value for key, value in spans.items() if value is not None}
+            spans = {"window": _seconds_of_clips(weights) if window is None else window, "stride": stride}
+            given = {key: value for key, value in spans.items() if value}
             stages[node.spec] = {"uses": "videos", "with": {"root": str(folder.absolute())} | given}
         elif node.kind == "whole":
             stages[node.spec] = {"uses": "pretrained", "with": {"path": str(weights.absolute())}}
@@ -78,6 +80,16 @@ def _predicting_node(graph: Graph, run: Path, variant: str) -> Node:
         choices = ", ".join(str(run / "variants" / name) for name in found)
         raise ManifestError(f"{run}: the run has several models; give one as --model: {choices}")
     return found[variant]
+
+
+def _seconds_of_clips(weights: Path) -> float | None:
+    """How long the clips were that a model was trained on, if it says so."""
+    try:
+        config = json.loads((weights / "config.json").read_text())
+    except (OSError, ValueError):
+        return None  # the stage that loads the model says what is wrong with it
+    seconds = config.get("preprocessing", {}).get("seconds")
+    return round(seconds, 1) if seconds else None
 
 
 def _parameters(node: Node) -> dict[str, Any]:

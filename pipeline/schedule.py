@@ -1,6 +1,7 @@
 """Runs the tasks of a plan in the order their needs allow, and deals with workers that die."""
 
 import heapq
+import shutil
 import time
 import traceback
 from dataclasses import replace
@@ -171,6 +172,8 @@ class Schedule:
             self._check_failed_share(name)
             variants = self.plan.variants(name)
             folder = self.folder / "work" / f"{name}-{plan.keys[0][:12]}"
+            if name in self.plan.forced:
+                shutil.rmtree(folder, ignore_errors=True)  # its checkpoint would make it end before it has begun
             folder.mkdir(parents=True, exist_ok=True)
             table = stage.run(variants, Work(folder, progress))
             size = store.write(plan.folder, plan.keys[0], table.cast(stage.makes.schema), stage.makes)

@@ -42,6 +42,9 @@ class Decode(MapStage):
             return None
         from importlib import import_module
 
+        from pipeline.registry import make_current_folder_importable
+
+        make_current_folder_importable()
         module, _, name = self.reader.partition(":")
         try:
             return getattr(import_module(module), name)

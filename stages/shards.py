@@ -51,6 +51,7 @@ class Shards:
         self.persons = persons
         self.places: dict[str, tuple[str, int]] = {}
         self.layout: str | None = None
+        self._seconds: list[float] = []
         self._rows: dict[str, Row] = {}
         self._threads = threading.local()
         size = 0
@@ -60,12 +61,17 @@ class Shards:
                 if parquet.metadata.num_rows not in (0, parquet.num_row_groups):
                     raise StageError(f"{path} is no shard of one clip a row group: remove it and run again")
                 size += sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
-                rows = parquet.read(columns=["clip_id", "error", "layout"]).to_pylist()
+                rows = parquet.read(columns=["clip_id", "error", "layout", "times"]).to_pylist()
             for i, row in enumerate(rows):
                 if row["error"] is None:
                     self.places[row["clip_id"]] = (path, i)
+                    self._seconds += [seconds_of(row["times"])] if row["times"] else []
                     self._check_layout(row)
         self._keeps_rows = size <= in_memory
+
+    def median_seconds(self) -> float | None:
+        """How long a clip is, or None where the shards do not say."""
+        return float(np.median(self._seconds)) if self._seconds else None
 
     def _check_layout(self, row: Row) -> None:
         if "pose" not in self.modality:
@@ -105,6 +111,11 @@ class Shards:
             opened[path] = (file, pq.ParquetFile(file))
         opened.move_to_end(path)
         return opened[path][1]
+
+
+def seconds_of(times: list[float]) -> float:
+    """Length of a clip whose frames were drawn from the middles of equal segments, at ``times`` in seconds."""
+    return (times[-1] - times[0]) * len(times) / max(len(times) - 1, 1)
 
 
 def columns_of(modality: str) -> list[str]:

@@ -37,7 +37,7 @@ class Toy:
 
     def reasons(self, *settings: str, **options) -> dict[str, str]:
         plan = plan_run(load_manifest(self.path, settings), Options(**options))
-        return reasons(plan, self.folder / "runs" / "toy", set(options.get("force", ())))
+        return reasons(plan, self.folder / "runs" / "toy")
 
     def visits(self, stage: str) -> list[str]:
         """Clips a stage has worked on since the last call."""

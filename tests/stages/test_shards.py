@@ -88,3 +88,8 @@ def test_files_of_another_kind_are_refused(made_set, tmp_path):
     pq.write_table(files.read(), tmp_path / "one_group.parquet")
     with pytest.raises(StageError, match=r"one_group\.parquet is no shard of one clip a row group"):
         Shards(TableFiles([str(tmp_path / "one_group.parquet")], files.open), "rgb", 2)
+
+
+def test_the_length_of_clips_is_known_from_the_times_of_their_frames(made_set):
+    _, files = made_set(frames=4)  # a frame every tenth of a second
+    assert Shards(files, "rgb", 1).median_seconds() == pytest.approx(0.4)
