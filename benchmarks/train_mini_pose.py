@@ -1,6 +1,6 @@
 """Train ``hrnet_mini`` and its person detector on synthetic clips, and measure both on clips of another seed.
 
-    python benchmarks/train_mini_pose.py                    # both, about 20 minutes on one core
+    python benchmarks/train_mini_pose.py                    # both, about 10 minutes on one core
     python benchmarks/train_mini_pose.py --measure          # only the figures of the weights in the package
 
 Everything comes from the generator; the demo's own clips have other seeds. Held-out clips are written as H.264 and

@@ -18,7 +18,7 @@ from stages.synthetic.clip import Clip, Drawn, draw
 CPU = torch.device("cpu")
 
 
-FLOOR = 0.90
+FLOOR = 0.93
 """Of the share of joints found; the benchmark measures more on more clips."""
 
 
