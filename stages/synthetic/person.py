@@ -56,8 +56,8 @@ def dress(rng: Rng, bulk: float) -> Looks:
     return Looks(
         skin=hsv(rng.uniform(0.04, 0.09), rng.uniform(0.3, 0.65), rng.uniform(0.4, 0.98)),
         hair=hsv(rng.uniform(0.03, 0.12), rng.uniform(0.2, 0.8), rng.choice([0.1, 0.2, 0.35, 0.7])),
-        shirt=hsv(rng.random(), rng.uniform(0.1, 0.9), rng.uniform(0.3, 0.95)),
-        trousers=hsv(rng.random(), rng.uniform(0.1, 0.7), rng.uniform(0.15, 0.7)),
+        shirt=hsv(rng.random(), rng.uniform(0.1, 0.6), rng.uniform(0.3, 0.95)),
+        trousers=hsv(rng.random(), rng.uniform(0.1, 0.6), rng.uniform(0.15, 0.7)),
         shoes=hsv(rng.random(), rng.uniform(0, 0.6), rng.choice([0.15, 0.5, 0.9])),
         long_sleeves=bool(rng.random() < 0.5),
         long_trousers=bool(rng.random() < 0.7),

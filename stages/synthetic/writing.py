@@ -19,7 +19,7 @@ import numpy as np
 from pipeline.errors import ManifestError
 from stages.synthetic.clip import Clip, Drawn, draw
 
-FORMAT = 1
+FORMAT = 2
 """Bumped when the same specification gives other files."""
 FEW = 40
 """Clips that are written sooner than worker processes would have started."""
