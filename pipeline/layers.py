@@ -59,7 +59,8 @@ def _merge(base: Located, over: Located) -> None:
             here = (*path, key)
             is_stage = len(here) == 2 and here[0] == "stages"
             if isinstance(value, dict) and isinstance(old.get(key), dict):
-                if is_stage and value.get("uses", old[key].get("uses")) != old[key].get("uses", key):
+                used = old[key].get("uses", key)
+                if is_stage and value.get("uses", used) != used:
                     old[key].pop("with", None)
                     old[key].pop("matrix", None)
                 put(old[key], value, here)

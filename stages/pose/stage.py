@@ -103,6 +103,13 @@ class Pose(MapStage):
         return Models(self)
 
     def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Any) -> pa.Table:
+        from stages.devices import threads
+
+        with threads(1):  # as in every worker, so that the result does not depend on where it is computed
+            rows = self._rows(clips, inputs, loaded)
+        return pa.Table.from_pylist(rows, schema=SKELETONS.schema)
+
+    def _rows(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Any) -> list[Row]:
         from stages.pose.estimation import Estimation
 
         # A data set that has all its skeletons needs no models, and none of their weights.
@@ -121,7 +128,7 @@ class Pose(MapStage):
         for row in rows:
             if row["error"] is None:
                 row["keypoints"] = relative(row["keypoints"], *row.pop("size")).astype(np.float16).tobytes()
-        return pa.Table.from_pylist(rows, schema=SKELETONS.schema)
+        return rows
 
     def _skeletons(self, clip: Row, frames: Row, estimation: Estimation | None) -> Row:
         """A clip's row, still with keypoints in pixels (estimated ones are yet to come) and the size these refer to."""

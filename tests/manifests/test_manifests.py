@@ -31,3 +31,11 @@ def test_manifest(path: Path, environ: dict[str, str]) -> None:
 def test_a_manifest_opens_with_its_command_and_cost(path: Path) -> None:
     comment = [line for line in path.read_text().split("\n\n")[0].splitlines() if line.startswith("#")]
     assert any(f"pipeline run manifests/{path.name}" in line for line in comment)
+
+
+def test_a_matrix_keeps_the_parameters_it_extends(environ: dict[str, str]) -> None:
+    plain, multiplied = (
+        load_manifest(MANIFESTS / name, environ=environ).resolved["stages"]["train"]
+        for name in ("demo.yaml", "demo_modalities.yaml")
+    )
+    assert multiplied["with"] == plain["with"] != {}

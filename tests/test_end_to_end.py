@@ -1,0 +1,160 @@
+"""The whole way on real components, small: from drawn videos to recognized actions, through real kills."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from video_files import write_video
+
+MANIFESTS = Path(__file__).resolve().parents[1] / "manifests"
+PLUGINS = Path(__file__).resolve().parent / "plugins"
+SMALL = [
+    "index.clips_per_class=4",
+    "index.val_per_class=0",
+    "index.test_per_class=1",
+    "partition=8",
+    "decode.frames=4",
+    "decode.reader=own_readers:AbortingReader",
+    "cache.size=48",
+    "train.epochs=3",
+    "train.model.size=32",
+    "train.model.width=8",
+]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pipeline", *arguments]
+
+
+def small_demo() -> list[str]:
+    settings = [part for setting in SMALL for part in ("--set", setting)]
+    return command("run", str(MANIFESTS / "demo.yaml"), *settings)
+
+
+def run(*arguments: str, check: int = 0) -> str:
+    """Run the command line; returns what it printed."""
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    assert done.returncode == check, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the small demo has run undisturbed, with Ray."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]))
+        run(*small_demo())
+    return home
+
+
+@pytest.fixture(autouse=True)
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]))
+
+
+def test_the_run_leaves_what_people_open(home: Path) -> None:
+    metrics = json.loads((home / "runs/demo/metrics.json").read_text())
+    assert (metrics["clips"], metrics["failed"]) == (12, 0)
+    assert {"top1", "top5", "mean_class"} <= metrics.keys()
+    assert (home / "runs/demo/report.html").stat().st_size > 20_000
+    assert {path.name for path in (home / "runs/demo/model").iterdir()} == {"config.json", "model.safetensors"}
+
+
+def test_the_same_run_again_has_nothing_to_do_and_starts_no_ray() -> None:
+    assert "nothing to do" in run(*small_demo())
+
+
+def test_more_epochs_recompute_training_and_what_follows(home: Path) -> None:
+    events = len((home / "runs/demo/events.jsonl").read_text().splitlines())
+    run(*small_demo(), "--set", "train.epochs=4", "--name", "longer")
+    started = [json.loads(line) for line in (home / "runs/longer/events.jsonl").read_text().splitlines()]
+    assert {event["stage"] for event in started if event["event"] == "finished"} == {
+        "train",
+        "predict",
+        "evaluate",
+        "report",
+    }
+    assert len((home / "runs/demo/events.jsonl").read_text().splitlines()) == events
+
+
+def test_killed_five_times_the_store_is_the_same(home: Path, tmp_path: Path) -> None:
+    """SIGKILL to the run and all its processes, at moments from the first decoding into training."""
+    before = stored(home / "store")
+    again = [*small_demo(), "--set", f"store={tmp_path}/store", "--set", f"runs={tmp_path}/runs"]
+    finished = ""
+    for seconds in np.random.default_rng(0).uniform(4, 14, 5):
+        process = subprocess.Popen(again, start_new_session=True, stdout=subprocess.DEVNULL)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+    finished = run(*again)
+    assert "see" in finished
+    after = stored(tmp_path / "store")
+    assert {name: content for name, content in before.items() if name in after} == after
+    assert len(after) >= 5
+
+
+def test_bad_files_cost_themselves_alone(home: Path, tmp_path: Path) -> None:
+    """Truncated, a text, empty, and one that crashes the decoder's process, among good ones."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for source in sorted((home / "demo_videos/test/squat").glob("*.mp4")):
+        (videos / source.name).write_bytes(source.read_bytes())
+    good = (home / "demo_videos/train/push/0000.mp4").read_bytes()
+    (videos / "good.mp4").write_bytes(good)
+    (videos / "cut.mp4").write_bytes(good[: len(good) // 2])
+    (videos / "text.mp4").write_text("this is no video")
+    (videos / "empty.mp4").touch()
+    (videos / "notes.txt").write_text("not a video at all")
+    write_video(videos / "abort.mp4")
+    out = tmp_path / "out"
+    printed = run(*command("recognize", str(videos), "--model", "demo", "--out", str(out), "--window", "0"))
+    with (out / "recognitions.csv").open(newline="") as file:
+        assert sorted(row["file"] for row in csv.DictReader(file)) == ["0000.mp4", "good.mp4"]
+    with (out / "failures.csv").open(newline="") as file:
+        failures = {row["clip_id"]: row["error"] for row in csv.DictReader(file)}
+    assert failures.keys() == {"cut.mp4", "text.mp4", "empty.mp4", "abort.mp4"}
+    assert "crashed its worker" in failures["abort.mp4"]
+    for name in (*failures, "notes.txt"):
+        assert f"skipped {name}: " in printed
+
+
+def test_a_video_added_to_a_folder_costs_its_partition(home: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "folder.yaml"
+    manifest.write_text(
+        f"name: folder\nstore: {tmp_path}/store\nruns: {tmp_path}/runs\npartition: 4\nstages:\n"
+        f"  index: {{uses: folder, with: {{root: {tmp_path}/videos}}}}\n"
+        "  decode: {needs: index, with: {frames: 2}}\n"
+    )
+    for i, source in enumerate(sorted((home / "demo_videos").rglob("*.mp4"))[:30]):
+        target = tmp_path / "videos" / "ab"[i % 2] / f"{i:02}.mp4"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    run(*command("run", str(manifest), "--executor", "local"))
+    before = set((tmp_path / "store/decode").iterdir())
+    (tmp_path / "videos/a/new.mp4").write_bytes(source.read_bytes())
+    run(*command("run", str(manifest), "--executor", "local"))
+    assert len(set((tmp_path / "store/decode").iterdir()) - before) <= 2
+
+
+def test_two_runs_at_once_on_one_store(home: Path, tmp_path: Path) -> None:
+    shared = [*small_demo(), "--executor", "local", "--set", f"store={tmp_path}/store"]
+    both = [subprocess.Popen([*shared, "--set", f"runs={tmp_path}/{name}"], stdout=subprocess.DEVNULL) for name in "ab"]
+    assert [process.wait(300) for process in both] == [0, 0]
+    after = stored(tmp_path / "store")
+    before = stored(home / "store")
+    assert {name: content for name, content in before.items() if name in after} == after
