@@ -1,0 +1,37 @@
+"""What the README promises exists: manifests, pages, commands, options."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = sorted(
+    set(re.findall(r"\bpipeline ([a-z]+)\b(?! *=)", "\n".join(re.findall(r"```bash\n(.*?)```", README, re.S))))
+)
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("manifest", sorted(set(re.findall(r"manifests/\w+\.yaml", README))))
+def test_manifests_exist(manifest: str) -> None:
+    assert (ROOT / manifest).is_file()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_exist(name: str) -> None:
+    assert name in {
+        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+    }
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    ci = (ROOT / ".ci/run").read_text()
+    assert "pip install --quiet -e '.[test]'" in ci and "\npytest" in ci
+    assert "pip install -e '.[test]' && pytest" in README
