@@ -17,7 +17,7 @@ MANIFEST = """
 name: million
 store: store
 stages:
-  index: {uses: listing, with: {file: clips.csv}}
+  index: {uses: listing, with: {list: clips.csv}}
   decode: {needs: index}
   pose: {needs: decode, with: {estimator: hrnet_mini, detector: mini}}
   cache: {needs: [decode, pose]}

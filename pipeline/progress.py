@@ -76,7 +76,7 @@ class Bars:
             else:
                 self._bars.advance(task)
             if self._failed[name]:
-                self._bars.update(task, note=f"[yellow]{self._failed[name]} clips failed")
+                self._bars.update(task, note=f"[yellow]{self._failed[name]} failed")
         elif kind == "stage_failed":
             self._bars.update(self._tasks[name], note="[red]failed")
             self._bars.stop_task(self._tasks[name])
