@@ -1,5 +1,6 @@
 """Folders named for their classes: ``root/CLASS/video``, or ``root/SPLIT/CLASS/video``."""
 
+import difflib
 import hashlib
 from collections import defaultdict
 from pathlib import Path
@@ -10,7 +11,7 @@ from pydantic import Field, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
-from stages.sources.files import Video, find_videos, fingerprint
+from stages.sources.files import Skipped, Video, find_videos, fingerprint
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
 
@@ -42,16 +43,18 @@ class Folder(Source):
         return self
 
     def clips(self) -> pa.Table:
-        """One clip a video. Raises ManifestError where there is no class folder with a video in it."""
-        root = self.root.expanduser()
-        videos, _ = find_videos(root, "folders named for their classes, with videos in them")
-        parts = {video: video.name.split("/") for video in videos}
-        depth = 2 if all(names[0] in SPLITS for names in parts.values() if len(names) > 1) else 1
-        videos = [video for video in videos if len(parts[video]) > depth]
+        """One clip a video.
+
+        Raises ManifestError where there is no class folder with a video in it, or split folders beside others.
+        """
+        videos, depth, _ = self._found()
         if not videos:
-            raise ManifestError(f"root: the videos in {root} lie in no class folders: sort them into such, one a class")
-        labels = [parts[video][depth - 1] for video in videos]
-        splits = [parts[video][0] for video in videos] if depth == 2 else self._draw(videos, labels)
+            raise ManifestError(
+                f"root: the videos in {self.root} lie in no class folders: sort them into such, one a class"
+            )
+        parts = [video.name.split("/") for video in videos]
+        labels = [names[depth - 1] for names in parts]
+        splits = [names[0] for names in parts] if depth == 2 else self._draw(videos, labels)
         skeletons = [self._skeleton_of(video) for video in videos]
         return clips_table(
             {
@@ -64,6 +67,21 @@ class Folder(Source):
                 "split": splits,
             }
         )
+
+    def skipped(self) -> list[Skipped]:
+        """What below ``root`` is not listed, and why."""
+        return self._found()[2]
+
+    def _found(self) -> tuple[list[Video], int, list[Skipped]]:
+        """The videos in class folders, how deep these are below ``root`` (1 or 2), and what is left out."""
+        root = self.root.expanduser()
+        videos, skipped = find_videos(root, "folders named for their classes, with videos in them")
+        folders = {video.name.partition("/")[0] for video in videos if "/" in video.name}
+        _refuse_strangers(root, folders)
+        depth = 2 if folders and folders.issubset(SPLITS) else 1
+        outside = [video for video in videos if video.name.count("/") < depth]
+        skipped += [Skipped(video.name, "lies in no class folder") for video in outside]
+        return [video for video in videos if video.name.count("/") >= depth], depth, sorted(skipped)
 
     def _draw(self, videos: list[Video], labels: list[str]) -> list[str]:
         """A split for each video: of each class, the smallest hashes are for testing, the next for validation."""
@@ -84,3 +102,18 @@ class Folder(Source):
             return None
         folder, name = self.skeletons.expanduser().absolute(), Path(video.name).with_suffix(".npz")
         return next((file for file in (folder / name, folder / name.name) if file.is_file()), None)
+
+
+def _refuse_strangers(root: Path, folders: set[str]) -> None:
+    """Raise ManifestError where some folders are splits and others are not: they would all be taken for classes."""
+    strangers = sorted(folders.difference(SPLITS))
+    if not strangers or not any(name.lower() in SPLITS for name in folders):
+        return
+    remedies = []
+    for name in strangers:
+        near = [split for split in SPLITS if name.lower().startswith(split)]
+        near = near or difflib.get_close_matches(name.lower(), SPLITS, n=1, cutoff=0.7)
+        remedies.append(f"rename {name} to {near[0]}" if near else f"move {name} away")
+    raise ManifestError(
+        f"root: {root} has folders named for splits ({', '.join(SPLITS)}) beside others: {', '.join(remedies)}"
+    )

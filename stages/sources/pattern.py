@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
-from stages.sources.files import find_videos
+from stages.sources.files import Skipped, Video, find_videos
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
 
@@ -59,15 +59,15 @@ class Pattern(Source):
     def clips(self) -> pa.Table:
         """One clip a matching video. Raises ManifestError where none matches or a label has no name."""
         root = self.root.expanduser()
-        matcher, names = self._matcher(), self._names()
-        videos, _ = find_videos(root, f"videos named like {self.pattern}")
+        names = self._names()
+        matching, strangers, _ = self._found()
+        if strangers and (self.strict or not matching):
+            raise ManifestError(
+                f"pattern: {len(strangers)} of {len(matching) + len(strangers)} videos in {root} do not match "
+                f"{self.pattern}, such as {', '.join(strangers[:3])}"
+            )
         columns: dict[str, list[str]] = {name: [] for name in ("clip_id", "source", "path", "label", "split")}
-        strangers: list[str] = []
-        for video in videos:
-            match = matcher.fullmatch(video.name if "/" in self.pattern else video.name.rpartition("/")[2])
-            if match is None:
-                strangers.append(video.name)
-                continue
+        for video, match in matching:
             values = {field: plain(value) for field, value in match.groupdict().items()}
             if names is not None and values["label"] not in names:
                 raise ManifestError(f"labels: no name for {values['label']!r}, the label of {video.name}")
@@ -75,12 +75,26 @@ class Pattern(Source):
             split = "test" if chosen(values, self.test) else "val" if chosen(values, self.val) else "train"
             for name, value in zip(columns, (video.name, video.source, video.path, label, split), strict=True):
                 columns[name].append(value)
-        if strangers and (self.strict or not columns["clip_id"]):
-            raise ManifestError(
-                f"pattern: {len(strangers)} of {len(videos)} videos in {root} do not match {self.pattern}, "
-                f"such as {', '.join(strangers[:3])}"
-            )
         return clips_table(columns)
+
+    def skipped(self) -> list[Skipped]:
+        """What below ``root`` is not listed, and why."""
+        _, strangers, skipped = self._found()
+        return sorted([*skipped, *(Skipped(name, f"does not match {self.pattern}") for name in strangers)])
+
+    def _found(self) -> tuple[list[tuple[Video, re.Match[str]]], list[str], list[Skipped]]:
+        """Videos that match, names of those that do not, and what is no video."""
+        videos, skipped = find_videos(self.root.expanduser(), f"videos named like {self.pattern}")
+        matcher, whole = self._matcher(), "/" in self.pattern
+        matching: list[tuple[Video, re.Match[str]]] = []
+        strangers: list[str] = []
+        for video in videos:
+            match = matcher.fullmatch(video.name if whole else video.name.rpartition("/")[2])
+            if match is None:
+                strangers.append(video.name)
+            else:
+                matching.append((video, match))
+        return matching, strangers, skipped
 
     def _matcher(self) -> re.Pattern[str]:
         """The pattern as a regular expression: a field is any text without a slash, as short as can be."""

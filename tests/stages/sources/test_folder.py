@@ -34,6 +34,22 @@ def test_split_folders_are_splits(tmp_path: Path) -> None:
     assert [(row["split"], row["label"]) for row in rows] == [("test", "run"), ("train", "run"), ("val", "jump")]
 
 
+def test_split_folders_beside_others_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    root = make(tmp_path, "train/run/a.mp4", "test/run/a.mp4", "validation/run/b.mp4", "extra/run/c.mp4")
+    with pytest.raises(ManifestError, match=r"beside others: move extra away, rename validation to val$"):
+        Folder(root=root).clips()
+    (root / "a").mkdir()
+    with pytest.raises(ManifestError, match=r"rename Train to train, rename tset to test$"):
+        Folder(root=make(root / "a", "Train/run/a.mp4", "tset/run/a.mp4")).clips()
+
+
+@pytest.mark.parametrize(("split", "stray"), [("", "b.mp4"), ("train/", "train/b.mp4")])
+def test_what_is_skipped_is_said(tmp_path: Path, split: str, stray: str) -> None:
+    root = make(tmp_path, f"{split}run/a.mp4", f"{split}run/notes.txt", stray)
+    said = [(f"{split}run/notes.txt", "no video by its extension"), (stray, "lies in no class folder")]
+    assert Folder(root=root).skipped() == sorted(said)
+
+
 def test_splits_are_drawn_class_by_class_and_stay(tmp_path: Path) -> None:
     root = make(tmp_path, *(f"{label}/{i}.mp4" for label in ("run", "jump") for i in range(20)))
     stage = Folder(root=root, test_share=0.25, val_share=0.1)

@@ -62,6 +62,14 @@ def test_names_that_do_not_match(root: Path) -> None:
         Pattern(root=root, pattern="{label}.mov").clips()
 
 
+def test_what_is_skipped_is_said(root: Path) -> None:
+    (root / "notes.txt").touch()
+    assert Pattern(root=root, pattern="{clip}_{sequence}_{label}.avi").skipped() == [
+        ("notes.txt", "no video by its extension"),
+        ("s02/other.avi", "does not match {clip}_{sequence}_{label}.avi"),
+    ]
+
+
 def test_impossible_patterns_are_refused(root: Path) -> None:
     with pytest.raises(ValidationError, match=r"no field \{label\}"):
         Pattern(root=root, pattern="{clip}.avi")
