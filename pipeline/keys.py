@@ -35,7 +35,7 @@ def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
         "uses": uses,
         "version": stage.version,
         "parameters": keyed_parameters(stage),
-        "files": {path.name: _file_digest(path) for path in stage.files()},
+        "files": [[path.name, _file_digest(path)] for path in stage.files()],
     }
 
 

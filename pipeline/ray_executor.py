@@ -26,7 +26,8 @@ class RayExecutor:
     def __init__(self, address: str | None = None) -> None:
         # Ray would otherwise rebuild the environment of "uv run" for every worker, and warn about a coming default.
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # A worker that has asked for no GPU must see none, or all of them would take the first.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
         # A dead worker is reported by the schedule, in plain words; Ray's own messages stay out of the display.
         os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
         import ray

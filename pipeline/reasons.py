@@ -68,7 +68,7 @@ def _what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
         for name in sorted(before["parameters"].keys() | now["parameters"].keys())
         if before["parameters"].get(name) != now["parameters"].get(name)
     ]
-    changes += [f"{name} has another content" for name, sha in now["files"].items() if before["files"].get(name) != sha]
+    changes += [f"{name} has another content" for name, sha in now["files"] if [name, sha] not in before["files"]]
     return "changed: " + ", ".join(changes) if changes else ""
 
 

@@ -65,8 +65,8 @@ def load_kinetics400(backbone: MC3, path: str | Path | None = None) -> None:
     url = MC3_18_Weights.KINETICS400_V1.url
     if path is None:
         try:
-            weights = torch.hub.load_state_dict_from_url(url, map_location="cpu", weights_only=True)
-        except OSError as error:
+            weights = torch.hub.load_state_dict_from_url(url, map_location="cpu", weights_only=True, check_hash=True)
+        except (OSError, RuntimeError) as error:
             raise OSError(f"cannot download {url} ({error}); get the file by other means and give its path") from error
     elif not Path(path).is_file():
         raise FileNotFoundError(f"no backbone weights at {path}; they can be downloaded from {url}")

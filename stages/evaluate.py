@@ -1,9 +1,11 @@
 """Evaluate: predictions against labels."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import StageError
@@ -28,14 +30,18 @@ class Evaluate(WholeStage):
         (variant,) = variants
         rows = variant.clips.select(["clip_id", "label", "split"]).to_pylist()
         labels = {row["clip_id"]: row["label"] for row in rows if row["split"] == self.split}
-        predictions = variant.inputs["predictions"].read().to_pylist()
-        found = {row["clip_id"]: row for row in predictions if row["error"] is None and row["clip_id"] in labels}
+        found: dict[str, np.ndarray] = {}
+        class_names: list[str] = []
+        for partition in variant.inputs["predictions"]:
+            for row in partition.to_pylist():
+                if row["error"] is None and row["clip_id"] in labels:
+                    found[row["clip_id"]] = np.array(row["probabilities"], np.float32)
+                    class_names = row["class_names"]
         known = [clip_id for clip_id in labels if clip_id in found and labels[clip_id] is not None]
         if not known:
             raise StageError(self._nothing_to_compare(labels, found))
-        class_names = found[known[0]]["class_names"]
         metrics = figures(
-            class_names, known, [labels[clip_id] for clip_id in known], [found[i]["probabilities"] for i in known]
+            class_names, known, [labels[clip_id] for clip_id in known], [found[clip_id] for clip_id in known]
         )
         metrics |= {
             "failed": len(labels) - len(found),
@@ -63,14 +69,13 @@ class Evaluate(WholeStage):
 
 
 def figures(
-    class_names: list[str], clip_ids: list[str], labels: list[str], probabilities: list[list[float]]
+    class_names: list[str], clip_ids: list[str], labels: list[str], probabilities: Sequence[Any]
 ) -> dict[str, Any]:
     """The metrics of N predicted clips, as JSON-ready values.
 
     Labels that the model does not know become further classes, at which it is always wrong. ``mean_class`` is the mean
     over the classes that have clips. ``top1_interval`` is Wilson's 95 % interval.
     """
-    import numpy as np
     import torch
     from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 

@@ -33,10 +33,10 @@ class Predict(MapStage):
     """Views in the network at once."""
 
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
-    """``cuda`` reserves a GPU for each worker; ``auto`` uses one that the worker happens to see."""
+    """``auto``: a GPU where the cluster has one; each worker then gets its own."""
 
     def worker(self) -> Worker:
-        return Worker(num_gpus=1 if self.device == "cuda" else 0)
+        return Worker(num_gpus=0 if self.device == "cpu" else 1)
 
     def select(self, clips: pa.Table) -> pa.Table:
         return clips if self.split is None else clips.filter(pc.equal(clips["split"], self.split))

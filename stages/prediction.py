@@ -25,19 +25,22 @@ def mean_probabilities(recognizer: Recognizer, rows: Iterable[Row], views: int, 
     counts: dict[str, int] = {}
     waiting: list[Sample] = []
 
-    def flush(count: int) -> None:
-        ready = stacked([waiting.pop(0) for _ in range(count)], device)
-        for clip_id, found in zip(ready.clip_ids, recognizer(ready.frames, ready.keypoints).softmax(-1), strict=True):
-            sums[clip_id] = sums.get(clip_id, 0) + found.double().cpu()
+    def flush() -> None:
+        # Always as many views, since rounding depends on their number, and a clip must not on its neighbors.
+        views = [waiting.pop(0) for _ in range(min(batch, len(waiting)))]
+        ready = stacked(views + views[-1:] * (batch - len(views)), device)
+        found = recognizer(ready.frames, ready.keypoints).softmax(-1)[: len(views)]
+        for view, probabilities in zip(views, found, strict=True):
+            sums[view.clip_id] = sums.get(view.clip_id, 0) + probabilities.double().cpu()
 
     for row in rows:
         samples = views_of(row, recognizer.config, views)
         counts[row["clip_id"]] = len(samples)
         waiting += samples
         while len(waiting) >= batch:
-            flush(batch)
+            flush()
     if waiting:
-        flush(len(waiting))
+        flush()
     return {clip_id: (total / counts[clip_id]).tolist() for clip_id, total in sums.items()}
 
 

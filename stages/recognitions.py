@@ -7,7 +7,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from pipeline.errors import StageError
-from pipeline.stage import Variant, WholeStage, Work, unkeyed
+from pipeline.stage import Row, Variant, WholeStage, Work, unkeyed
 from stages.tables import PREDICTIONS, RECOGNITIONS
 
 TOP = 5
@@ -26,19 +26,20 @@ class Recognitions(WholeStage):
 
     def run(self, variants: list[Variant], work: Work) -> pa.Table:
         (variant,) = variants
-        predictions = variant.inputs["predictions"].read().to_pylist()
-        found = {row["clip_id"]: row for row in predictions if row["error"] is None}
+        found = {
+            row["clip_id"]: best(row)
+            for partition in variant.inputs["predictions"]  # one in memory at a time
+            for row in partition.to_pylist()
+            if row["error"] is None
+        }
         clips = variant.clips.select(["clip_id", "path", "start", "end"]).to_pylist()
         if not clips:
             raise StageError("the index lists no videos")
         root = os.path.commonpath([Path(clip["path"]).parent for clip in clips])
         rows = []
         for clip in clips:
-            if (prediction := found.get(clip["clip_id"])) is None:
+            if (ranked := found.get(clip["clip_id"])) is None:
                 continue
-            ranked = sorted(
-                zip(prediction["probabilities"], prediction["class_names"], strict=True), key=lambda pair: -pair[0]
-            )[:TOP]
             rows.append(
                 {
                     "clip_id": clip["clip_id"],
@@ -81,3 +82,9 @@ def _columns_for_people(table: pa.Table) -> pa.Table:
         ]
     kinds = {"start": pa.float64(), "end": pa.float64(), "score": pa.float64()}
     return pa.table({name: pa.array(column, kinds.get(name, pa.string())) for name, column in columns.items()})
+
+
+def best(prediction: Row) -> list[tuple[float, str]]:
+    """The most probable classes of a prediction, each with its probability, the first first."""
+    pairs = zip(prediction["probabilities"], prediction["class_names"], strict=True)
+    return sorted(pairs, key=lambda pair: -pair[0])[:TOP]

@@ -103,6 +103,9 @@ class Train(WholeStage):
             )
         return self
 
+    def files(self) -> tuple[Path, ...]:
+        return (self.backbone_file,) if self.backbone_file and self.backbone == "kinetics400" else ()
+
     def run(self, variants: list[Variant], work: Work) -> pa.Table:
         from stages.labels import training_clips
         from stages.shards import Shards
