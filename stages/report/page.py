@@ -126,8 +126,6 @@ def _sample(sample: dict[str, Any], images: list[bytes]) -> dict[str, Any]:
     uris = ["data:image/jpeg;base64," + base64.b64encode(images[i]).decode() for i in sample["images"]]
     if sample["persons"] is None:
         skeletons = "not used"
-    elif sample["persons"] == 0:
-        skeletons = "nobody found"
     elif sample["estimator"] is None:
         skeletons = "drawn"
     else:
@@ -135,7 +133,7 @@ def _sample(sample: dict[str, Any], images: list[bytes]) -> dict[str, Any]:
             sample["estimator"] if sample["estimator"] == "ground truth" else f"estimated by {sample['estimator']}"
         )
     return sample | {
-        "frames": list(zip(uris, sample["times"], strict=True)),
+        "frames": list(zip(uris, sample["times"] or [None] * len(uris), strict=True)),
         "correct": sample["label"] == sample["predicted"],
         "skeletons": skeletons,
     }

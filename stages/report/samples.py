@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline.errors import StageError
 from pipeline.stage import Row, TableFiles
 from stages.report.overlay import draw_skeletons
+from stages.shards import keypoints_of
 
 FRAMES = 6
 """Frames shown of a clip, evenly spaced."""
@@ -31,10 +32,11 @@ class Sample(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """Some frames of a clip as JPEG images, with their times in seconds from the first frame of the file."""
+    """Some frames of a clip as JPEG images."""
 
     images: list[bytes]
-    times: list[float]
+    times: list[float] | None
+    """Seconds from the first frame of the file; None where the shards do not say, as those of skeletons alone."""
 
 
 def choose(clips: pa.Table, predictions: TableFiles, count: int) -> list[Sample]:
@@ -78,25 +80,18 @@ def _each_kind_first(samples: list[Sample]) -> list[Sample]:
 
 def draw(shard: Row) -> Strip:
     """The strip of one row of the shards: frames, skeletons or both."""
-    times = shard["times"]
-    frames = shard["frames"] or [None] * len(times)
-    chosen = np.unique(np.linspace(0, len(times) - 1, min(FRAMES, len(times))).round().astype(int))
-    skeletons = _skeletons(shard, len(times))
+    frames, times = shard["frames"], shard["times"]
+    skeletons = keypoints_of(shard) if shard["keypoints"] else None
+    count = len(frames) if skeletons is None else skeletons.shape[1]
+    chosen = np.unique(np.linspace(0, count - 1, min(FRAMES, count)).round().astype(int))
     images = []
     for i in chosen:
-        image = _tile(frames[i])
+        image = _tile(frames[i] if frames else None)
         if skeletons is not None:
             image = draw_skeletons(image, skeletons[:, i], shard["layout"])
         _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         images.append(jpeg.tobytes())
-    return Strip(images, [round(float(times[i]), 2) for i in chosen])
-
-
-def _skeletons(shard: Row, frames: int) -> np.ndarray | None:
-    """Keypoints M,T,R,3, or None where nobody was found or nobody looked."""
-    if not shard["keypoints"] or not shard["persons"]:
-        return None
-    return np.frombuffer(shard["keypoints"], np.float16).reshape(shard["persons"], frames, -1, 3)
+    return Strip(images, [round(float(times[i]), 2) for i in chosen] if times else None)
 
 
 def _tile(jpeg: bytes | None) -> np.ndarray:

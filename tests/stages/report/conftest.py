@@ -116,5 +116,5 @@ def shard(clip_id: str, shift: int, pose_alone: bool) -> dict[str, Any]:
         "keypoints": keypoints.tobytes(),
         "persons": 1,
         "layout": COCO17.name,
-        "times": [t / 10 for t in range(FRAMES)],
+        "times": None if pose_alone else [t / 10 for t in range(FRAMES)],
     }
