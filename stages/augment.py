@@ -52,14 +52,16 @@ def random_view(augmentation: Augmentation, rng: np.random.Generator, count: int
 
 
 def fixed_views(count: int, wanted: int, views: int, side: float, flip: bool) -> list[View]:
-    """Up to ``views`` different views for test: the middle one first, then others in time, mirrored ones if ``flip``.
+    """Up to ``views`` different views for test: the middle one first, then others in time, on both sides of it,
+    and mirrored ones if ``flip``.
 
     side: of the square in the middle, as a share of the frame.
     """
     corner = (1 - side) / 2
     mirrors = (False, True) if flip and views > 1 else (False,)
     times = -(-views // len(mirrors))
-    phases = sorted(((i + 0.5) / times for i in range(times)), key=lambda phase: abs(phase - 0.5))
+    grid = times + 1 - times % 2  # odd, so that the middle is one of its places
+    phases = sorted(((i + 0.5) / grid for i in range(grid)), key=lambda phase: abs(phase - 0.5))[:times]
     different = dict.fromkeys(
         View(sampled(count, wanted, phase), corner, corner, side, mirror) for phase in phases for mirror in mirrors
     )

@@ -63,6 +63,14 @@ def test_fixed_views_differ_and_begin_in_the_middle():
     assert all((view.left, view.side) == (0.0625, 0.875) for view in views)
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_one_view_is_the_first_of_several(flip):
+    (middle,) = fixed_views(48, 6, 1, 0.875, flip)
+    assert all(fixed_views(48, 6, views, 0.875, flip)[0] == middle for views in range(1, 12))
+    first = [view.frames[0] for view in fixed_views(48, 6, 4, 0.875, flip=False)]
+    assert first[0] == 4 and min(first[1:3]) < 4 < max(first[1:3])
+
+
 def test_brightness_and_contrast_keep_the_range():
     sample = dotted()._replace(keypoints=None)
     brighter = seen(sample, View((0,), brightness=0.2), 64, "coco17").frames
