@@ -53,6 +53,7 @@ def _read_npz(path: Path) -> tuple[np.ndarray, Layout]:
         )
     if keypoints.shape[3] == 2:
         keypoints = np.concatenate([keypoints, np.isfinite(keypoints).all(3, keepdims=True)], axis=3)
+    keypoints[..., 2] = keypoints[..., 2].clip(0, 1)  # some data sets write COCO's visibility: 2 is visible
     return keypoints, layout
 
 

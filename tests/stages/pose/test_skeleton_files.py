@@ -27,6 +27,7 @@ def ntu_text(frames: list[dict[str, np.ndarray]]) -> str:
 
 def test_npz_gives_the_rows_of_the_frames(tmp_path: Path) -> None:
     keypoints = np.random.default_rng(0).uniform(1, 100, (3, 30, 17, 3))
+    keypoints[..., 2] /= 100
     keypoints[0, 4, 2] = np.nan
     found, layout = read_skeletons(write_npz(tmp_path / "a.npz", keypoints), [0, 4, 4, 29], persons=2)
     assert layout.name == "coco17"
@@ -41,6 +42,13 @@ def test_npz_without_scores_is_sure_of_every_finite_joint(tmp_path: Path) -> Non
     found, _ = read_skeletons(write_npz(tmp_path / "a.npz", keypoints, "pennaction13"), range(5), persons=2)
     assert found[..., 2].sum() == 5 * 13 - 1
     assert found[0, 2, 3].tolist() == [0, 0, 0]
+
+
+def test_npz_scores_are_brought_into_their_range(tmp_path: Path) -> None:
+    keypoints = np.full((1, 1, 17, 3), 50.0)
+    keypoints[0, 0, :3, 2] = 2, -1, 0.3
+    found, _ = read_skeletons(write_npz(tmp_path / "a.npz", keypoints), [0], persons=1)
+    assert found[0, 0, :4].tolist() == [[50, 50, 1], [0, 0, 0], [50, 50, 0.3], [50, 50, 1]]
 
 
 def test_ntu_takes_the_bodies_that_move_most(tmp_path: Path) -> None:
