@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.errors import ClipError, StageError
+from pipeline.errors import ClipError
 from pipeline.stage import MapStage, Row, Table, unkeyed
 from stages.tables import FRAMES
 
@@ -40,16 +40,9 @@ class Decode(MapStage):
         """The class of one's own reader, if there is one. Raises StageError where it cannot be imported."""
         if self.reader is None:
             return None
-        from importlib import import_module
+        from stages.plugins import load_class
 
-        from pipeline.registry import make_current_folder_importable
-
-        make_current_folder_importable()
-        module, _, name = self.reader.partition(":")
-        try:
-            return getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise StageError(f"decode: reader {self.reader} cannot be imported: {error}") from error
+        return load_class(self.reader, "reader")
 
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: "OpenReader | None") -> Row:
         """One row of FRAMES. Raises ClipError that names what is wrong with the file, and where."""
@@ -57,7 +50,7 @@ class Decode(MapStage):
         from stages.video.sampling import jpegs, sample
 
         start, end = clip["start"], clip["end"]
-        for opened in readers(clip["path"], start, end) if loaded is None else [loaded(clip["path"], start, end)]:
+        for opened in readers(clip["path"], start, end, loaded):
             try:
                 numbers = sample(opened, start, end, self.frames)
                 images = jpegs(opened, numbers, self.short_side, self.quality)
@@ -73,9 +66,14 @@ class Decode(MapStage):
         raise ClipError(f"{self.reader or 'PyAV'} cannot read this file")
 
 
-def readers(path: str, start: float | None, end: float | None) -> "Iterator[Reader]":
-    """The readers to try on a file, in order, each opened when its turn comes."""
+def readers(path: str, start: float | None, end: float | None, own: "OpenReader | None" = None) -> "Iterator[Reader]":
+    """The readers to try on a file, in order, each opened when its turn comes: one's own alone, if there is one."""
     from stages.video.reader import UnreadableError
+
+    if own is not None:
+        with suppress(UnreadableError):
+            yield own(path, start, end)
+        return
     from stages.video.timeline import timeline_of
     from stages.video.with_decord import DecordReader
     from stages.video.with_pyav import PyAVReader
@@ -83,4 +81,5 @@ def readers(path: str, start: float | None, end: float | None) -> "Iterator[Read
     timeline = timeline_of(path, start, end)
     with suppress(UnreadableError):
         yield DecordReader(path, timeline)
-    yield PyAVReader(path, timeline)
+    with suppress(UnreadableError):
+        yield PyAVReader(path, timeline)

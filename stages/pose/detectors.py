@@ -1,13 +1,12 @@
 """Person detectors: where in an image the people are."""
 
-import importlib
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from pipeline.errors import StageError
-from pipeline.registry import make_current_folder_importable
+from stages.plugins import load_class
 
 
 class Detector(Protocol):
@@ -28,9 +27,8 @@ class WholeFrame:
 
 def own_detector(target: str, weights: Path | None, device: str) -> Detector:
     """A user's ``my_module:MyDetector``. Raises StageError where it cannot be imported or built."""
-    module_name, class_name = target.split(":")
-    make_current_folder_importable()
+    build = load_class(target, "detector")
     try:
-        return getattr(importlib.import_module(module_name), class_name)(weights, device)
+        return build(weights, device)
     except Exception as error:
-        raise StageError(f"detector: {target} cannot be used: {type(error).__name__}: {error}") from error
+        raise StageError(f"detector: {target} cannot be built: {type(error).__name__}: {error}") from error

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from stages.video.reader import Reader
+from stages.video.reader import Reader, UnreadableError
 
 
 class ArrayReader(Reader):
@@ -15,7 +15,10 @@ class ArrayReader(Reader):
     name: ClassVar[str] = "array"
 
     def __init__(self, path: str, start: float | None, end: float | None) -> None:
-        self.frames = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            self.frames = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise UnreadableError from error
         self.times = np.arange(len(self.frames)) / 10
 
     def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:

@@ -232,6 +232,9 @@ def test_a_reader_of_ones_own(tmp_path: Path) -> None:
     np.save(tmp_path / "video.npy", np.stack([numbered_frame(number) for number in range(20)]))
     row = decode(tmp_path / "video.npy", 0.5, 1.5, reader="own_readers:ArrayReader", frames=5)
     assert (shown(row), row["reader"]) == ([6, 8, 10, 12, 14], "array")
+    (tmp_path / "text.npy").write_text("no array")
+    with pytest.raises(ClipError, match=r"^own_readers:ArrayReader cannot read this file$"):
+        decode(tmp_path / "text.npy", reader="own_readers:ArrayReader")
     with pytest.raises(StageError, match="nowhere:Reader cannot be imported"):
         Decode(reader="nowhere:Reader").load({})
 

@@ -159,8 +159,13 @@ def test_weights_that_are_missing_stop_the_stage() -> None:
 
 
 def test_a_detector_that_cannot_be_imported_is_named(reddest: Path) -> None:
-    with pytest.raises(StageError, match="detector: no_such_module:Detector cannot be used"):
+    with pytest.raises(StageError, match="detector: no_such_module:Detector cannot be imported"):
         run(Pose(estimator="onnx", weights=reddest, detector="no_such_module:Detector"), *tables({"a": [jpeg(None)]}))
+
+
+def test_a_detector_that_cannot_be_built_is_named(reddest: Path) -> None:
+    with pytest.raises(StageError, match="detector: fractions:Fraction cannot be built: TypeError"):
+        run(Pose(estimator="onnx", weights=reddest, detector="fractions:Fraction"), *tables({"a": [jpeg(None)]}))
 
 
 @pytest.mark.parametrize(
