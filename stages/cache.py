@@ -45,11 +45,9 @@ class Cache(MapStage):
         if frames:
             height, width, count = frames["height"], frames["width"], len(frames["frames"])
             crop = center_crop(height, width)
-        elif keypoints is not None and len(keypoints):
+        elif keypoints is not None:
             height, width, count = 1, 1, keypoints.shape[1]
             crop = Crop(0, 0, 1)
-        elif skeletons:
-            raise ClipError("no person in any frame, and without frames nothing else is left of the clip")
         else:
             raise ClipError("neither frames nor skeletons: name decode, pose or both in the needs of cache")
         if self.crop == "person" and keypoints is not None:
@@ -59,11 +57,11 @@ class Cache(MapStage):
         kept = evenly_spaced(count, self.frames) if self.frames else list(range(count))
         row: Row = {}
         if keypoints is not None and skeletons:
-            if len(keypoints) and keypoints.shape[1] != count:
+            if keypoints.shape[1] != count:
                 raise ClipError(
                     f"{keypoints.shape[1]} skeletons for {count} frames: pose and cache need the same decode stage"
                 )
-            cropped = crop.keypoints(keypoints[:, kept] if len(keypoints) else keypoints, height, width)
+            cropped = crop.keypoints(keypoints[:, kept], height, width)
             row |= {"keypoints": cropped.astype("float16").tobytes()}
             row |= {"persons": len(cropped), "layout": skeletons["layout"]}
         if frames:

@@ -138,19 +138,17 @@ def sample_of(row: Row, modality: str, persons: int) -> Sample:
         if row["layout"] is None:
             raise StageError(f"the shard of {row['clip_id']} holds no skeletons: add pose to the needs of cache")
         found = keypoints_of(row)[:persons]
-        count = len(frames) if frames is not None else found.shape[1] or 1
-        if len(found) and found.shape[1] != count:
+        count = len(frames) if frames is not None else found.shape[1]
+        if found.shape[1] != count:
             raise ClipError(f"the shard of {row['clip_id']} holds {count} frames but {found.shape[1]} skeletons")
         keypoints = np.zeros((persons, count, layout(row["layout"]).count, 3), np.float32)
-        keypoints[: len(found)] = found.reshape(len(found), *keypoints.shape[1:])
+        keypoints[: len(found)] = found
     return Sample(row["clip_id"], frames, keypoints)
 
 
 def keypoints_of(row: Row) -> np.ndarray:
-    """The keypoints of a row of skeletons or shards, float16 M,T,R,3; 0,0,R,3 where nobody was found."""
+    """The keypoints of a row of skeletons or shards, float16 M,T,R,3."""
     joints = layout(row["layout"]).count
-    if not row["persons"]:
-        return np.zeros((0, 0, joints, 3), np.float16)
     return np.frombuffer(row["keypoints"], np.float16).reshape(row["persons"], -1, joints, 3)
 
 

@@ -66,7 +66,7 @@ SKELETONS = Table(
                 "keypoints",
                 pa.large_binary(),
             ),  # float16 M,T,R,3: x, y relative to the frame, score in [0, 1]; 0 = missing
-            ("persons", pa.int32()),  # M: best tracks first; 0 where nobody was found in any frame
+            ("persons", pa.int32()),  # M, at least 1: best tracks first; a clip without any person fails
             ("layout", pa.string()),  # name of a layout in recognizer.skeletons: gives R
             ("estimator", pa.string()),  # "ground truth" or the estimator's name
         ]

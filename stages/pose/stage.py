@@ -12,7 +12,6 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from pipeline import limits
-from pipeline.errors import ClipError
 from pipeline.stage import MapStage, Row, Worker, aligned_rows, attempt, unkeyed
 from recognizer.skeletons import LAYOUTS
 from stages.tables import FRAMES, SKELETONS
@@ -77,7 +76,20 @@ class Pose(MapStage):
         named = ("faster_rcnn", "faster_rcnn_mobilenet", "mini", "whole_frame")
         if self.detector not in named and self.detector.count(":") != 1:
             raise ValueError(f"detector {self.detector!r} is not known: {', '.join(named)}, or my_module:MyDetector")
+        self._refuse_without_effect()
         return self
+
+    def _refuse_without_effect(self) -> None:
+        """Raise ValueError for parameters that would change the key of the stage, but nothing in its results."""
+        if self.estimator == "yolo":
+            own = ("detector", "detector_weights", "flip_test", "layout", "input_size")
+            idle = [name for name in own if getattr(self, name) != type(self).model_fields[name].default]
+            if idle:
+                raise ValueError(f"{', '.join(idle)}: without effect, yolo finds people itself: leave these out")
+        elif self.estimator != "onnx" and self.layout != "coco17":
+            raise ValueError(f"layout {self.layout}: without effect, {self.estimator} finds coco17: leave it out")
+        if self.detector in ("whole_frame", "mini") and self.detector_weights is not None:
+            raise ValueError(f"detector_weights: without effect, {self.detector} takes none: leave them out")
 
     def files(self) -> tuple[Path, ...]:
         """Weights; a model may consist of several files that differ only in their ending."""
@@ -125,10 +137,7 @@ class Pose(MapStage):
         if estimation:
             with limits.time_limit(self.time_limit):
                 estimation.finish()
-        for row in rows:
-            if row["error"] is None:
-                row["keypoints"] = relative(row["keypoints"], *row.pop("size")).astype(np.float16).tobytes()
-        return rows
+        return [row if row["error"] else _finished(row) for row in rows]
 
     def _skeletons(self, clip: Row, frames: Row, estimation: Estimation | None) -> Row:
         """A clip's row, still with keypoints in pixels (estimated ones are yet to come) and the size these refer to."""
@@ -137,16 +146,12 @@ class Pose(MapStage):
 
             keypoints, layout = read_skeletons(Path(clip["skeleton_path"]), frames["indices"], self.persons)
             size = frames["source_width"], frames["source_height"]
-            found = bool(keypoints[..., 2].any())
             estimator = "ground truth"
         else:
             assert estimation is not None
             keypoints, layout = estimation.add(frames["frames"])
             size = frames["width"], frames["height"]
-            found = len(keypoints) > 0
             estimator = self.estimator
-        if not found:
-            raise ClipError(f"no person found in any of {len(frames['indices'])} frames")
         return {
             "keypoints": keypoints,
             "size": size,
@@ -154,6 +159,15 @@ class Pose(MapStage):
             "layout": layout.name,
             "estimator": estimator,
         }
+
+
+def _finished(row: Row) -> Row:
+    """The row with its keypoints as they are stored, or with an error where no joint is left of anybody."""
+    pixels = row["keypoints"]
+    keypoints = relative(pixels, *row.pop("size")).astype(np.float16)
+    if not keypoints[..., 2].any():
+        return {"clip_id": row["clip_id"], "error": f"no person found in any of {pixels.shape[1]} frames"}
+    return row | {"keypoints": keypoints.tobytes()}
 
 
 def relative(pixels: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -110,18 +110,7 @@ def test_skeletons_alone():
     )
 
 
-def test_a_clip_without_persons_keeps_its_center():
-    frames = frames_row(dots(np.array([[0.5, 0.5], [0.5, 0.6]])))
-    row = cached(Cache(size=64), frames=frames, skeletons=skeletons_row(np.zeros((0, 2, 17, 3))))
-    assert row["error"] is None and row["persons"] == 0
-    sample = sample_of(row, "rgb+pose", 2)
-    assert sample.keypoints.shape == (2, 2, 17, 3) and not sample.keypoints.any()
-    assert center_of_dot(sample.frames[0]) == pytest.approx([0.5, 0.5], abs=0.01)
-
-
 def test_what_does_not_fit_is_an_error_of_the_clip():
-    nobody = skeletons_row(np.zeros((0, 2, 17, 3)))
-    assert "no person" in cached(Cache(), skeletons=nobody)["error"]
     images = dots(np.array([[0.5, 0.5], [0.5, 0.6]]))
     assert (
         "3 skeletons for 2 frames"

@@ -7,8 +7,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import pyarrow as pa
 import pytest
+from onnx import TensorProto, helper
 from pydantic import ValidationError
 
 from pipeline.errors import StageError
@@ -126,6 +128,20 @@ def test_a_clip_without_a_person_or_with_a_broken_frame_costs_only_itself(reddes
     assert keypoints(fine).shape == (1, T, 17, 3)
 
 
+@pytest.mark.usefixtures("green")
+def test_a_clip_of_which_no_joint_is_left_fails(reddest: Path, tmp_path: Path) -> None:
+    """A person is detected, but nothing is estimated on it; and a skeleton file whose joints lie outside."""
+    blind = onnx.load(reddest)
+    blind.graph.initializer[1].CopyFrom(helper.make_tensor("bias", TensorProto.FLOAT, [17], np.full(17, -9.0)))
+    onnx.save(blind, tmp_path / "blind.onnx")
+    np.savez(tmp_path / "outside.npz", keypoints=np.full((1, 2 * T, 17, 3), 5000.0), layout="coco17")
+    clips = {"blank": [jpeg(None)] * T, "outside": [jpeg(None)] * T}
+    stage = Pose(estimator="onnx", weights=tmp_path / "blind.onnx", detector="green_detector:Green")
+    for row in run(stage, *tables(clips, {"outside": tmp_path / "outside.npz"})):
+        assert row["error"] == f"no person found in any of {T} frames"
+        assert row["keypoints"] is row["persons"] is row["layout"] is None
+
+
 def test_ground_truth_is_passed_through_without_any_model(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 2 * HEIGHT - 1, (3, 2 * T, 17, 3))
@@ -174,6 +190,12 @@ def test_a_detector_that_cannot_be_built_is_named(reddest: Path) -> None:
         ({"estimator": "onnx"}, "estimator onnx needs weights"),
         ({"estimator": "hrnet_mini", "input_size": (64, 48)}, "leave both out"),
         ({"input_size": (64, 48)}, "input_size of an HRNet is"),
+        ({"layout": "ntu25"}, "layout ntu25: without effect, hrnet_w32 finds coco17"),
+        ({"detector": "mini", "detector_weights": "a.pth"}, "detector_weights: without effect, mini takes none"),
+        (
+            {"estimator": "yolo", "weights": "a.onnx", "detector": "mini", "flip_test": True},
+            "detector, flip_test: without effect, yolo finds people itself",
+        ),
         ({"layout": "coco18"}, "layout 'coco18' is not known"),
         ({"detector": "faster_rccn"}, "detector 'faster_rccn' is not known"),
         ({"persons": 0}, "greater than or equal to 1"),
@@ -207,6 +229,7 @@ def test_a_missing_package_names_its_extra(
     monkeypatch.setitem(sys.modules, package, None)
     for module in ("stages.pose.onnx_model", "stages.pose.yolo"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    stage = Pose.model_validate({"estimator": estimator, "weights": reddest, "detector": "whole_frame"})
+    detector = {"detector": "whole_frame"} if estimator == "onnx" else {}
+    stage = Pose.model_validate({"estimator": estimator, "weights": reddest} | detector)
     with pytest.raises(StageError, match=rf"needs {package}.*pip install 'action-pipeline\[{estimator}\]'"):
         run(stage, *tables({"a": [jpeg(None)]}))
