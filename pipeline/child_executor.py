@@ -1,10 +1,12 @@
 """Runs jobs in one child process: starts in a second, and survives what kills a worker. For work too small for Ray."""
 
 import multiprocessing
-import time
+import os
+import signal
 from collections import deque
 from multiprocessing.connection import Connection
 
+from pipeline.errors import PipelineError, StageError
 from pipeline.executor import Result, WorkerDied
 from pipeline.limits import allow_hard_exit
 from pipeline.work import Job, do_job
@@ -13,14 +15,12 @@ from pipeline.work import Job, do_job
 class ChildExecutor:
     """One worker process, replaced when it dies."""
 
-    name = "child"
-
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
         self._jobs: deque[Job] = deque()
-        self._started: float | None = None
+        self._busy = False
 
     def slots(self) -> int:
         return 1
@@ -29,19 +29,23 @@ class ChildExecutor:
         self._jobs.append(job)
 
     def wait(self, seconds: float) -> list[tuple[Job, Result]]:
+        if not self._busy:
+            try:
+                self._worker().send(self._jobs[0])
+            except OSError:  # it died with nothing to do, for lack of memory perhaps
+                self._stop()
+                self._worker().send(self._jobs[0])
+            self._busy = True
         connection = self._worker()
-        if self._started is None:
-            self._started = time.monotonic()
-            connection.send(self._jobs[0])
         if not connection.poll(seconds):
             return []
-        elapsed, self._started = time.monotonic() - self._started, None
+        self._busy = False
         job = self._jobs.popleft()
         try:
             return [(job, connection.recv())]
         except (EOFError, ConnectionResetError):
             self._stop()
-            return [(job, WorkerDied(elapsed))]
+            return [(job, WorkerDied())]
 
     def close(self) -> None:
         self._jobs.clear()
@@ -61,10 +65,12 @@ class ChildExecutor:
             self._process.kill()
             self._process.join(10)
         self._process = self._connection = None
-        self._started = None
+        self._busy = False
 
 
 def _serve(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process a person started, which ends this one
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what native code says as it dies; the clip is named in plain words
     allow_hard_exit()
     while True:
         try:
@@ -73,6 +79,8 @@ def _serve(connection: Connection) -> None:
             return
         try:
             result: Result = do_job(job)
-        except Exception as error:
+        except PipelineError as error:
             result = error
+        except Exception as error:  # of a class that the other side may not know
+            result = StageError(f"{type(error).__name__}: {error}")
         connection.send(result)

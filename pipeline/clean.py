@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from pipeline.manifest import Manifest
-from pipeline.run import plan_run
+from pipeline.manifest import Manifest, load_resolved
+from pipeline.run import MANIFEST, plan_run
 from pipeline.store import Store
 
 
@@ -33,7 +34,9 @@ class Garbage:
 
 
 def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
-    """One entry a store: whatever these manifests, as they are now, would not read."""
+    """One entry a store: whatever neither these manifests, as they are now, nor the runs beside theirs would read."""
+    runs = {path for manifest in manifests for path in Path(manifest.runs).glob(f"*/{MANIFEST}")}
+    manifests = [*manifests, *(load_resolved(path) for path in sorted(runs))]
     needed: dict[str, set[str]] = {}
     stores: dict[str, Store] = {}
     for manifest in manifests:

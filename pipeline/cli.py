@@ -319,6 +319,8 @@ def doctor(
 
 
 def _load(path: Path, settings: list[str] | None, name: str | None = None) -> "Manifest":
+    import json
+
     from pipeline.manifest import load_manifest
 
-    return load_manifest(path, [*(settings or ()), *([f"name={name}"] if name else ())])
+    return load_manifest(path, [*(settings or ()), *([f"name={json.dumps(name)}"] if name else ())])

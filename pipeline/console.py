@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pipeline.manifest import Manifest
     from pipeline.run import Options, Result
 
+BROKEN_PIPE = 141
+"""What shells report of a program that SIGPIPE has ended."""
+
 
 @contextmanager
 def plain_errors(debug: bool) -> Iterator[None]:
@@ -30,7 +33,7 @@ def plain_errors(debug: bool) -> Iterator[None]:
         raise typer.Exit(130) from None
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
+        raise typer.Exit(BROKEN_PIPE) from None
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
@@ -56,7 +59,10 @@ def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
         result = run_manifest(manifest, options, [display])
     finally:
         display.close()
-    done = f"{count(result.computed, 'result')} computed" if result.computed else "nothing to do"
+    if result.computed:
+        done = f"{count(result.computed, 'result')} computed"
+    else:
+        done = "nothing computed" if result.errors else "nothing to do"
     say(f"{manifest.name}: {done}, in {duration(time.perf_counter() - began)}; see {result.folder}")
     return result
 

@@ -31,7 +31,8 @@ def examine(path: Path | None = None) -> Iterator[Finding]:
     """Findings about the installation, then about the manifest at ``path``."""
     yield Finding("Python", "ok", f"{platform.python_version()} in {sys.prefix}")
     yield from _packages()
-    yield Finding("processors", "ok", f"{len(os.sched_getaffinity(0))} usable")
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("processors", "ok", f"{usable} usable")
     yield Finding("memory", "ok", readable(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
     yield _gpu()
     yield from _downloaded_weights()

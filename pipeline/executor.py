@@ -11,7 +11,6 @@ from pipeline.work import Job, Outcome, do_job
 class WorkerDied:
     """The process that worked on a job is gone: it crashed, was killed, or hung beyond its time limit."""
 
-    seconds: float
     node_lost: bool = False
     """The whole machine went away: no clip is to blame."""
 
@@ -20,8 +19,6 @@ Result = Outcome | WorkerDied | Exception
 
 
 class Executor(Protocol):
-    name: str
-
     def slots(self) -> int:
         """How many jobs should be handed over at a time, to keep all workers busy."""
         ...
@@ -37,8 +34,6 @@ class Executor(Protocol):
 
 class LocalExecutor:
     """Runs jobs in the calling process, one after the other: for debugging. A crashing decoder ends the run with it."""
-
-    name = "local"
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()

@@ -27,12 +27,14 @@ def find_failures(plan: Plan, nodes: set[str] | None = None) -> list[Failure]:
             files |= dict.fromkeys(node_plan.paths(plan.store), node_plan.node.spec)
 
     def read(path: str) -> list[tuple[str, str]]:
-        try:
-            table = plan.store.read(path, ["clip_id", "error"])
-        except FileNotFoundError:
-            return []
-        rows = table.filter(table["error"].is_valid()).to_pylist()
-        return [(row["clip_id"], row["error"]) for row in rows]
+        if path not in plan.known_failures:
+            try:
+                table = plan.store.read(path, ["clip_id", "error"])
+            except FileNotFoundError:
+                return []
+            rows = table.filter(table["error"].is_valid()).to_pylist()
+            plan.known_failures[path] = [(row["clip_id"], row["error"]) for row in rows]
+        return plan.known_failures[path]
 
     with ThreadPoolExecutor(READERS) as pool:
         tables = pool.map(read, files)

@@ -78,10 +78,15 @@ def applied(parameters: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
 
 def joined(choices: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[tuple[dict[str, Any], tuple[int, ...]]]:
     """Pick one variant from each list so that all agree on shared axes: (their union, the index picked in each)."""
-    for picked in itertools.product(*(range(len(variants)) for variants in choices)):
-        union: dict[str, Any] = {}
-        if all(_agree(union, variants[i]) for variants, i in zip(choices, picked, strict=True)):
-            yield union, picked
+    partial: list[tuple[dict[str, Any], tuple[int, ...]]] = [({}, ())]
+    for variants in choices:  # list by list, since most combinations of many lists disagree
+        partial = [
+            (union | dict(variant), (*picked, i))
+            for union, picked in partial
+            for i, variant in enumerate(variants)
+            if all(union.get(axis, value) == value for axis, value in variant.items())
+        ]
+    yield from partial
 
 
 def variant_name(variant: Mapping[str, Any]) -> str:
@@ -101,11 +106,6 @@ def _settings(axis: str, values: Any) -> list[Setting]:
     raise ValueError(
         f"'{axis}' should be a list of values, or a mapping of labels to parameters such as {{a: {{x: 1}}}}"
     )
-
-
-def _agree(union: dict[str, Any], variant: Mapping[str, Any]) -> bool:
-    """Add a variant to the union; False where they differ on an axis."""
-    return all(union.setdefault(axis, value) == value for axis, value in variant.items())
 
 
 def _text(value: Any) -> str:

@@ -64,10 +64,6 @@ class NodePlan:
     done: list[bool] = field(default_factory=list)
 
     @property
-    def todo(self) -> int:
-        return sum(not done for done in self.done)
-
-    @property
     def partitions(self) -> int:
         return sum(bool(key) for key in self.keys)
 
@@ -94,6 +90,8 @@ class Plan:
     tasks: list[tuple[str, int]]
     """(node, partition) of everything that is missing and wanted, each result once, in an order that respects needs."""
 
+    known_failures: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """(clip_id, error) by file, of the results that have been looked at; results never change."""
     forced: Set[str] = frozenset()
     """Nodes to compute again although they are done."""
 
@@ -119,13 +117,14 @@ class Plan:
             Variant(
                 branch.name,
                 self.sources[branch.source].table if branch.source else NO_CLIPS,
-                {
-                    t: TableFiles(self.nodes[need].paths(self.store), self.store.open)
-                    for t, need in branch.inputs.items()
-                },
+                {table: self._files(need) for table, need in branch.inputs.items()},
             )
             for branch in self.nodes[name].node.branches
         ]
+
+    def _files(self, name: str) -> TableFiles:
+        plan = self.nodes[name]
+        return TableFiles(plan.paths(self.store), self.store.open, plan.node.stage.makes.schema)
 
 
 def make_plan(
@@ -158,7 +157,7 @@ def make_plan(
             existing[found.folder] = store.keys(found.folder)
         found.done = [not key or (key in existing[found.folder] and name not in force) for key in found.keys]
         nodes[name] = found
-    return Plan(graph, store, nodes, sources, _wanted(graph, nodes, only, force), force)
+    return Plan(graph, store, nodes, sources, _wanted(graph, nodes, only, force), forced=force)
 
 
 def _map_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips]) -> NodePlan:

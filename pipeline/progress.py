@@ -43,12 +43,12 @@ class Bars:
         )
 
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=console,
         )
         self._tasks: dict[str, Any] = {}
@@ -76,9 +76,11 @@ class Bars:
             else:
                 self._bars.advance(task)
             if self._failed[name]:
-                self._bars.update(task, note=f"[yellow]{self._failed[name]} failed")
+                self._bars.update(task, note=f"{self._failed[name]} failed")
+        elif kind == "retried":
+            self._bars.update(self._tasks[name], note="a worker died; trying again")
         elif kind == "stage_failed":
-            self._bars.update(self._tasks[name], note="[red]failed")
+            self._bars.update(self._tasks[name], note="failed")
             self._bars.stop_task(self._tasks[name])
 
     def close(self) -> None:

@@ -14,12 +14,19 @@ RECORD = "plan.json"
 """What a run's folder keeps of its last plan."""
 
 
-def record(plan: Plan) -> str:
+def record(plan: Plan, run_folder: Path) -> str:
     """JSON for the run's folder: identities and keys, from which the next plan tells what changed."""
+    before = _last_record(run_folder)
+
+    def code(name: str, node_plan: NodePlan) -> str:
+        """Of a stage with nothing to do: that of the run which computed its results."""
+        known = None if plan.todo(name) else before.get(name)
+        return str(known["code"]) if known else _code_digest(node_plan.node.stage)
+
     return json.dumps(
         {
-            name: {"identity": plan.identity, "code": _code_digest(plan.node.stage), "keys": plan.keys}
-            for name, plan in plan.nodes.items()
+            name: {"identity": node_plan.identity, "code": code(name, node_plan), "keys": node_plan.keys}
+            for name, node_plan in plan.nodes.items()
         }
     )
 

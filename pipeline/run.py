@@ -9,7 +9,7 @@ from typing import Literal, cast
 from pipeline.errors import ManifestError
 from pipeline.events import EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
-from pipeline.failures import Failure, failed_partitions, find_failures, write_failures
+from pipeline.failures import FAILURES, Failure, failed_partitions, find_failures, write_failures
 from pipeline.files import replace_file
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest
@@ -62,13 +62,13 @@ def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Li
     if options.retry_failed and _count_attempts(plan):
         plan = plan_run(manifest, options)
     result = Result(plan, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
     if not plan.tasks and _exported(folder) == _exports(plan):
         result.failures = _read_failures(folder)
         return result
     plan.store.sweep()
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
-    replace_file(folder / RECORD, record(plan).encode())
+    replace_file(folder / RECORD, record(plan, folder).encode())
     log = EventLog(folder, *listeners)
     try:
         log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})
@@ -92,7 +92,10 @@ def plan_run(manifest: Manifest, options: Options = Options()) -> Plan:
     """The plan of a manifest; looks at sources and store, changes nothing."""
     graph = build_graph(manifest)
     only = _only(graph, options)
-    force = {name for asked in options.force for name in graph.select(asked)}
+    asked = {name for stage in options.force for name in graph.select(stage)}
+    force = asked.union(*(graph.descendants(name) for name in asked))  # they are made from what is made again
+    if only is not None:
+        force &= only
     return make_plan(graph, Store(manifest.store), manifest.partition, only, force)
 
 
@@ -147,8 +150,11 @@ def _exported(folder: Path) -> dict[str, str] | None:
 def _read_failures(folder: Path) -> list[Failure]:
     import csv
 
-    with (folder / "failures.csv").open(newline="") as file:
-        return [Failure(**row) for row in csv.DictReader(file)]
+    try:
+        with (folder / FAILURES).open(newline="") as file:
+            return [Failure(**row) for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
 
 
 def _count_attempts(plan: Plan) -> bool:

@@ -1,9 +1,12 @@
 """Runs the tasks of a plan in the order their needs allow, and deals with workers that die."""
 
 import heapq
+import os
 import shutil
+import socket
 import time
 import traceback
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -43,6 +46,7 @@ class Schedule:
         self._ready = [position for task, position in self._position.items() if not self._missing[task]]
         heapq.heapify(self._ready)
         self._running: dict[str, Task] = {}
+        self._token = f"{socket.gethostname()}@{os.getpid()}.{uuid.uuid4().hex[:8]}"
         self._deaths: dict[Task, int] = {}
         self._lost: dict[Task, int] = {}
 
@@ -97,14 +101,19 @@ class Schedule:
             folder=plan.folder,
             key=plan.keys[i],
             clips=plan.clips_of(i),
+            token=self._token,
             inputs={table: need.path(store, i) for table, need in needs.items() if need.node.kind == "map"},
             whole_inputs={table: need.path(store) for table, need in needs.items() if need.node.kind == "whole"},
         )
 
     def _submit(self, task: Task, job: Job) -> None:
-        self._running[job.key] = task
         self.log.emit("started", stage=task[0], partition=task[1], key=job.key, clips=job.clips.num_rows)
-        self.executor.submit(job)
+        try:
+            self.executor.submit(job)
+        except StageError as error:
+            self._stage_failed(task[0], error)
+        else:
+            self._running[job.key] = task
 
     def _finished(self, task: Task, outcome: Outcome) -> None:
         name, i = task

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.errors import ClipError
+from pipeline.errors import ClipError, PipelineError
 from pipeline.limits import time_limit
 
 Row = dict[str, Any]
@@ -192,8 +192,10 @@ def attempt(clip_id: str, seconds: float, work: Callable[[], Row]) -> Row:
     try:
         with time_limit(seconds):
             return {"clip_id": clip_id, "error": None} | work()
+    except PipelineError:
+        raise
     except ClipError as error:
-        text = str(error)
+        text = str(error) or "failed without a word"
     except TimeoutError:
         text = f"took longer than {seconds:g} s"
     except MemoryError:

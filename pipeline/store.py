@@ -7,6 +7,7 @@ one store at the same time: the worst that happens is that two of them make the 
 import contextlib
 import io
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import StageError
+from pipeline.errors import ManifestError, StageError
 from pipeline.files import replace_file
+from pipeline.keys import KEY_BYTES
 from pipeline.stage import Table
 
 TEMPORARY = "tmp"
@@ -33,10 +35,13 @@ class Store:
 
         self.url = url
         try:
-            self.filesystem, self.root = fsspec.core.url_to_fs(url)
+            # Other processes write files too: a listing that is kept would hide them.
+            self.filesystem, self.root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
-            raise StageError(f"cannot open the store {url}: {error}") from error
+            raise ManifestError(f"cannot open the store {url}: {error}") from error
         self.is_local = "file" in _protocols(self.filesystem)
+        if self.is_local:
+            self.url = self.root  # absolute: workers may be in another folder
 
     def path(self, folder: str, key: str) -> str:
         return f"{self.root}/{folder}/{key}.parquet"
@@ -46,9 +51,10 @@ class Store:
         return {name.removesuffix(".parquet") for name in self._names(folder) if name.endswith(".parquet")}
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of every result, by path."""
+        """Bytes of every result, by path; other files that lie in the store's folder are none of ours."""
         found = self.filesystem.find(self.root, detail=True) if self.filesystem.exists(self.root) else {}
-        return {path: info["size"] for path, info in found.items() if path.endswith(".parquet")}
+        ours = re.compile(re.escape(self.root) + rf"/\w+/[0-9a-f]{{{2 * KEY_BYTES}}}\.parquet")
+        return {path: info["size"] for path, info in found.items() if ours.fullmatch(path)}
 
     def write(self, folder: str, key: str, table: pa.Table, spec: Table) -> int:
         """Commit a result under its key; returns its size in bytes. Raises StageError where it cannot be written."""
@@ -90,7 +96,8 @@ class Store:
         counts: dict[str, int] = {}
         for name in self._names(ATTEMPTS):
             key, _, count = name.rpartition(".")
-            counts[key] = max(counts.get(key, 0), int(count))
+            if count.isdigit():
+                counts[key] = max(counts.get(key, 0), int(count))
         return counts
 
     def record_attempt(self, key: str, count: int) -> None:
@@ -102,7 +109,7 @@ class Store:
         for name in self._names(TEMPORARY) if self.is_local else ():
             writer, _, rest = name.rpartition("@")
             pid = rest.partition(".")[0]
-            if writer.endswith(host) and pid.isdigit() and not _alive(int(pid)):
+            if writer.endswith(f".{host}") and pid.isdigit() and not _alive(int(pid)):
                 Path(self.root, TEMPORARY, name).unlink(missing_ok=True)
 
     def _names(self, folder: str) -> list[str]:

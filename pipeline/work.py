@@ -30,12 +30,14 @@ class Job:
     """Table name to path in the store, of stages such as training."""
     one_by_one: bool = False
     """Set after a worker died twice over this partition: keeps a journal that names the clip it dies at."""
+    token: str = ""
+    """Of the run, ``HOST@PID.RANDOM``: runs that share a store must not read each other's journals."""
     guilty: tuple[tuple[str, str], ...] = ()
     """(clip_id, error) of the clips that have been found out; they are not touched again."""
 
     @property
     def journal(self) -> str:
-        return f"{TEMPORARY}/{self.key}.journal"
+        return f"{TEMPORARY}/{self.key}.journal.{self.token}"
 
     def without(self, clip_id: str, error: str) -> "Job":
         return replace(self, guilty=(*self.guilty, (clip_id, error)))
@@ -77,14 +79,15 @@ def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, 
     positions = []
     for table in inputs.values():
         ids, errors = table["clip_id"].to_pylist(), table["error"].to_pylist()
-        positions.append({clip_id: i for i, (clip_id, error) in enumerate(zip(ids, errors, strict=True)) if not error})
+        rows = enumerate(zip(ids, errors, strict=True))
+        positions.append({clip_id: i for i, (clip_id, error) in rows if error is None})
     ids = clips["clip_id"].to_pylist()
     kept = [i for i, clip_id in enumerate(ids) if all(clip_id in position for position in positions)]
-    rows = {
+    taken = {
         name: table.take(pa.array([position[ids[i]] for i in kept], pa.int64()))
         for (name, table), position in zip(inputs.items(), positions, strict=True)
     }
-    return clips.take(pa.array(kept, pa.int64())), rows
+    return clips.take(pa.array(kept, pa.int64())), taken
 
 
 def _at_once(job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any) -> pa.Table:
@@ -94,7 +97,7 @@ def _at_once(job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any
         return stage.makes.schema.empty_table()
     try:
         with time_limit(stage.seconds_per_clip() * clips.num_rows):
-            return conforming(stage.process(clips, inputs, loaded), stage)
+            return conforming(stage.process(clips, inputs, loaded), stage, clips)
     except PipelineError:
         raise
     except Exception:
@@ -122,7 +125,8 @@ def _each(
 
         def process(i: int = i, made: list[pa.Table] = made) -> Row:
             one = {name: table.slice(i, 1) for name, table in inputs.items()}
-            made.append(conforming(stage.process(clips.slice(i, 1), one, loaded), stage))
+            clip = clips.slice(i, 1)
+            made.append(conforming(stage.process(clip, one, loaded), stage, clip))
             return {}
 
         row = attempt(clip_id, stage.seconds_per_clip(), process)
@@ -130,12 +134,15 @@ def _each(
     return pa.concat_tables(tables).combine_chunks()
 
 
-def conforming(table: pa.Table, stage: MapStage) -> pa.Table:
-    """The stage's table in its declared schema. Raises StageError where it has other columns."""
+def conforming(table: pa.Table, stage: MapStage, clips: pa.Table) -> pa.Table:
+    """The stage's table in its declared schema. Raises StageError where it has other columns or other rows."""
     try:
-        return table.select(stage.makes.schema.names).cast(stage.makes.schema)
+        table = table.select(stage.makes.schema.names).cast(stage.makes.schema)
     except (KeyError, pa.ArrowInvalid) as error:
         raise StageError(f"{type(stage).__name__} made no table of kind '{stage.makes.name}': {error}") from error
+    if table["clip_id"].to_pylist() != clips["clip_id"].to_pylist():
+        raise StageError(f"{type(stage).__name__} must make one row for each of its {clips.num_rows} clips, in order")
+    return table
 
 
 def _error_rows(stage: MapStage, rows: list[Row]) -> pa.Table:

@@ -119,7 +119,7 @@ class Train(WholeStage):
         frames = self.frames or shards.read(clips.train[0]).frame_count
         preprocessing = {"scale": self.augment.scale[1], "flip": self.augment.flip}
         if (seconds := shards.median_seconds()) is not None:
-            preprocessing["seconds"] = seconds
+            preprocessing["seconds"] = round(seconds, 3)
         config = self.model.for_data(clips.class_names, shards.layout, frames, preprocessing)
         recognizer, history = fit(self, config, shards, clips, work)
         config_json, weights = recognizer.serialize()

@@ -38,8 +38,9 @@ class Pose(MapStage):
     """hrnet_w32, hrnet_w48: HRNet for COCO's keypoints. hrnet_mini: the small one that comes with the package, for the
     demo's drawn people. onnx: any top-down heatmap model. yolo: a YOLO pose model exported to ONNX, with its own
     detector (ultralytics, AGPL-3.0)."""
-    weights: Path | None = None
-    """The estimator's weights. May be left out for hrnet_w32 and hrnet_w48 (downloaded from MMPose's model zoo)."""
+    weights: Path | None = unkeyed(None)
+    """The estimator's weights: their content counts, not where they are. May be left out for hrnet_w32 and hrnet_w48
+    (downloaded from MMPose's model zoo)."""
     input_size: Size | None = None
     """Height and width of the estimator's crops, where the weights leave a choice: [256, 192] (hrnet_w32's default) or
     [384, 288] (hrnet_w48's), or what an ONNX model with open sizes is to be given."""
@@ -48,7 +49,7 @@ class Pose(MapStage):
     detector: str = "faster_rcnn"
     """faster_rcnn, faster_rcnn_mobilenet (torchvision), mini (for the demo's drawn people), whole_frame, or a class of
     your own: my_module:MyDetector."""
-    detector_weights: Path | None = None
+    detector_weights: Path | None = unkeyed(None)
     """The detector's weights. May be left out for torchvision's (downloaded) and where a detector has none."""
     min_score: float = Field(0.5, ge=0, le=1)
     """Boxes that the detector is less sure of are left out."""
@@ -92,11 +93,12 @@ class Pose(MapStage):
             raise ValueError(f"detector_weights: without effect, {self.detector} takes none: leave them out")
 
     def files(self) -> tuple[Path, ...]:
-        """Weights; a model may consist of several files that differ only in their ending."""
+        """Weights. Some models consist of two files: ncnn's .param and .bin, and an ONNX model with its .data."""
         own = []
         for path in (self.weights, self.detector_weights):
             if path is not None:
-                own += sorted(path.parent.glob(f"{path.stem}.*")) or [path]
+                others = (path.with_suffix(".bin"), path.with_name(f"{path.name}.data"))
+                own += [path, *(other for other in others if other != path and other.is_file())]
         if "mini" in (self.detector, self.estimator.removeprefix("hrnet_")):
             own += sorted((Path(__file__).parent / "weights").iterdir())
         return tuple(own)

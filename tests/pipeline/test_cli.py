@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,9 @@ def test_graph() -> None:
 def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
     assert pipeline("run", "toy.yaml").returncode == 0
     assert pipeline("run", "toy.yaml", "--set", "add.amount=5", "--name", "other").returncode == 0
+    assert "nothing to remove" in pipeline("clean", "toy.yaml", "--yes").stdout  # the other run may want its results
+    shutil.rmtree("runs/other")
+    Path("store/add/mine.parquet").write_bytes(b"somebody else's")
     files = set(Path("store").rglob("*.parquet"))
 
     refused = pipeline("clean", "toy.yaml", stdin="")
@@ -152,6 +156,7 @@ def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
     assert "removed" in done.stdout
     left = set(Path("store").rglob("*.parquet"))
     assert left < files
+    assert Path("store/add/mine.parquet") in left
     assert {path.parent.name for path in files - left} == {"add", "total", "summary"}
     assert pipeline("plan", "toy.yaml").stdout.endswith("toy: 0 results to compute\n")
     assert "nothing to remove" in pipeline("clean", "toy.yaml", "--yes").stdout

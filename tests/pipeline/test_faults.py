@@ -95,6 +95,22 @@ def test_killed_and_started_again_the_files_are_the_same(tmp_path: Path, toy_pat
     assert toy.stored() == undisturbed.stored()
 
 
+def test_gpu_stages_run_in_actors(toy: Toy) -> None:
+    """With a GPU that Ray is only told of: what matters is who works on what, and that a dead actor is replaced."""
+    ray = pytest.importorskip("ray")
+    ray.shutdown()
+    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    try:
+        settings = ["double.gpus=1", "add.gpus=0.5", "double.abort=[clip-7]"]
+        result = run(load_manifest(toy.path, settings), Options(executor="ray"))
+        assert [failure.clip_id for failure in result.failures] == ["clip-7"]
+        assert toy.total() == {"total": 1600 - 15, "clips": 39}
+        greedy = run(load_manifest(toy.path, ["double.cpus=64", "double.factor=3"]), Options(executor="ray"))
+        assert greedy.errors == ["double: double asks for 64 CPUs; the cluster has 2"]
+    finally:
+        ray.shutdown()
+
+
 def test_a_lost_node_counts_against_no_clip(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster of two nodes on this machine; the one that works is killed in the middle."""
     ray = pytest.importorskip("ray")

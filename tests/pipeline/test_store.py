@@ -10,6 +10,7 @@ from pipeline.errors import StageError
 from pipeline.stage import Table
 from pipeline.store import Store
 
+KEY = "0123456789abcdef" * 2
 NUMBERS = Table("numbers", pa.schema([("clip_id", pa.string()), ("number", pa.int64())]), row_group=1)
 TABLE = pa.table({"clip_id": ["a", "b"], "number": [1, 2]}, schema=NUMBERS.schema)
 
@@ -21,9 +22,9 @@ def store(request, tmp_path) -> Store:
 
 def test_what_is_written_is_listed_and_read_back(store: Store) -> None:
     assert store.keys("double") == set()
-    size = store.write("double", "abc", TABLE, NUMBERS)
-    assert store.keys("double") == {"abc"}
-    assert store.read(store.path("double", "abc")) == TABLE
+    size = store.write("double", KEY, TABLE, NUMBERS)
+    assert store.keys("double") == {KEY}
+    assert store.read(store.path("double", KEY)) == TABLE
     assert list(store.sizes().values()) == [size]
 
 
@@ -48,7 +49,7 @@ def test_notes_and_attempts(store: Store) -> None:
 def test_an_unwritable_store_says_what_to_do(tmp_path) -> None:
     (tmp_path / "store").write_text("a file where the folder should be")
     with pytest.raises(StageError, match=r"cannot write .*--set store="):
-        Store(str(tmp_path / "store")).write("double", "abc", TABLE, NUMBERS)
+        Store(str(tmp_path / "store")).write("double", KEY, TABLE, NUMBERS)
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path) -> None:

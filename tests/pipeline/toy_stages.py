@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.errors import ClipError, ManifestError
-from pipeline.stage import MapStage, Row, Source, Table, Variant, WholeStage, Work, unkeyed
+from pipeline.stage import MapStage, Row, Source, Table, Variant, WholeStage, Work, Worker, unkeyed
 
 
 def column(name: str, kind: pa.DataType, role: str, nullable: bool = True) -> pa.Field:
@@ -97,6 +97,14 @@ class Faulty(MapStage):
     """Clips go wrong at their first visit alone; needs ``trace``."""
     trace: Path | None = unkeyed(None)
     """A folder that gets a file ``STAGE.log`` with a line for every clip worked on, whatever the process."""
+
+    cpus: float = unkeyed(1.0, ge=0)
+    """CPUs a worker asks for."""
+    gpus: float = unkeyed(0.0, ge=0)
+    """GPUs a worker asks for."""
+
+    def worker(self) -> Worker:
+        return Worker(self.cpus, self.gpus)
 
     def seconds_per_clip(self) -> float:
         return self.limit

@@ -52,7 +52,11 @@ def test_it_learns_and_says_so(made_set, tmp_path):
     stage.export(table, tmp_path / "run", tmp_path)
     model = Recognizer.from_pretrained(tmp_path / "run" / "model")
     assert model.config.class_names == ("down", "right") and model.config.frames == 4
-    assert model.config.layout == "coco17" and model.config.preprocessing == {"scale": 1.0, "flip": True}
+    assert model.config.layout == "coco17" and model.config.preprocessing == {
+        "scale": 1.0,
+        "flip": True,
+        "seconds": 0.4,
+    }
     assert json.loads((tmp_path / "run" / "history.json").read_text()) == history
 
 
