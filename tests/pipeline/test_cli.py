@@ -165,6 +165,8 @@ def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
 def test_ctrl_c_says_how_to_go_on() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "toy.yaml", "--set", "add.slow=0.5", "--executor", "local"],
+        # Shells start what runs in the background deaf to Ctrl-C; a person's terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
