@@ -5,6 +5,7 @@ import importlib
 import importlib.metadata
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -96,9 +97,8 @@ def extras() -> dict[str, str]:
         requirements = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
         return {}
-    found: dict[str, str] = {}
-    for requirement in requirements:
-        match = re.match(r"""([\w.-]+).*;.*extra == ['"](\w+)['"]""", requirement)
-        if match and match[1] != DISTRIBUTION and match[2] != "test":
-            found[match[1]] = match[2]
-    return found
+    matches = (re.match(r"""([\w.-]+).*;.*extra == ['"](\w+)['"]""", requirement) for requirement in requirements)
+    pairs = [(match[1], match[2]) for match in matches if match and match[1] != DISTRIBUTION and match[2] != "test"]
+    size = Counter(extra for _, extra in pairs)
+    # Of several extras that have a package, the one that installs the least.
+    return dict(sorted(pairs, key=lambda pair: -size[pair[1]]))
