@@ -26,6 +26,7 @@ SMALL = [
     "train.epochs=3",
     "train.model.size=32",
     "train.model.width=8",
+    "train.threads=1",  # trainings at once would fight for the cores
 ]
 
 
