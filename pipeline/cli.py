@@ -5,13 +5,36 @@ Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
 
 import io
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.console import complain, conclude, count, figure, plain_errors, run_and_show, say, table
+from pipeline.arguments import (
+    Debug,
+    Executor,
+    ExecutorName,
+    Force,
+    From,
+    ManifestPath,
+    Name,
+    Only,
+    RayAddress,
+    RetryFailed,
+    RunName,
+    Settings,
+)
+from pipeline.console import (
+    complain,
+    conclude,
+    count,
+    figure,
+    plain_errors,
+    run_and_show,
+    say,
+    say_what_was_passed_over,
+    table,
+)
 
 if TYPE_CHECKING:
     from pipeline.manifest import Manifest
@@ -25,36 +48,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class ExecutorName(StrEnum):
-    auto = "auto"
-    local = "local"
-    ray = "ray"
-
-
-ManifestPath = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, such as manifests/demo.yaml.")]
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run: its folder, its name below runs/, or its manifest.")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="STAGE.PARAMETER=VALUE", help="Change a parameter, as in train.epochs=2. Repeatable."
-    ),
-]
-Name = Annotated[str | None, typer.Option(help="Name of the run, in place of the manifest's own.")]
-From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Only this stage and what follows from it.")]
-Only = Annotated[str | None, typer.Option(metavar="STAGE", help="Only this stage.")]
-Force = Annotated[
-    list[str] | None, typer.Option(metavar="STAGE", help="Compute this stage again although it is done. Repeatable.")
-]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try clips that failed before again.")]
-Executor = Annotated[
-    ExecutorName, typer.Option(help="Where to work: in this process, through Ray, or as the amount of work suggests.")
-]
-RayAddress = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Work on the Ray cluster at this address.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")]
 
 
 def main() -> None:
@@ -90,7 +83,10 @@ def run(
 
         options = Options(start, only, tuple(force or ()), retry_failed, executor.value, ray_address)
         loaded = _load(manifest, settings, name)
-        conclude(loaded, run_and_show(loaded, options))
+        result = run_and_show(loaded, options)
+        if result.computed:
+            say_what_was_passed_over(result, each=False)
+        conclude(loaded, result)
 
 
 @app.command()
@@ -197,7 +193,6 @@ def recognize(
         from pipeline.errors import ManifestError
         from pipeline.recognize import recognition_manifest
         from pipeline.run import Options
-        from pipeline.stage import Source
 
         if not folder.is_dir():
             raise ManifestError(f"{folder}: no such folder")
@@ -205,9 +200,7 @@ def recognize(
         result = run_and_show(
             manifest, Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
         )
-        for node in result.plan.graph.nodes.values():
-            for path, reason in node.stage.skipped() if isinstance(node.stage, Source) else ():
-                say(f"skipped {path}: {reason}")
+        say_what_was_passed_over(result, each=True)
         for failure in result.failures:
             say(f"skipped {failure.clip_id}: {failure.error}")
         conclude(manifest, result)

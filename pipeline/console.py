@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -83,6 +84,22 @@ def conclude(manifest: "Manifest", result: "Result") -> None:
         raise typer.Exit(1)
     if failed:
         say(f"{text}: pipeline failures {result.folder}")
+
+
+def say_what_was_passed_over(result: "Result", each: bool) -> None:
+    """Name the files that the index does not list, and why; or, if not ``each``, how many there are for each reason."""
+    from pipeline.stage import Source
+
+    stages = [node.stage for node in result.plan.graph.nodes.values()]
+    skipped = dict.fromkeys(
+        (path, reason) for stage in stages if isinstance(stage, Source) for path, reason in stage.skipped()
+    )
+    if each:
+        for path, reason in skipped:
+            say(f"skipped {path}: {reason}")
+        return
+    for reason, number in Counter(reason for _, reason in skipped).items():
+        say(f"skipped {count(number, 'file')}: {reason}")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
