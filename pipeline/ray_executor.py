@@ -57,7 +57,7 @@ class RayExecutor:
 
     def submit(self, job: Job) -> None:
         worker = job.stage.worker()
-        if worker.num_cpus > self._resource("CPU"):
+        if 0 < self._resource("CPU") < worker.num_cpus:  # 0 while the first node is still joining
             raise StageError(f"{job.node} asks for {worker.num_cpus:g} CPUs; the cluster has {self._resource('CPU'):g}")
         if worker.num_gpus and self._resource("GPU") >= worker.num_gpus:
             self._waiting.append(job)
@@ -112,6 +112,8 @@ class RayExecutor:
             result = error.cause if isinstance(error.cause, Exception) else error
         except (exceptions.NodeDiedError, exceptions.ObjectLostError):
             return job, WorkerDied(node_lost=True)
+        except exceptions.LocalRayletDiedError:
+            return job, StageError("Ray itself has died on this machine; what is done is kept: run again to go on")
         except exceptions.RayError:
             return job, WorkerDied()
         if actor is not None:

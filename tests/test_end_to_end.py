@@ -109,6 +109,40 @@ def test_killed_five_times_the_store_is_the_same(home: Path, tmp_path: Path) -> 
     assert len(after) >= 5
 
 
+def ray_workers(folder: Path) -> list[int]:
+    """Ray's worker processes that do jobs of a run in ``folder``."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (process / "cmdline").read_bytes().rstrip(b"\0 ")
+            ours = name.startswith(b"ray::") and not name.endswith(b"Agent")  # agents belong to Ray itself
+            if ours and (process / "cwd").resolve() == folder:
+                found.append(int(process.name))
+        except OSError:  # it has ended, or is somebody else's
+            continue
+    return found
+
+
+def test_workers_killed_in_decode_and_pose_change_nothing(home: Path, tmp_path: Path) -> None:
+    before = stored(home / "store")
+    settings = ["--executor", "ray", "--set", f"store={tmp_path}/store", "--set", f"runs={tmp_path}/runs"]
+    process = subprocess.Popen([*small_demo(), *settings], stdout=subprocess.DEVNULL)
+    events = tmp_path / "runs/demo/events.jsonl"
+    killed = 0
+    for stage in ("decode", "pose"):
+        while process.poll() is None and not (
+            events.exists() and f'"started", "stage": "{stage}"' in events.read_text() and ray_workers(home)
+        ):
+            time.sleep(0.02)
+        for worker in ray_workers(home):
+            os.kill(worker, signal.SIGKILL)
+            killed += 1
+    assert process.wait(300) == 0
+    assert killed >= 2
+    assert stored(tmp_path / "store") == {name: before[name] for name in stored(tmp_path / "store")}
+    assert (tmp_path / "runs/demo/failures.csv").read_text().splitlines() == ["clip_id,stage,error"]
+
+
 def test_bad_files_cost_themselves_alone(home: Path, tmp_path: Path) -> None:
     """Truncated, a text, empty, and one that crashes the decoder's process, among good ones."""
     videos = tmp_path / "videos"
