@@ -92,9 +92,9 @@ def test_an_intermediate_result_may_be_deleted(toy: Toy) -> None:
 
 
 def test_reasons_say_what_changed(toy: Toy) -> None:
-    assert set(toy.reasons().values()) == {"40 clips in 12 partitions", "never computed"} or "never computed" in (
-        toy.reasons().values()
-    )
+    first = toy.reasons()
+    assert first.pop("index").startswith("40 clips in ")
+    assert set(first.values()) == {"never computed"}
     toy.run()
     assert toy.reasons()["total"] == "done"
     reasons = toy.reasons("add.amount=5")
@@ -138,7 +138,7 @@ def test_retry_failed_tries_again_and_what_depends_follows(toy: Toy) -> None:
     result = toy.run(retry_failed=True)
     visits = toy.all_visits()
     assert result.failures == []
-    assert "clip-7" in toy.visits("double") or visits["double"] < 40
+    assert 0 < visits["double"] < 40
     assert visits["add"] == visits["double"]
     assert json.loads((toy.folder / "runs/toy/total.json").read_text())["clips"] == 40
     assert toy.run().computed == 0
