@@ -6,7 +6,6 @@ one store at the same time: the worst that happens is that two of them make the 
 
 import contextlib
 import io
-import os
 import re
 import socket
 from pathlib import Path
@@ -109,8 +108,9 @@ class Store:
         for name in self._names(TEMPORARY) if self.is_local else ():
             writer, _, rest = name.rpartition("@")
             pid = rest.partition(".")[0]
-            if writer.endswith(f".{host}") and pid.isdigit() and not _alive(int(pid)):
-                Path(self.root, TEMPORARY, name).unlink(missing_ok=True)
+            path = Path(self.root, TEMPORARY, name)
+            if writer.endswith(f".{host}") and pid.isdigit() and not _still_writes(int(pid), path):
+                path.unlink(missing_ok=True)
 
     def _names(self, folder: str) -> list[str]:
         try:
@@ -138,11 +138,18 @@ def _protocols(filesystem: Any) -> tuple[str, ...]:
     return (protocol,) if isinstance(protocol, str) else tuple(protocol)
 
 
-def _alive(pid: int) -> bool:
+def _still_writes(pid: int, path: Path) -> bool:
+    """Whether the process that began the file still runs, and is not another one that was given its number."""
+    import psutil
+
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        # Killed, but not yet waited for by its parent: it has a number still, and writes nothing any more.
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        # The clocks of processes and of files may differ a little.
+        return process.create_time() < path.stat().st_mtime + 60
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return False
-    except PermissionError:
+    except psutil.AccessDenied:
         return True
-    return True

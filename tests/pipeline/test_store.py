@@ -83,3 +83,18 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path) -> None:
         (folder / name).touch()
     Store(str(tmp_path)).sweep()
     assert sorted(path.name for path in folder.iterdir()) == names[1:]
+
+
+def test_sweep_takes_neither_a_zombie_nor_a_new_process_of_the_same_number_for_the_writer(tmp_path) -> None:
+    zombie = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and keeps its number
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    of_zombie = folder / f"a.parquet.{socket.gethostname()}@{zombie.pid}.1234"
+    before_our_start = folder / f"b.parquet.{socket.gethostname()}@{os.getpid()}.1234"
+    of_zombie.touch()
+    before_our_start.touch()
+    os.utime(before_our_start, (1, 1))
+    Store(str(tmp_path)).sweep()
+    assert list(folder.iterdir()) == []
+    zombie.wait(10)
