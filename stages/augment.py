@@ -22,6 +22,8 @@ class View(NamedTuple):
     left: float = 0.0
     top: float = 0.0
     side: float = 1.0
+    angle: float = 0.0
+    """Clockwise, in degrees, around the middle of the square."""
     flip: bool = False
     brightness: float = 0.0
     contrast: float = 0.0
@@ -46,9 +48,10 @@ def random_view(augmentation: Augmentation, rng: np.random.Generator, count: int
     frames = sampled(count, wanted, rng.random(wanted) if augmentation.jitter else 0.5, start, span)
     side = rng.uniform(*augmentation.scale)
     left, top = (1 - side) * rng.random(2)
+    angle = rng.uniform(-1, 1) * augmentation.rotation
     flip = augmentation.flip and bool(rng.random() < 0.5)
     brightness, contrast = rng.uniform(-1, 1, 2) * (augmentation.brightness, augmentation.contrast)
-    return View(frames, left, top, side, flip, brightness, contrast)
+    return View(frames, left, top, side, angle, flip, brightness, contrast)
 
 
 def fixed_views(count: int, wanted: int, views: int, side: float, flip: bool) -> list[View]:
@@ -63,7 +66,7 @@ def fixed_views(count: int, wanted: int, views: int, side: float, flip: bool) ->
     grid = times + 1 - times % 2  # odd, so that the middle is one of its places
     phases = sorted(((i + 0.5) / grid for i in range(grid)), key=lambda phase: abs(phase - 0.5))[:times]
     different = dict.fromkeys(
-        View(sampled(count, wanted, phase), corner, corner, side, mirror) for phase in phases for mirror in mirrors
+        View(sampled(count, wanted, phase), corner, corner, side, flip=mirror) for phase in phases for mirror in mirrors
     )
     return list(different)[:views]
 
@@ -75,16 +78,35 @@ def seen(sample: Sample, view: View, size: int, layout_name: str) -> Sample:
     crop = Crop(view.left * edge, view.top * edge, view.side * edge)
     if frames is not None:
         crop = crop.on_pixels()
-        frames = np.stack([crop.frame(frames[i], size) for i in chosen])
+        frames = np.stack([turned(crop.frame(frames[i], size), view.angle) for i in chosen])
         if view.brightness or view.contrast:
             frames = recolored(frames, view.brightness, view.contrast)
         if view.flip:
             frames = frames[:, :, ::-1]
     if keypoints is not None:
-        keypoints = crop.keypoints(keypoints[:, chosen], edge, edge)
+        keypoints = turned_keypoints(crop.keypoints(keypoints[:, chosen], edge, edge), view.angle)
         if view.flip:
             keypoints = mirrored(keypoints, layout_name)
     return Sample(sample.clip_id, frames, keypoints)
+
+
+def turned(image_SS3: np.ndarray, angle: float) -> np.ndarray:
+    """The square image turned clockwise by so many degrees around its middle; black where nothing comes from."""
+    if not angle:
+        return image_SS3
+    size = len(image_SS3)
+    matrix = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), -angle, 1.0)
+    return cv2.warpAffine(image_SS3, matrix, (size, size))
+
+
+def turned_keypoints(keypoints_MTR3: np.ndarray, angle: float) -> np.ndarray:
+    """The skeletons of a turned image; joints that leave it are missing."""
+    if not angle:
+        return keypoints_MTR3
+    keypoints = keypoints_MTR3.copy()
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    keypoints[..., :2] = (keypoints[..., :2] - 0.5) @ np.array([[cos, sin], [-sin, cos]], np.float32) + 0.5
+    return without_invisible(keypoints)
 
 
 def mirrored(keypoints_MTR3: np.ndarray, layout_name: str) -> np.ndarray:

@@ -18,6 +18,9 @@ class Augmentation(BaseModel):
     """Smallest and largest side of the random square, as a share of the shard's frames. At test the largest one is
     taken from the middle. Always 224 of 256 pixels: [0.875, 0.875]."""
 
+    rotation: float = Field(0.0, ge=0, le=180)
+    """Largest turn of the clip to either side around its middle, in degrees."""
+
     flip: bool = True
     """Mirror half of the clips, left and right joints changing places. For classes that do not depend on sides."""
 

@@ -146,7 +146,8 @@ class Pose(MapStage):
         if clip["skeleton_path"] is not None:
             from stages.pose.skeleton_files import read_skeletons
 
-            keypoints, layout = read_skeletons(Path(clip["skeleton_path"]), frames["indices"], self.persons)
+            file = read_skeletons(Path(clip["skeleton_path"]))
+            keypoints, layout = file.frames(frames["indices"], self.persons), file.layout
             size = frames["source_width"], frames["source_height"]
             estimator = "ground truth"
         else:

@@ -25,8 +25,9 @@ def dot(image: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_pixels_and_joints_move_and_mirror_together(flip):
-    view = View((2, 0), left=0.1, top=0.2, side=0.7, flip=flip)
+@pytest.mark.parametrize("angle", [0, 25, -60])
+def test_pixels_and_joints_move_turn_and_mirror_together(angle, flip):
+    view = View((2, 0), left=0.1, top=0.2, side=0.7, angle=angle, flip=flip)
     frames, keypoints = seen(dotted(), view, 96, "coco17")[1:]
     wrist = layout("coco17").joints.index("right_wrist" if flip else "left_wrist")
     assert frames.shape == (2, 96, 96, 3)

@@ -1,0 +1,71 @@
+"""PennAction (Zhang, Zhu and Derpanis 2013) as it is downloaded: ``labels/NNNN.mat`` and ``frames/NNNN/``."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.errors import ManifestError
+from pipeline.stage import Source, Table
+from stages.sources.files import fingerprint
+from stages.sources.rows import clips_table
+from stages.tables import CLIPS
+
+
+class PennAction(Source):
+    """One clip a label file, with its class, skeletons and official split."""
+
+    makes: ClassVar[Table] = CLIPS
+
+    root: Path
+    """Folder that holds ``labels`` and, where frames are wanted, ``frames``."""
+    val_share: float = Field(0.0, ge=0, lt=1)
+    """Share of each class's training clips that get the split ``val``, evenly spread over the clip numbers, so that
+    settings can be chosen without looking at the test clips."""
+
+    def clips(self) -> pa.Table:
+        """The 1258 training and 1068 test clips of the data set, or what is there of them.
+
+        Raises ManifestError that names a file which is no label file.
+        """
+        root = self.root.expanduser().absolute()
+        files = sorted((root / "labels").glob("*.mat"))
+        if not files:
+            raise ManifestError(
+                f"root: no label files in {root / 'labels'}, which should hold PennAction's 0001.mat to 2326.mat"
+            )
+        labels, tests = zip(*map(_label, files), strict=True)
+        splits = self._splits(labels, tests)
+        frames = [root / "frames" / file.stem for file in files]
+        return clips_table(
+            {
+                "clip_id": [file.stem for file in files],
+                "source": [fingerprint(folder) for folder in frames],
+                "path": [str(folder) for folder in frames],
+                "skeleton_path": [str(file) for file in files],
+                "skeleton_source": [fingerprint(file) for file in files],
+                "label": labels,
+                "split": splits,
+            }
+        )
+
+    def _splits(self, labels: tuple[str, ...], tests: tuple[bool, ...]) -> list[str]:
+        seen: dict[str, int] = {}
+        splits = []
+        for label, test in zip(labels, tests, strict=True):
+            number = seen[label] = seen.get(label, -1) + (not test)
+            validates = int((number + 1) * self.val_share) > int(number * self.val_share)
+            splits.append("test" if test else "val" if validates else "train")
+        return splits
+
+
+def _label(file: Path) -> tuple[str, bool]:
+    """Class name of a label file, and whether its clip is for testing. Raises ManifestError where it is none."""
+    from scipy.io import loadmat
+
+    try:
+        labels = loadmat(file, variable_names=("action", "train"))
+        return str(labels["action"].item()), int(labels["train"].item()) < 0
+    except Exception as error:
+        raise ManifestError(f"root: {file} is no label file of PennAction: {error}") from error

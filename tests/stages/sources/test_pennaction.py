@@ -1,0 +1,50 @@
+"""PennAction's label files as an index."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from scipy.io import savemat
+
+from pipeline.errors import ManifestError
+from stages.sources.pennaction import PennAction
+
+
+def write_labels(root: Path, clips: list[tuple[str, int]]) -> None:
+    (root / "labels").mkdir(parents=True)
+    for number, (action, train) in enumerate(clips, 1):
+        savemat(root / "labels" / f"{number:04}.mat", {"action": action, "train": train})
+
+
+def test_the_official_split(tmp_path: Path) -> None:
+    write_labels(tmp_path, [("squat", 1), ("bowl", -1), ("squat", 1)])
+    first, second, third = PennAction(root=tmp_path).clips().to_pylist()
+    assert [first["clip_id"], second["clip_id"]] == ["0001", "0002"]
+    assert [row["label"] for row in (first, second, third)] == ["squat", "bowl", "squat"]
+    assert [row["split"] for row in (first, second, third)] == ["train", "test", "train"]
+    assert first["skeleton_path"] == str(tmp_path / "labels" / "0001.mat")
+    assert first["skeleton_source"] != "missing"
+    assert (first["path"], first["source"]) == (str(tmp_path / "frames" / "0001"), "missing")
+
+
+def test_validation_clips_are_cut_from_training_class_by_class(tmp_path: Path) -> None:
+    write_labels(tmp_path, [(action, train) for action in ("squat", "bowl") for train in (1, 1, -1, 1, 1, -1, 1)])
+    rows = PennAction(root=tmp_path, val_share=0.4).clips().to_pylist()
+    splits = Counter((row["label"], row["split"]) for row in rows)
+    assert set(splits.values()) == {2, 3}
+    assert all(splits[action, "val"] == splits[action, "test"] == 2 for action in ("squat", "bowl"))
+
+
+def test_what_is_wrong_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no label files in"):
+        PennAction(root=tmp_path).clips()
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "0001.mat").write_text("no MATLAB file")
+    with pytest.raises(ManifestError, match=r"0001\.mat is no label file of PennAction"):
+        PennAction(root=tmp_path).clips()
+
+
+def test_the_real_labels(shared_data: Path) -> None:
+    clips = PennAction(root=shared_data / "pennaction").clips()
+    assert Counter(clips["split"].to_pylist()) == {"train": 1258, "test": 1068}
+    assert len(set(clips["label"].to_pylist())) == 15
