@@ -105,17 +105,12 @@ def plan(
     pipeline plan manifests/demo.yaml --set train.epochs=2
     """
     with plain_errors(debug):
-        from pipeline.reasons import reasons
+        from pipeline.reasons import plan_lines
         from pipeline.run import Options, plan_run, run_folder
 
         loaded = _load(manifest, settings, name)
         planned = plan_run(loaded, Options(start, only, tuple(force or ())))
-        why = reasons(planned, run_folder(loaded))
-        rows = []
-        for node, node_plan in planned.nodes.items():
-            todo, total = planned.todo(node), node_plan.partitions
-            rows.append((node, f"{todo:,} of {total:,}" if total else "", why[node]))
-        table(("stage", "to compute", "why"), rows)
+        table(("stage", "to compute", "why"), plan_lines(planned, run_folder(loaded)))
         say(f"\n{loaded.name}: {count(len(planned.tasks), 'result')} to compute")
 
 

@@ -7,7 +7,7 @@ that gathers them.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from pipeline.errors import ManifestError, PipelineError
 from pipeline.manifest import Manifest, StageSpec, built_stages
@@ -30,6 +30,8 @@ class Branch(NamedTuple):
     """The Source node the branch descends from; empty for a stage without any, such as pretrained weights."""
     inputs: dict[str, str]
     """Node name by table name."""
+    labels: dict[str, Any]
+    """Its label on each axis of the matrices; empty where the name is."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,9 @@ def build_graph(manifest: Manifest) -> Graph:
 class _RelationError(Exception):
     """Something is wrong with a stage's relations: a text that goes on after the stage's name."""
 
-    def __init__(self, spec: StageSpec, text: str, need: str | None = None) -> None:
+    def __init__(self, spec: StageSpec, text: str, need: str | None = None, key: str = "needs") -> None:
         super().__init__(text)
-        self.path: tuple[str | int, ...] = ("stages", spec.name, "needs")
+        self.path: tuple[str | int, ...] = ("stages", spec.name, key)
         if need is not None:
             self.path = (*self.path, spec.needs.index(need))
 
@@ -198,26 +200,37 @@ def _nodes_of(manifest: Manifest, spec: StageSpec, nodes: dict[str, Node]) -> It
     position = _tables(spec, stages[0], needs, nodes)
     own = [variation.variant for variation in variations(spec.matrix)]
 
-    def branch(name: str, picked: Sequence[int]) -> Branch:
+    def branch(labels: dict[str, Any], picked: Sequence[int]) -> Branch:
         chosen = [variants[i] for variants, i in zip(needs, picked, strict=False)]
         sources = list(dict.fromkeys(node.source for node in chosen if node.source))
         if len(sources) > 1:
             raise _RelationError(spec, f" descends from two sources, {' and '.join(sources)}; clips must come from one")
-        return Branch(name, "".join(sources), {table: chosen[i].name for table, i in position.items()})
+        inputs = {table: chosen[i].name for table, i in position.items()}
+        return Branch(variant_name(labels), "".join(sources), inputs, labels)
 
     upstream = [[node.variant for node in variants] for variants in needs]
     found: list[tuple[dict[str, Any], Stage, tuple[Branch, ...]]]
     if isinstance(stages[0], WholeStage) and stages[0].gathers:
-        branches = tuple(branch(variant_name(variant), picked) for variant, picked in joined(upstream))
+        branches = tuple(branch(variant, picked) for variant, picked in joined(upstream))
+        axes = list(dict.fromkeys(axis for one in branches for axis in one.labels))
+        for stage in stages:
+            _check_axes(spec, stage, axes)
         found = [(variant, stage, branches) for variant, stage in zip(own, stages, strict=True) if branches]
     else:
-        found = [(variant, stages[picked[-1]], (branch("", picked),)) for variant, picked in joined([*upstream, own])]
+        found = [(variant, stages[picked[-1]], (branch({}, picked),)) for variant, picked in joined([*upstream, own])]
     if not found:
         raise _RelationError(spec, " has no variant: those of its needs and of its own matrix never agree")
     if len(found) + len(nodes) > MAX_NODES:
         raise _RelationError(spec, f" brings the graph to more than {MAX_NODES:,} nodes; make the matrices smaller")
     for variant, stage, branches in found:
         yield _node(spec, stage, variant, branches, needs)
+
+
+def _check_axes(spec: StageSpec, stage: Stage, axes: list[str]) -> None:
+    try:
+        cast(WholeStage, stage).check_axes(axes)
+    except ManifestError as error:
+        raise _RelationError(spec, f": {error}", key="with") from None
 
 
 def _node(

@@ -8,6 +8,8 @@
           small: {model.width: 32, epochs: 10}
           large: {model.width: 64, epochs: 20}
 
+        exclude: [{modality: pose, size: large}]     # combinations to leave out, by some or all of their labels
+
 Variants of two stages fit together if they agree in every axis that both have.
 """
 
@@ -19,6 +21,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 MAX_VARIANTS = 1000
+
+EXCLUDE = "exclude"
+"""The key beside the axes under which combinations are left out."""
 
 
 class Setting(NamedTuple):
@@ -38,7 +43,7 @@ class Variation(NamedTuple):
 
 def variations(matrix: Mapping[str, Any]) -> list[Variation]:
     """All combinations, in the order written; a single empty one without a matrix. Raises ValueError for people."""
-    axes = {name: _settings(name, values) for name, values in matrix.items()}
+    axes = {name: _settings(name, values) for name, values in matrix.items() if name != EXCLUDE}
     count = 1
     for settings in axes.values():
         count *= len(settings)
@@ -55,6 +60,7 @@ def variations(matrix: Mapping[str, Any]) -> list[Variation]:
                 variation.parameters[parameter] = value
                 variation.axis_of[parameter] = axis
         found.append(variation)
+    found = _without(found, matrix.get(EXCLUDE, []))
     names = [variant_name(variation.variant) for variation in found]
     for name in names:
         if names.count(name) > 1:
@@ -106,6 +112,20 @@ def _settings(axis: str, values: Any) -> list[Setting]:
     raise ValueError(
         f"'{axis}' should be a list of values, or a mapping of labels to parameters such as {{a: {{x: 1}}}}"
     )
+
+
+def _without(found: list[Variation], excluded: Any) -> list[Variation]:
+    """The variations that no item of ``exclude`` describes."""
+    if not isinstance(excluded, list) or not all(isinstance(labels, Mapping) and labels for labels in excluded):
+        raise ValueError(f"'{EXCLUDE}' should be a list of combinations such as [{{a: 1, b: 2}}]")
+    for labels in excluded:
+        kept = [one for one in found if any(one.variant.get(axis, ...) != label for axis, label in labels.items())]
+        if len(kept) == len(found):
+            raise ValueError(f"'{EXCLUDE}': no combination is left that {json.dumps(labels)} describes")
+        found = kept
+    if not found:
+        raise ValueError(f"'{EXCLUDE}' leaves no combination")
+    return found
 
 
 def _text(value: Any) -> str:

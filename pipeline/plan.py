@@ -118,6 +118,7 @@ class Plan:
                 branch.name,
                 self.sources[branch.source].table if branch.source else NO_CLIPS,
                 {table: self._files(need) for table, need in branch.inputs.items()},
+                branch.labels,
             )
             for branch in self.nodes[name].node.branches
         ]
@@ -185,7 +186,8 @@ def _whole_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips
     plan = NodePlan(node, stage_identity(node.uses, node.stage), stage_folder(node.stage))
     parts = [canonical(plan.identity)]
     for branch in node.branches:
-        parts += ["branch", branch.name, sources[branch.source].digest if branch.source else ""]
+        labels = canonical(branch.labels) if branch.labels else ""
+        parts += ["branch", labels, sources[branch.source].digest if branch.source else ""]
         for table, need in sorted(branch.inputs.items()):
             parts += [table, *nodes[need].keys]
     plan.first_keys = [digest(*parts)]

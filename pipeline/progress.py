@@ -6,6 +6,9 @@ from typing import Any, Protocol
 from pipeline.console import harmless
 from pipeline.events import Event
 
+MANY = 20
+"""Stages, variants counted, above which a terminal shows only those at work, and a bar for all of them."""
+
 EVERY = 10.0
 """Seconds between two plain lines about the same stage."""
 
@@ -52,6 +55,8 @@ class Bars:
             console=console,
         )
         self._tasks: dict[str, Any] = {}
+        self._all: Any = None
+        """The bar for all results, where the stages are too many for a bar each."""
         self._failed: dict[str, int] = {}
         self._reporting: dict[str, float] = {}
         """Whole stages that report their own progress, with their total."""
@@ -59,12 +64,17 @@ class Bars:
     def __call__(self, event: Event) -> None:
         kind, name = event["event"], event.get("stage", "")
         if kind == "run_started":
-            for stage, todo in event["stages"].items():
-                if todo:
-                    self._tasks[stage] = self._bars.add_task(stage, total=todo, note="", start=False)
+            stages = {stage: todo for stage, todo in event["stages"].items() if todo}
+            if len(stages) > MANY:
+                self._all = self._bars.add_task("all", total=sum(stages.values()), note="")
+            for stage, todo in stages.items():
+                self._tasks[stage] = self._bars.add_task(
+                    stage, total=todo, note="", start=False, visible=self._all is None
+                )
             self._bars.start()
         elif kind == "started":
             self._bars.start_task(self._tasks[name])
+            self._bars.update(self._tasks[name], visible=True)
         elif kind == "progress":
             self._reporting[name] = event["total"]
             self._bars.update(self._tasks[name], completed=event["done"], total=event["total"], note=figures(event))
@@ -77,6 +87,9 @@ class Bars:
                 self._bars.advance(task)
             if self._failed[name]:
                 self._bars.update(task, note=f"{self._failed[name]} failed")
+            if self._all is not None:
+                self._bars.advance(self._all)
+                self._bars.update(task, visible=not self._bars.tasks[task].finished or bool(self._failed[name]))
         elif kind == "retried":
             self._bars.update(self._tasks[name], note="a worker died; trying again")
         elif kind == "stage_failed":

@@ -13,6 +13,9 @@ from pipeline.stage import Stage
 RECORD = "plan.json"
 """What a run's folder keeps of its last plan."""
 
+LISTED = 3
+"""Variants of a stage with the same reason up to which each has a line of its own."""
+
 
 def record(plan: Plan, run_folder: Path) -> str:
     """JSON for the run's folder: identities and keys, from which the next plan tells what changed."""
@@ -50,11 +53,29 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
         elif name in plan.forced:
             texts[name] = "forced"
         else:
-            recomputed = [need for need in node.needs if plan.todo(need)]
+            recomputed = _recomputed_needs(plan, node_plan)
             texts[name] = (_what_changed(before["identity"], node_plan.identity) if before else "") or _why_missing(
                 node_plan, before, todo, recomputed
             )
     return texts
+
+
+def plan_lines(plan: Plan, run_folder: Path) -> list[tuple[str, str, str]]:
+    """(stage, how much of it would be computed, why) for people; variants with the same reason share a line."""
+    alike: dict[tuple[str, str], list[NodePlan]] = {}
+    for name, why in reasons(plan, run_folder).items():
+        alike.setdefault((plan.nodes[name].node.spec, why), []).append(plan.nodes[name])
+    lines = []
+    for (spec, why), group in alike.items():
+        variants = sum(node_plan.node.spec == spec for node_plan in plan.nodes.values())
+        for few in [group] if len(group) > LISTED else [[node_plan] for node_plan in group]:
+            name = few[0].node.name
+            if len(few) > 1:
+                name = f"{spec}, all {variants}" if len(few) == variants else f"{spec}, {len(few)} of {variants}"
+            todo = sum(plan.todo(node_plan.node.name) for node_plan in few)
+            total = sum(node_plan.partitions for node_plan in few)
+            lines.append((name, f"{todo:,} of {total:,}" if total else "", why))
+    return lines
 
 
 def _why_nothing_to_do(plan: Plan, node_plan: NodePlan) -> str:
@@ -63,6 +84,14 @@ def _why_nothing_to_do(plan: Plan, node_plan: NodePlan) -> str:
     if not missing:
         return "done"
     return f"the same as {', '.join(sorted(makers))}" if makers else "not needed: everything made from it is done"
+
+
+def _recomputed_needs(plan: Plan, node_plan: NodePlan) -> list[str]:
+    """Stages that a node is made from and that have something to compute, be it by the task of another variant."""
+    needs = [plan.nodes[need] for need in node_plan.node.needs]
+    return list(
+        dict.fromkeys(need.node.spec for need in needs if not plan.task_of.keys().isdisjoint(filter(None, need.keys)))
+    )
 
 
 def _what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:

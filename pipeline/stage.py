@@ -7,9 +7,10 @@ its fields and tables alone, so a stage never mentions files of the store, keys 
 A file that defines a stage imports nothing heavy (no torch, cv2, av) at its top: planning imports it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
@@ -156,6 +157,8 @@ class Variant(NamedTuple):
     """Empty where the manifest has no matrix, else like ``modality=rgb``."""
     clips: pa.Table
     inputs: dict[str, TableFiles]
+    labels: Mapping[str, Any] = MappingProxyType({})
+    """The branch's label on each axis of the matrices, by the axis's name; empty unless the stage gathers."""
 
 
 class Work(NamedTuple):
@@ -172,6 +175,10 @@ class WholeStage(Stage):
 
     gathers: ClassVar[bool] = False
     """True for a stage that takes all branches of a matrix together, like the report."""
+
+    def check_axes(self, axes: Collection[str]) -> None:
+        """Raise ManifestError where a parameter names an axis that is not among ``axes``, those of all matrices
+        upstream of a stage that gathers. Called before anything runs."""
 
     def run(self, variants: list[Variant], work: Work) -> pa.Table:
         """Return a table of schema ``makes``, a function of parameters and inputs alone (no times, no paths).

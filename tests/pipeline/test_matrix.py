@@ -74,3 +74,24 @@ def test_variants_join_where_they_agree() -> None:
         ({"a": 2, "b": 5}, (1, 2)),
     ]
     assert list(joined([])) == [({}, ())]
+
+
+def test_combinations_are_left_out() -> None:
+    matrix = {"window": [2, 4], "stride": [1, 2, [3]], "exclude": [{"window": 2, "stride": [3]}, {"stride": 1}]}
+    assert [tuple(variation.variant.values()) for variation in variations(matrix)] == [(2, 2), (4, 2), (4, [3])]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "message"),
+    [
+        ({"a": 1}, "'exclude' should be a list of combinations"),
+        ([{}], "'exclude' should be a list of combinations"),
+        ([{"a": 3}], "'exclude': no combination is left that {\"a\": 3} describes"),
+        ([{"b": 1}], "'exclude': no combination is left that {\"b\": 1} describes"),
+        ([{"a": 1}, {"a": 2}], "'exclude' leaves no combination"),
+    ],
+)
+def test_wrong_exclusions(exclude: Any, message: str) -> None:
+    with pytest.raises(ValueError) as error:
+        variations({"a": [1, 2], "exclude": exclude})
+    assert str(error.value).startswith(message)

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ManifestError
+from pipeline.manifest import load_manifest
+from pipeline.reasons import plan_lines
+from pipeline.run import plan_run
 from toy_manifest import Toy
 
 
@@ -173,6 +176,37 @@ def test_branches_that_ask_for_the_same_result_share_it(toy: Toy) -> None:
     toy.path.write_text(text)
     toy.run()
     assert toy.all_visits() == {"double": 40, "add": 40, "total": 2, "share": 20}
+
+
+def test_folds_share_all_work_that_does_not_see_splits(toy: Toy) -> None:
+    folds = ", ".join(f'"{fold}": {{labels: {str(fold > 0).lower()}}}' for fold in range(6))
+    text = toy.path.read_text().replace("with: {count: 40}", f"matrix: {{fold: {{{folds}}}}}, with: {{count: 40}}")
+    toy.path.write_text(text)
+    folder = toy.folder / "runs" / "toy"
+
+    def lines(*settings: str) -> dict[str, tuple[str, str]]:
+        plan = plan_run(load_manifest(toy.path, settings))
+        return {stage: (todo, why) for stage, todo, why in plan_lines(plan, folder)}
+
+    planned = lines()
+    assert planned["double[fold=0]"] == ("15 of 15", "never computed")
+    assert planned["double, 5 of 6"] == ("0 of 75", "the same as double[fold=0]")
+    toy.run(executor="ray")
+    assert toy.all_visits() == {"double": 40, "add": 40, "total": 2, "share": 20}
+    assert json.loads((folder / "variants/fold=5/total.json").read_text())["clips"] == 40
+    assert lines()["total, all 6"] == ("0 of 6", "done")
+    changed = lines("double.factor=3")
+    assert changed["double[fold=0]"] == ("15 of 15", "changed: factor 2 → 3")
+    assert changed["total[fold=0]"] == ("1 of 1", "made from add")
+    assert changed["summary"] == ("1 of 1", "made from total, share")
+
+
+def test_a_gathering_stage_is_told_the_label_on_each_axis(toy: Toy) -> None:
+    toy.path.write_text(toy.path.read_text().replace("needs: add, with", "needs: add, matrix: {scale: [1, 2]}, with"))
+    toy.run("summary.only=scale")
+    assert (toy.folder / "runs/toy/summary.txt").read_text() == "1: 1600\n2: 3200"
+    with pytest.raises(ManifestError, match=r"--set summary.only=scal: stage 'summary': no matrix has the axis 'scal'"):
+        toy.run("summary.only=scal")
 
 
 def test_an_empty_index_is_no_crash(toy: Toy) -> None:

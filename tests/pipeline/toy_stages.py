@@ -6,7 +6,7 @@ numbers ──double──▶ doubles ──add──▶ sums ──total──�
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -225,8 +225,17 @@ class Summary(WholeStage):
     takes = (TOTALS,)
     may_take = (SHARES,)
 
+    only: str | None = None
+    """An axis; each line then opens with the label on it, instead of the variant's name."""
+
+    def check_axes(self, axes: Collection[str]) -> None:
+        if self.only is not None and self.only not in axes:
+            raise ManifestError(f"no matrix has the axis '{self.only}'")
+
     def run(self, variants: list[Variant], work: Work) -> pa.Table:
-        lines = [f"{variant.name or 'all'}: {variant.inputs['totals'].read()['total'][0]}" for variant in variants]
+        names = [variant.labels[self.only] if self.only else variant.name or "all" for variant in variants]
+        totals = [variant.inputs["totals"].read()["total"][0] for variant in variants]
+        lines = [f"{name}: {total}" for name, total in zip(names, totals, strict=True)]
         return pa.Table.from_pylist([{"text": "\n".join(lines)}], schema=self.makes.schema)
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
