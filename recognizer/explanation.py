@@ -1,0 +1,182 @@
+"""Where a recognizer looks: its attention weights for given clips, worked out a second time (Fig. 5 and 6).
+
+``scaled_dot_product_attention`` keeps no weights. So the inputs of the attention modules are taken down while clips
+pass through the network, and the softmax is done again, in plain sight, with the modules' own projections.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from recognizer.attention import Attention
+from recognizer.block import Block
+from recognizer.deformable_attention import DeformableAttention
+from recognizer.joint_attention import JointAttention
+from recognizer.model import Recognizer
+from recognizer.windows import WindowAttention, window_starts
+
+QUERIES = 512
+"""Queries whose weights are in memory at once, where only a sum over queries is kept."""
+
+
+class SampledPoints(NamedTuple):
+    """What the 3D deformable attention of one block reads of each clip: K points, and the attention each one gets."""
+
+    points_BK3: Tensor
+    """x and y relative to the frame, where a token stands for the cell that it covers, and t in frames, 0 for the
+    first. Points beyond the clip are moved to its edge, where they read."""
+    from_modal_BK: Tensor
+    """Attention from the modal tokens, through which alone a block reaches the head: the mean over heads, frames and
+    tokens (CLS, RGB). What is missing to a sum of 1 goes to the modal tokens. The same as ``from_all`` in a network
+    without modal tokens."""
+    from_all_BK: Tensor
+    """The mean over all queries, RGB tokens too."""
+
+
+class JointWeights(NamedTuple):
+    """The attention that every joint of every frame gets from the local joint stride attention of one block."""
+
+    from_modal_BTJ: Tensor
+    """From the modal tokens (CLS, pose), as ``SampledPoints.from_modal_BK``. Windows are merged as the network does."""
+    from_all_BTJ: Tensor
+    """The mean over modal tokens and present joints."""
+
+
+class BlockExplanation(NamedTuple):
+    """One block; None where it lacks the module."""
+
+    sampled: SampledPoints | None
+    joints: JointWeights | None
+
+
+class Explanation(NamedTuple):
+    """What the network says of a batch of clips, and where it looks, block by block."""
+
+    logits: Tensor  # B,classes
+    blocks: tuple[BlockExplanation, ...]
+
+
+@torch.no_grad()
+def explain(recognizer: Recognizer, frames: Tensor | None, keypoints: Tensor | None) -> Explanation:
+    """Pass clips through a recognizer in evaluation mode; arguments and errors are those of its ``forward``."""
+    blocks = [block for block in recognizer.blocks if isinstance(block, Block)]
+    modules: list[nn.Module] = []
+    for block in blocks:
+        modules += [block.deformable.search, block.deformable.attention] if block.deformable else []
+        modules += [block.joint.windows] if block.joint else []
+    with _inputs_of(modules) as inputs:
+        logits = recognizer(frames, keypoints)
+    explained = tuple(
+        BlockExplanation(
+            _sampled(block.deformable, inputs) if block.deformable else None,
+            _joints(block.joint, inputs) if block.joint else None,
+        )
+        for block in blocks
+    )
+    return Explanation(logits, explained)
+
+
+@contextmanager
+def _inputs_of(modules: Sequence[nn.Module]) -> Iterator[dict[nn.Module, tuple[Any, ...]]]:
+    """A dictionary that fills with what each module is called with inside the block."""
+    inputs: dict[nn.Module, tuple[Any, ...]] = {}
+    handles = [module.register_forward_pre_hook(inputs.__setitem__) for module in modules]
+    try:
+        yield inputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _sampled(module: DeformableAttention, inputs: dict[nn.Module, tuple[Any, ...]]) -> SampledPoints:
+    (z_BTHWD,) = inputs[module.search]
+    x_BND, y_BKD = inputs[module.attention]
+    points_BK3 = module.search.points(z_BTHWD).flatten(1, 3)
+    count = points_BK3.shape[1]
+    frames, height, width = z_BTHWD.shape[1:4]
+    size_3 = points_BK3.new_tensor([width, height, frames])
+    # From the edges of the clip, -1 and 1, to the tokens' own numbers, and to the nearest token there is.
+    token_BK3 = ((points_BK3 + 1) * size_3 / 2 - 0.5).clamp(min=0).minimum(size_3 - 1)
+    x_BK, y_BK, t_BK = token_BK3.unbind(dim=-1)
+    points_BK3 = torch.stack([(x_BK + 0.5) / width, (y_BK + 0.5) / height, t_BK], dim=-1)
+
+    total_BK = y_BKD.new_zeros(y_BKD.shape[:2])
+    for some_BND in x_BND.split(QUERIES, dim=1):
+        total_BK += attention_weights(module.attention, some_BND, y_BKD).mean(dim=1).sum(dim=1)
+    from_all_BK = total_BK[:, :count] / x_BND.shape[1]
+    modal = y_BKD.shape[1] - count
+    if modal == 0:
+        return SampledPoints(points_BK3, from_all_BK, from_all_BK)
+    from_modal_BK = attention_weights(module.attention, x_BND[:, -modal:], y_BKD).mean(dim=(1, 2))[:, :count]
+    return SampledPoints(points_BK3, from_modal_BK, from_all_BK)
+
+
+def _joints(module: JointAttention, inputs: dict[nn.Module, tuple[Any, ...]]) -> JointWeights:
+    p_BJTD, m_BND, present_BJT = inputs[module.windows]
+    weights_BNK = window_weights(module.windows, p_BJTD, m_BND, present_BJT).mean(dim=1)
+    count = present_BJT[0].numel()
+    received_BNK = weights_BNK[..., :count]
+    asks_BN = torch.cat([present_BJT.flatten(1), present_BJT.new_ones(m_BND.shape[:2])], dim=1).to(weights_BNK.dtype)
+    from_all_BK = (received_BNK * asks_BN[..., None]).sum(dim=1) / asks_BN.sum(dim=1, keepdim=True).clamp(min=1)
+    from_modal_BK = received_BNK[:, count:].mean(dim=1) if m_BND.shape[1] else from_all_BK
+    grid = present_BJT.shape[1:]
+    return JointWeights(from_modal_BK.unflatten(1, grid).mT, from_all_BK.unflatten(1, grid).mT)
+
+
+def attention_weights(attention: Attention, x_BND: Tensor, y_BKD: Tensor, key_mask_BK: Tensor | None = None) -> Tensor:
+    """softmax(QKᵀ/√d) of eq. 6, B,E,N,K: what every token x pays to every token y.
+
+    key_mask: as in ``Attention.mix``.
+    """
+    q_BEND, k_BEKD = (
+        tokens.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+        for tokens in (attention.query(x_BND), attention.key(y_BKD))
+    )
+    scores_BENK = q_BEND @ k_BEKD.mT / math.sqrt(q_BEND.shape[-1])
+    if key_mask_BK is not None:
+        allowed_BK = key_mask_BK | ~key_mask_BK.any(dim=-1, keepdim=True)
+        scores_BENK = scores_BENK.masked_fill(~allowed_BK[:, None, None], -torch.inf)
+    return scores_BENK.softmax(dim=-1)
+
+
+def window_weights(
+    windows: WindowAttention, x_BAND: Tensor, extra_BXD: Tensor, key_mask_BAN: Tensor | None = None
+) -> Tensor:
+    """Attention in windows as one attention over all tokens, the A·N of the axis and then the X extra ones.
+
+    Return B,E,N',N' with N' = A·N + X: row by row the mean over the windows that ask for the token, as
+    ``WindowAttention`` merges them. A key that a window does not hold gets nothing there.
+    """
+    clips, length, per_step = x_BAND.shape[:3]
+    size = min(windows.window, length)
+    starts = window_starts(length, size, windows.stride)
+    key_starts = [min(start + windows.stride, starts[-1]) for start in starts] if windows.shifted else starts
+
+    tokens_BND = torch.cat([x_BAND.flatten(1, 2), extra_BXD], dim=1)
+    number_N = torch.arange(tokens_BND.shape[1], device=x_BAND.device)
+    own_AN, extra_X = number_N[: length * per_step].view(length, per_step), number_N[length * per_step :]
+    held_A = x_BAND.new_zeros(length)
+    for start in starts:
+        held_A[start : start + size] += 1
+    if key_mask_BAN is None:
+        key_mask_BAN = x_BAND.new_ones(clips, length, per_step, dtype=torch.bool)
+    key_mask_BN = torch.cat([key_mask_BAN.flatten(1), key_mask_BAN.new_ones(clips, len(extra_X))], dim=1)
+    sees_BS = torch.stack([key_mask_BAN[:, start : start + size].any(dim=2).any(dim=1) for start in key_starts], dim=1)
+    sees_BS = (sees_BS | ~sees_BS.any(dim=1, keepdim=True)).to(x_BAND.dtype)
+    share_BS = sees_BS / sees_BS.sum(dim=1, keepdim=True)
+
+    weights_BENK = x_BAND.new_zeros(clips, windows.attention.heads, len(number_N), len(number_N))
+    for window, (start, key_start) in enumerate(zip(starts, key_starts, strict=True)):
+        queries = torch.cat([own_AN[start : start + size].flatten(), extra_X])
+        keys = torch.cat([own_AN[key_start : key_start + size].flatten(), extra_X])
+        found_BENK = attention_weights(
+            windows.attention, tokens_BND[:, queries], tokens_BND[:, keys], key_mask_BN[:, keys]
+        )
+        own_BN = (1 / held_A[start : start + size]).repeat_interleave(per_step).expand(clips, -1)
+        part_BN = torch.cat([own_BN, share_BS[:, window, None].expand(-1, len(extra_X))], dim=1)
+        weights_BENK[:, :, queries[:, None], keys] += found_BENK * part_BN[:, None, :, None]
+    return weights_BENK
