@@ -29,6 +29,10 @@ class Predict(MapStage):
     """Views of a clip that are averaged: the middle one, then others in time where the shards hold more frames than
     the network sees, each also mirrored if the training mirrored clips."""
 
+    frames: int | None = Field(None, ge=1)
+    """Frames of each view, for a network trained on another number of them; null: as it was trained. The shards must
+    hold as many."""
+
     batch: int = unkeyed(8, ge=1)
     """Views in the network at once."""
 
@@ -58,7 +62,7 @@ class Predict(MapStage):
         shards = inputs["shards"]
         rows = (shards.slice(i, 1).to_pylist()[0] for i in range(shards.num_rows))
         with threads(1):
-            found = mean_probabilities(loaded, rows, self.views, self.batch)
+            found = mean_probabilities(loaded, rows, self.views, self.batch, self.frames)
         names = list(loaded.config.class_names)
         return pa.Table.from_pylist(
             [

@@ -14,11 +14,14 @@ from stages.shards import Sample, sample_of
 
 
 @torch.inference_mode()
-def mean_probabilities(recognizer: Recognizer, rows: Iterable[Row], views: int, batch: int) -> dict[str, list[float]]:
+def mean_probabilities(
+    recognizer: Recognizer, rows: Iterable[Row], views: int, batch: int, frames: int | None = None
+) -> dict[str, list[float]]:
     """The probabilities of each clip by its id, one a class.
 
     rows: of the shards; read one after the other, so that only ``batch`` clips are in memory.
     batch: views in the network at once, of several clips or of one.
+    frames: of each view; None: as many as the network was trained on.
     """
     device = next(recognizer.parameters()).device
     sums: dict[str, torch.Tensor] = {}
@@ -34,7 +37,7 @@ def mean_probabilities(recognizer: Recognizer, rows: Iterable[Row], views: int, 
             sums[view.clip_id] = sums.get(view.clip_id, 0) + probabilities.double().cpu()
 
     for row in rows:
-        samples = views_of(row, recognizer.config, views)
+        samples = views_of(row, recognizer.config, views, frames)
         counts[row["clip_id"]] = len(samples)
         waiting += samples
         while len(waiting) >= batch:
@@ -44,10 +47,11 @@ def mean_probabilities(recognizer: Recognizer, rows: Iterable[Row], views: int, 
     return {clip_id: (total / counts[clip_id]).tolist() for clip_id, total in sums.items()}
 
 
-def views_of(row: Row, config: RecognizerConfig, views: int) -> list[Sample]:
-    """Up to ``views`` views of a shard's clip, as the network was trained to see it.
+def views_of(row: Row, config: RecognizerConfig, views: int, frames: int | None = None) -> list[Sample]:
+    """Up to ``views`` views of a shard's clip, as the network was trained to see it, or of another number of frames.
 
-    Raises StageError where the model's joint layout is not that of the shard.
+    Raises StageError where the model's joint layout is not that of the shard, and where the shard holds fewer frames
+    than ``frames`` asks for.
     """
     if config.uses_pose and row["layout"] not in (None, config.layout):
         raise StageError(
@@ -55,6 +59,13 @@ def views_of(row: Row, config: RecognizerConfig, views: int) -> list[Sample]:
             "use the pose estimator it was trained with"
         )
     sample = sample_of(row, config.modality, config.persons)
+    if frames is not None and frames > sample.frame_count:
+        raise StageError(
+            f"frames: {frames} frames are asked for, but the shard of {row['clip_id']} holds {sample.frame_count}: "
+            f"ask for fewer, or let the stage that samples them give at least {frames}"
+        )
     how = config.preprocessing
-    chosen = fixed_views(sample.frame_count, config.frames, views, how.get("scale", 1.0), how.get("flip", False))
+    chosen = fixed_views(
+        sample.frame_count, frames or config.frames, views, how.get("scale", 1.0), how.get("flip", False)
+    )
     return [seen(sample, view, config.size, config.layout) for view in chosen]

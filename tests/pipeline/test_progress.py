@@ -18,7 +18,7 @@ def last_frame(stages: int) -> list[str]:
         if i < stages - 2:
             bars({"event": "finished", "stage": f"s{i}", "failed": int(i == 1), "clips": 1})
     bars.close()
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\r", output.getvalue())
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.getvalue())
     names = re.findall(r"(\w+) +[━╸╺]", plain)
     return names[len(names) - names[::-1].index(names[0]) - 1 :]
 

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from pipeline.errors import StageError
+from pipeline.keys import keyed_parameters
 from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from stages.predict import Predict
-from stages.tables import MODELS, PREDICTIONS
+from stages.tables import MODELS, PREDICTIONS, SHARDS
 
 
 def model_table(**change) -> pa.Table:
@@ -46,6 +47,36 @@ def test_several_views_are_averaged(made_set):
     one, two = (predicted(Predict(views=views, device="cpu"), clips, files.read(), models) for views in (1, 2))
     assert one != two
     assert Predict(views=2).load({"models": models}).training is False
+
+
+@pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
+def test_other_numbers_of_frames_than_in_training(made_set, modality):
+    clips, files = made_set(4, frames=8)
+    models = model_table(modality=modality)
+    few, trained, as_trained, all_of_them = (
+        predicted(Predict(frames=frames, device="cpu"), clips, files.read(), models) for frames in (1, 4, None, 8)
+    )
+    assert trained == as_trained
+    assert len({tuple(found["right/00"]) for found in (few, trained, all_of_them)}) == 3
+    every_other = pa.Table.from_pylist([thinned(row) for row in files.read().to_pylist()], schema=SHARDS.schema)
+    assert predicted(Predict(device="cpu"), clips, every_other, models) == trained
+
+
+def thinned(row: dict) -> dict:
+    """A shard's row with frames 1, 3, 5 and 7 of its 8: the middle of each quarter."""
+    keypoints = np.frombuffer(row["keypoints"], np.float16).reshape(row["persons"], 8, 17, 3)
+    return row | {"frames": row["frames"][1::2], "keypoints": keypoints[:, 1::2].tobytes()}
+
+
+def test_more_frames_than_the_shards_hold(made_set):
+    clips, files = made_set(3, frames=8)
+    with pytest.raises(StageError, match="9 frames are asked for, but the shard of right/00 holds 8: ask for fewer"):
+        predicted(Predict(frames=9, device="cpu"), clips, files.read(), model_table())
+
+
+def test_frames_are_part_of_the_key():
+    assert keyed_parameters(Predict(frames=8)) != keyed_parameters(Predict())
+    assert keyed_parameters(Predict(batch=3)) == keyed_parameters(Predict())
 
 
 def test_labels_and_order_do_not_matter(made_set):
