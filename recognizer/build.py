@@ -10,7 +10,7 @@ from recognizer.config import RecognizerConfig
 from recognizer.deformable_attention import DeformableAttention
 from recognizer.head import Head
 from recognizer.joint_attention import JointAttention
-from recognizer.joint_tokens import FourierCoordinates, JointTokens
+from recognizer.joint_tokens import FourierCoordinates, JointMotion, JointTokens
 from recognizer.modal_tokens import ModalTokens
 from recognizer.model import Recognizer
 from recognizer.position import GridPosition, JointIdentity
@@ -31,6 +31,7 @@ def build_recognizer(config: RecognizerConfig) -> Recognizer:
             config.dim,
             config.sigma,
             FourierCoordinates(config.dim) if config.joint_coordinates else None,
+            JointMotion(config.dim) if config.joint_motion else None,
             JointIdentity(config.frames, config.joints, config.dim) if config.joint_identity else None,
         )
     modal_tokens = None

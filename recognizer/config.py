@@ -51,6 +51,8 @@ class RecognizerConfig(BaseModel):
     """Standard deviation of a joint's heatmap in cells of a grid of 112; scales with the grid."""
     joint_coordinates: bool = False
     """Add a Fourier embedding of x, y and score to the pose tokens, which in the paper know looks but not places."""
+    joint_motion: bool = False
+    """Add an embedding of the way each joint has come and goes, between one frame and the next."""
     joint_identity: bool = False
     """Add a learned embedding of joint and frame to the pose tokens, which in the paper do not tell which joint and
     when they are."""

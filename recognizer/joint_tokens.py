@@ -7,6 +7,7 @@ over rows, and the heatmaps themselves, J of them a frame, are never made.
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognizer.position import JointIdentity
@@ -20,6 +21,7 @@ class JointTokens(nn.Module):
 
     sigma: standard deviation of the heatmaps in cells of a grid of 112 a side; scales with the grid's shorter side.
     coordinates: adds an embedding of x, y and score, or None.
+    motion: adds an embedding of how far a joint moved, or None.
     identity: adds an embedding of joint and frame, or None.
     """
 
@@ -29,6 +31,7 @@ class JointTokens(nn.Module):
         dim: int,
         sigma: float,
         coordinates: "FourierCoordinates | None" = None,
+        motion: "JointMotion | None" = None,
         identity: JointIdentity | None = None,
     ) -> None:
         super().__init__()
@@ -37,6 +40,7 @@ class JointTokens(nn.Module):
         # Eq. 1 is a sum, not a mean: without a norm the tokens would grow with sigma squared.
         self.norm = nn.LayerNorm(dim)
         self.coordinates = coordinates
+        self.motion = motion
         self.identity = identity
 
     def forward(self, features: Tensor, keypoints_BMTR3: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,6 +65,8 @@ class JointTokens(nn.Module):
         p_BTJD = self.norm(self.project(p_BTJC))
         if self.coordinates is not None:
             p_BTJD = p_BTJD + self.coordinates(keypoints_BTJ3)
+        if self.motion is not None:
+            p_BTJD = p_BTJD + self.motion(keypoints_BTJ3[..., :2], present_BTJ)
         if self.identity is not None:
             p_BTJD = p_BTJD + self.identity(p_BTJD.shape[1], persons, joints)
         return p_BTJD, present_BTJ
@@ -96,6 +102,22 @@ class FourierCoordinates(nn.Module):
         octave = torch.arange(self.octaves, device=keypoints_BTJ3.device)
         angle = (keypoints_BTJ3[..., :2, None] * (math.pi / 2 * 2.0**octave)).flatten(-2)
         return self.project(torch.cat([keypoints_BTJ3, angle.sin(), angle.cos()], dim=-1))
+
+
+class JointMotion(nn.Module):
+    """A linear embedding of the way a joint has come since the frame before and goes until the next one."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(4, dim)
+
+    def forward(self, place_BTJ2: Tensor, present_BTJ: Tensor) -> Tensor:
+        """Return the embedding, B,T,J,D. The unit is a frame's width a clip, so that the number of frames sampled
+        from a clip does not matter; the way is 0 at the clip's ends and where a joint is missing on either side."""
+        known_BTJ1 = (present_BTJ[:, 1:] & present_BTJ[:, :-1])[..., None]
+        way_BTJ2 = place_BTJ2.diff(dim=1) * known_BTJ1 * place_BTJ2.shape[1]
+        come_BTJ2, go_BTJ2 = F.pad(way_BTJ2, (0, 0, 0, 0, 1, 0)), F.pad(way_BTJ2, (0, 0, 0, 0, 0, 1))
+        return self.project(torch.cat([come_BTJ2, go_BTJ2], dim=-1))
 
 
 def fourier_map(channels: int, height: int, width: int, device: torch.device | None = None) -> Tensor:

@@ -39,8 +39,9 @@ class JointIdentity(nn.Module):
         super().__init__()
         self.frame_T1D = nn.Parameter(torch.empty(frames, 1, dim))
         self.joint_RD = nn.Parameter(torch.empty(joints, dim))
-        nn.init.trunc_normal_(self.frame_T1D, std=0.02)
-        nn.init.trunc_normal_(self.joint_RD, std=0.02)
+        # As large as what they are added to: otherwise it takes many epochs until joints can be told apart.
+        nn.init.trunc_normal_(self.frame_T1D, std=0.5)
+        nn.init.trunc_normal_(self.joint_RD, std=0.5)
 
     def forward(self, frames: int, persons: int, joints: int) -> Tensor:
         """Return the embedding of all persons' joints, T,M·R,D. Raises ValueError where R is not what was learned."""
