@@ -116,7 +116,7 @@ def figures(
     }
 
 
-def wilson_interval(right: int, count: int) -> tuple[float, float]:
+def wilson_interval(right: float, count: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927): sound for few clips and for shares near 0 and 1 too."""
     z = 1.959964
     share = right / count

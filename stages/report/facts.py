@@ -3,26 +3,31 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pyarrow.compute as pc
 
 from pipeline.stage import Row, TableFiles, Variant
+from stages.report.comparison import Run, compare
 from stages.report.samples import choose, draw
 from stages.tables import METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
 
 
-def gather(variants: list[Variant], samples: int) -> tuple[str, list[bytes]]:
+def gather(variants: list[Variant], samples: int, pool: Sequence[str]) -> tuple[str, list[bytes]]:
     """Return the facts, as JSON with sorted keys, and the JPEG images that the facts refer to by position.
+
+    pool: the axes along which runs only repeat each other.
 
     The sample clips are those of the first variant, which the page is mainly about.
     """
     images: list[bytes] = []
     figures = [_figures(variant) for variant in variants]
+    runs = [Run.of(variant, one["metrics"]) for variant, one in zip(variants, figures, strict=True)]
     facts = {
         "data": _data(variants[0]),
         "variants": figures,
+        "comparison": compare(runs, pool),
         "samples": _samples(variants[0], figures[0]["metrics"]["split"], samples, images),
     }
     return json.dumps(_finite(facts), sort_keys=True, ensure_ascii=False, allow_nan=False), images

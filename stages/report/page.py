@@ -4,6 +4,7 @@ import base64
 import csv
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,14 +12,18 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.files import replace_file
+from stages.report.comparison import Row, label_text, mean_history, row_text
+from stages.report.comparison_table import csv_text, difference_text, explanation, markdown_text
 from stages.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, learning_charts
 from stages.report.overlay import PALETTES
+from stages.report.plot import draw
 
 COUNTS_UP_TO = 30
 """Classes up to which the confusion matrix is a table with its counts; a larger one is drawn."""
 CONFUSIONS_SHOWN = 12
 DETAILED = 10
-"""Variants shown with curves and confusions; further ones stand in the table alone, to keep the page light."""
+"""Rows of the comparison shown with curves and confusions; further ones stand in the table alone, to keep the page
+light."""
 CLIPS_LISTED = 300
 """Failed clips listed for each reason; ``failures.csv`` names all."""
 
@@ -45,20 +50,36 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def write(facts: str, images: list[bytes], folder: Path, run_folder: Path) -> None:
-    """Write ``folder/report.html``, and for several variants ``folder/metrics.json``: the first one's figures at the
-    top level, and all of them under ``variants``."""
+    """Write ``folder/report.html``, and for several variants what compares them.
+
+    ``metrics.json`` has the first row's figures at the top level and those of all variants under ``variants``;
+    ``comparison.csv``, ``.md`` and ``.svg`` have a row, or a point, for what ``pool`` puts together.
+    """
     known = json.loads(facts)
-    page = render(known, images, Run.read(run_folder))
+    variants, comparison = known["variants"], known["comparison"]
+    plot = draw(comparison) if len(comparison["rows"]) > 1 else None
     # a file name that is not UTF-8 can reach here as lone surrogates, which no encoding takes as they are
-    replace_file(folder / "report.html", page.encode("utf-8", "backslashreplace"))
-    variants = known["variants"]
+    files = {"report.html": render(known, images, Run.read(run_folder), plot).encode("utf-8", "backslashreplace")}
     if len(variants) > 1:
-        figures = variants[0]["metrics"] | {"variants": [{"variant": v["name"]} | v["metrics"] for v in variants]}
-        replace_file(folder / "metrics.json", (json.dumps(figures, indent=2, ensure_ascii=False) + "\n").encode())
+        figures = comparison["rows"][0]["metrics"]
+        figures = figures | {"variants": [{"variant": v["name"]} | v["metrics"] for v in variants]}
+        parameters = [variants[row["members"][0]]["parameters"] for row in comparison["rows"]]
+        files["metrics.json"] = (json.dumps(figures, indent=2, ensure_ascii=False) + "\n").encode()
+        files["comparison.csv"] = csv_text(comparison, parameters).encode()
+        files["comparison.md"] = markdown_text(comparison).encode()
+    if plot is not None:
+        files["comparison.svg"] = plot
+    for name, content in files.items():
+        replace_file(folder / name, content)
 
 
-def render(facts: dict[str, Any], images: list[bytes], run: Run) -> str:
-    """The page as HTML, complete in itself: no script, no resource from anywhere else, every text escaped."""
+def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | None = None) -> str:
+    """The page as HTML, complete in itself: no script, no resource from anywhere else, every text escaped.
+
+    plot: the comparison's SVG image.
+    """
+    comparison, variants = facts["comparison"], facts["variants"]
+    titles = comparison["titles"]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -71,34 +92,54 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run) -> str:
         title=run.manifest.get("name") or "Report",
         description=run.manifest.get("description"),
         data=facts["data"],
-        variants=[_variant(variant, first=i == 0) for i, variant in enumerate(facts["variants"])],
+        variants=variants,
+        rows=[_row(row, variants, titles) for row in comparison["rows"]],
+        axes=[titles[axis] for axis in comparison["axes"]],
+        pool=[titles[axis] for axis in comparison["pool"]],
+        best=comparison["best"],
+        explanation=explanation(comparison),
+        comparison_plot=_data_uri(plot, "svg+xml") if plot else None,
         detailed=DETAILED,
         samples=[_sample(sample, images) for sample in facts["samples"]],
         palettes=[{side: "rgb({}, {}, {})".format(*color) for side, color in p._asdict().items()} for p in PALETTES],
         failures=grouped(run.failures),
         failed_clips=len({failure["clip_id"] for failure in run.failures}),
         clips_listed=CLIPS_LISTED,
-        timings=run.timings,
+        timings=by_stage(run.timings),
         manifest=yaml.safe_dump(run.manifest, sort_keys=False, allow_unicode=True) if run.manifest else None,
         plot={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
     )
 
 
-def _variant(variant: dict[str, Any], first: bool) -> dict[str, Any]:
-    metrics = variant["metrics"]
+def _row(row: Row, variants: list[dict[str, Any]], titles: dict[str, str]) -> Row:
+    """A row of the comparison with all that the page shows of it; several runs share one learning curve, their mean."""
+    metrics, members = row["metrics"], [variants[i] for i in row["members"]]
     classes, confusion = metrics["classes"], metrics["confusion"]
     tested = [(name, figures) for name, figures in metrics["per_class"].items() if figures["clips"]]
-    return variant | {
-        "title": variant["name"] or "all",
-        "charts": learning_charts(variant["history"]),
+    config = members[0]["config"]
+    return row | {
+        "title": members[0]["name"] if len(members) == 1 else row_text(row, titles),
+        "cells": [label_text(label) for label in row["labels"].values()],
+        "difference": difference_text(row),
+        "runs": len(members),
+        "parameters": members[0]["parameters"],
+        "charts": learning_charts(mean_history([member["history"] for member in members])),
         "classes": classes,
-        "rows": _matrix(classes, confusion) if first or len(classes) <= COUNTS_UP_TO else [],
+        "matrix": _matrix(classes, confusion) if row["members"][0] == 0 or len(classes) <= COUNTS_UP_TO else [],
         "large": len(classes) > COUNTS_UP_TO,
         "confusions": confusions(classes, confusion)[:CONFUSIONS_SHOWN],
         "per_class": sorted(tested, key=lambda item: (-item[1]["accuracy"], item[0])),
         "untested": [name for name, figures in metrics["per_class"].items() if not figures["clips"]],
-        "config": json.dumps(variant["config"], indent=2, ensure_ascii=False) if variant["config"] else None,
+        "config": json.dumps(config, indent=2, ensure_ascii=False) if config else None,
     }
+
+
+def by_stage(timings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The sums over the variants of each stage, which are called ``stage[variant]``."""
+    sums: dict[str, Counter[str]] = {}
+    for name, spent in timings.items():
+        sums.setdefault(name.partition("[")[0], Counter()).update({"variants": 1} | spent)
+    return {stage: dict(spent) for stage, spent in sums.items()}
 
 
 def _matrix(classes: list[str], confusion: list[list[int]]) -> list[dict[str, Any]]:
@@ -123,7 +164,7 @@ def confusions(classes: list[str], confusion: list[list[int]]) -> list[dict[str,
 
 
 def _sample(sample: dict[str, Any], images: list[bytes]) -> dict[str, Any]:
-    uris = ["data:image/jpeg;base64," + base64.b64encode(images[i]).decode() for i in sample["images"]]
+    uris = [_data_uri(images[i], "jpeg") for i in sample["images"]]
     if sample["persons"] is None:
         skeletons = "not used"
     elif sample["estimator"] is None:
@@ -137,6 +178,10 @@ def _sample(sample: dict[str, Any], images: list[bytes]) -> dict[str, Any]:
         "correct": sample["label"] == sample["predicted"],
         "skeletons": skeletons,
     }
+
+
+def _data_uri(image: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def grouped(failures: list[dict[str, str]]) -> list[dict[str, Any]]:

@@ -1,40 +1,52 @@
 """The report: what a run has learned, on one page that a person opens in a browser."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
 from pydantic import Field
 
+from pipeline.errors import ManifestError
 from pipeline.stage import Variant, WholeStage, Work
 from stages.tables import METRICS, MODELS, PREDICTIONS, REPORTS, SHARDS, SKELETONS
 
 
 class Report(WholeStage):
-    """Gathers the figures of all branches of a matrix, and writes ``report.html``.
+    """Gathers the figures of all branches of a matrix, compares them, and writes ``report.html``.
 
     The table holds what follows from the inputs alone. Times and failures are added when the page is laid out, because
     they differ from run to run.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     gathers: ClassVar[bool] = True
     makes: ClassVar = REPORTS
     takes: ClassVar = (METRICS,)
     may_take: ClassVar = (MODELS, PREDICTIONS, SHARDS, SKELETONS)
 
+    pool: tuple[str, ...] = ()
+    """Axes of matrices along which runs repeat each other, such as seeds and folds: runs that differ in these alone
+    become one row of the comparison, with the clips of folds put together and the mean over seeds."""
+
     samples: int = Field(12, ge=0, le=60)
     """Clips shown with their skeletons: half of them recognized wrongly, as far as there are such."""
+
+    def check_axes(self, axes: Collection[str]) -> None:
+        for axis in self.pool:
+            if axis not in axes:
+                known = f"; there are {', '.join(axes)}" if axes else ""
+                raise ManifestError(f"pool: no matrix has an axis '{axis}'{known}")
 
     def run(self, variants: list[Variant], work: Work) -> pa.Table:
         """One row: the facts as JSON, and the JPEG images they refer to by position."""
         from stages.report.facts import gather
 
-        facts, images = gather(variants, self.samples)
+        facts, images = gather(variants, self.samples, self.pool)
         return pa.Table.from_pylist([{"facts": facts, "images": images}], schema=REPORTS.schema)
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
-        """Write ``folder/report.html``, and for several variants ``folder/metrics.json``."""
+        """Write ``folder/report.html``, and for several variants ``metrics.json`` and the comparison's files."""
         from stages.report.page import write
 
         row = table.to_pylist()[0]

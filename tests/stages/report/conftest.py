@@ -1,7 +1,7 @@
 """Real inputs of a report: Parquet files of every table, with JPEG frames and skeletons that follow a moving square."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ MakeVariant = Callable[..., Variant]
 
 @pytest.fixture
 def make_variant(tmp_path: Path) -> MakeVariant:
-    """A function that writes the tables of one variant: every third clip of a class is recognized wrongly."""
+    """A function that writes the tables of one variant. Clips are counted class by class.
+
+    tested: positions of the test clips; all unless given. wrong: of those recognized wrongly; every third unless given.
+    """
 
     def make(
         name: str = "",
@@ -33,24 +36,32 @@ def make_variant(tmp_path: Path) -> MakeVariant:
         loss: float = 2.0,
         without: tuple[str, ...] = (),
         pose_alone: bool = False,
+        labels_of_axes: dict[str, Any] | None = None,
+        tested: Collection[int] | None = None,
+        wrong: Collection[int] | None = None,
     ) -> Variant:
         labels = [label for label in classes for _ in range(PER_CLASS)]
         ids = [*clip_names, *(f"{i:03d}.mp4" for i in range(len(labels)))][: len(labels)]
-        guesses = [(i // PER_CLASS + (i % PER_CLASS == PER_CLASS - 1)) % len(classes) for i in range(len(ids))]
+        tested = range(len(ids)) if tested is None else tested
+        wrong = range(PER_CLASS - 1, len(ids), PER_CLASS) if wrong is None else wrong
+        guesses = [(i // PER_CLASS + (i in wrong)) % len(classes) for i in range(len(ids))]
+        found = metrics(classes, [labels[i] for i in tested], [guesses[i] for i in tested])
         wanted: dict[Table, list[dict[str, Any]]] = {
-            METRICS: [{"metrics": json.dumps(metrics(classes, labels, guesses))}],
+            METRICS: [{"metrics": json.dumps(found)}],
             MODELS: [{"config": '{"width": 32}', "weights": weights(), "history": json.dumps(history(epochs, loss))}],
-            PREDICTIONS: [prediction(i, classes, guess) for i, guess in zip(ids, guesses, strict=True)],
+            PREDICTIONS: [prediction(ids[i], classes, guesses[i]) for i in tested],
             SHARDS: [shard(clip_id, k, pose_alone) for k, clip_id in enumerate(ids)],
             SKELETONS: [{"clip_id": clip_id, "persons": 1, "estimator": "hrnet_mini"} for clip_id in ids],
         }
         folder = tmp_path / "tables" / (name or "only")
         inputs = {table.name: files(table, rows, folder) for table, rows in wanted.items() if table.name not in without}
         clips = [
-            {"clip_id": clip_id, "source": "1:1", "path": clip_id, "label": label, "split": "test"}
-            for clip_id, label in zip(ids, labels, strict=True)
+            {"clip_id": clip_id, "source": "1:1", "path": clip_id, "label": label}
+            | {"split": "test" if i in tested else "train"}
+            for i, (clip_id, label) in enumerate(zip(ids, labels, strict=True))
         ]
-        return Variant(name, pa.Table.from_pylist(clips, schema=CLIPS.schema), inputs)
+        labels_of_axes = ({"variant": name} if name else {}) if labels_of_axes is None else labels_of_axes
+        return Variant(name, pa.Table.from_pylist(clips, schema=CLIPS.schema), inputs, labels_of_axes)
 
     return make
 
@@ -80,7 +91,10 @@ def metrics(classes: tuple[str, ...], labels: list[str], guesses: list[int]) -> 
         "split": "test",
         "classes": list(classes),
         "confusion": confusion.tolist(),
-        "per_class": {name: {"clips": PER_CLASS, "accuracy": 2 / 3} for name in classes},
+        "per_class": {
+            name: {"clips": int(row.sum()), "accuracy": float(row[i] / row.sum()) if row.any() else None}
+            for i, (name, row) in enumerate(zip(classes, confusion, strict=True))
+        },
         "top1_interval": [max(0.0, right - 0.2), min(1.0, right + 0.2)],
         "wrong": [],
     }

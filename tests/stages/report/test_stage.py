@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from pipeline.errors import ManifestError
 from pipeline.stage import Variant, Work
 from stages.report.stage import Report
 from stages.tables import REPORTS
@@ -76,7 +78,8 @@ def test_names_cannot_become_markup(make_variant: MakeVariant, tmp_path: Path, r
     assert not tags & {"script", "u", "link", "iframe", "object", "base", "form"}
     assert all(name not in attributes for _, attributes in elements.found for name in ("onerror", "onload"))
     assert {(attributes["src"] or "")[:22] for tag, attributes in elements.found if tag == "img"} == {
-        "data:image/jpeg;base64"
+        "data:image/jpeg;base64",
+        "data:image/svg+xml;bas",
     }
     assert all((attributes["href"] or "").startswith("#") for tag, attributes in elements.found if tag == "a")
     assert "&lt;script&gt;alert(2)&lt;/script&gt;" in page and "{{ 7*7 }}" in page
@@ -119,11 +122,55 @@ def test_pretrained_models_have_no_curves(make_variant: MakeVariant, tmp_path: P
 def test_variants_stand_side_by_side(make_variant: MakeVariant, tmp_path: Path) -> None:
     variants = [make_variant("modality=rgb"), make_variant("modality=pose", pose_alone=True)]
     page = report(variants, tmp_path / "out")
-    assert page.count("modality=pose") >= 2
+    assert page.count("modality=pose") >= 2 and "single runs" not in page
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert figures["top1"] == pytest.approx(2 / 3) and figures["clips"] == 6
     assert [variant["variant"] for variant in figures["variants"]] == ["modality=rgb", "modality=pose"]
     assert figures["variants"][1]["mean_class"] == pytest.approx(2 / 3)
+
+
+def test_folds_and_seeds_become_rows(make_variant: MakeVariant, tmp_path: Path, run_folder: Path) -> None:
+    """Ten folds, three seeds, two settings: sixty runs, of which the page shows two."""
+    classes, clips = ("hug", "kick", "wave", "push"), range(12)
+    variants = [
+        make_variant(
+            f"fold={fold},size={size},seed={seed}",
+            classes,
+            labels_of_axes={"fold": fold, "model.size": size, "seed": seed},
+            tested=[i for i in clips if i % 10 == fold],
+            wrong={1, 5} if size == 64 else {seed, 5, 7, 8},
+            pose_alone=True,
+        )
+        for fold in range(10)
+        for size in (32, 64)
+        for seed in range(3)
+    ]
+    table = Report(samples=0, pool=("fold", "seed")).run(variants, Work(tmp_path, lambda *_, **__: None))
+    spent = {"seconds": 2, "partitions": 1, "reused": 0, "clips": 6, "bytes": 1, "failed": 0}
+    (run_folder / "timings.json").write_text(json.dumps({f"train[fold={i}]": spent for i in range(10)}))
+    out = tmp_path / "out"
+    Report().export(table, out, run_folder)
+    page = (out / "report.html").read_text()
+    assert "The 60 single runs" in page and "mean of 30 runs" in page and "in 10 folds" in page
+    assert page.count('class="matrix"') == 2 and page.count("<details") < 10
+    assert re.search(r"train</bdi> <small>10 variants</small>.*?20 s", page)
+    with (out / "comparison.csv").open(newline="") as file:
+        small, large = csv.DictReader(file)
+    assert float(small["top1"]) == pytest.approx(8 / 12)  # seeds 0 to 2 miss clips 0 to 2, and all of them three others
+    assert float(small["top1_sd"]) == 0
+    assert float(large["top1"]) == pytest.approx(10 / 12)
+    assert (large["size"], large["clips"], large["folds"], large["repetitions"]) == ("64", "12", "10", "3")
+    assert float(small["difference"]) == pytest.approx(-2 / 12) and large["difference"] == ""
+    assert "| 64 | **83.3** | 0.0 |" in (out / "comparison.md").read_text()
+    assert (out / "comparison.svg").read_bytes().startswith(b"<?xml")
+    figures = json.loads((out / "metrics.json").read_text())
+    assert figures["top1"] == pytest.approx(8 / 12) and len(figures["variants"]) == 60
+
+
+def test_an_axis_that_is_not_there_is_named() -> None:
+    with pytest.raises(ManifestError, match="pool: no matrix has an axis 'sed'; there are seed, fold"):
+        Report(pool=("fold", "sed")).check_axes(["seed", "fold"])
+    Report(pool=("fold",)).check_axes(["seed", "fold"])
 
 
 @pytest.mark.parametrize("count", [1, 30, 31, 120])

@@ -1,0 +1,192 @@
+"""Makes a comparison of the branches of a matrix: those that only repeat each other become one row.
+
+Runs of a row that are tested on other clips are folds, whose clips are put together; runs tested on the same clips
+are repetitions (seeds), over which the mean is taken. The intervals are over clips: a clip counts once, however often
+it was predicted.
+"""
+
+import json
+import math
+from collections.abc import Hashable, Sequence
+from statistics import fmean, stdev
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.compute as pc
+from scipy import stats
+
+from pipeline.errors import StageError
+from pipeline.stage import Variant
+from stages.evaluate import wilson_interval
+from stages.tables import PREDICTIONS
+
+RESAMPLES = 2000
+"""Of the bootstrap."""
+
+Metrics = dict[str, Any]
+Row = dict[str, Any]
+
+
+class Run(NamedTuple):
+    """One branch of the matrix, as far as the comparison needs it."""
+
+    labels: dict[str, Any]
+    metrics: Metrics
+    tested: frozenset[str]
+    """The clips of the split that was evaluated."""
+    right: dict[str, bool]
+    """Whether each predicted clip was recognized; empty where the branch has no predictions."""
+
+    @classmethod
+    def of(cls, variant: Variant, metrics: Metrics) -> "Run":
+        tested = variant.clips
+        if "split" in tested.column_names:
+            tested = tested.filter(pc.equal(tested["split"], metrics["split"]))
+        truth = {row["clip_id"]: row["label"] for row in tested.select(["clip_id", "label"]).to_pylist()}
+        right = {}
+        for partition in variant.inputs.get(PREDICTIONS.name, ()):
+            for row in partition.to_pylist():
+                if row["error"] is None and truth.get(row["clip_id"]) is not None:
+                    predicted = row["class_names"][int(np.argmax(np.array(row["probabilities"], np.float32)))]
+                    right[row["clip_id"]] = predicted == truth[row["clip_id"]]
+        return cls(dict(variant.labels), metrics, frozenset(truth), right)
+
+
+def compare(runs: Sequence[Run], pool: Sequence[str]) -> dict[str, Any]:
+    """The rows of the comparison, JSON-ready, in the order of their first run.
+
+    pool: axes whose labels tell repetitions and folds apart, not what is compared.
+
+    ``axes`` are the others, as far as they have several labels, and ``titles`` what they are called. Each row holds
+    its ``labels`` on these, its runs' positions (``members``), how many ``folds`` and repetitions (``repeats``) they
+    are, ``metrics`` like those of one run, the accuracy of each repetition (``accuracies``) and their standard
+    deviation ``sd``, and the ``difference`` to the best row with its interval, where both have predictions of the
+    same clips.
+    """
+    known = list(dict.fromkeys(axis for run in runs for axis in run.labels))
+    kept = [axis for axis in known if axis not in pool]
+    axes = [axis for axis in kept if len({_key(run.labels.get(axis)) for run in runs}) > 1]
+    groups: dict[Hashable, list[int]] = {}
+    for i, run in enumerate(runs):
+        groups.setdefault(tuple(_key(run.labels.get(axis)) for axis in kept), []).append(i)
+    rows = []
+    for members in groups.values():
+        first = runs[members[0]]
+        row = _row([runs[i] for i in members])
+        rows.append({"labels": {axis: first.labels.get(axis) for axis in axes}, "members": members} | row)
+    best = max(range(len(rows)), key=lambda i: rows[i]["metrics"]["top1"])
+    shares = [_mean_right([runs[i] for i in row["members"]]) for row in rows]
+    for i, row in enumerate(rows):
+        row["difference"] = _difference(shares[i], shares[best]) if i != best else None
+    pooled = [axis for axis in known if axis in pool]
+    return {"axes": axes, "pool": pooled, "titles": _titles([*axes, *pooled]), "rows": rows, "best": best}
+
+
+def _titles(axes: list[str]) -> dict[str, str]:
+    """The last part of a dotted name where it is enough to tell the axes apart."""
+    last = [axis.rpartition(".")[2] for axis in axes]
+    return {axis: short if last.count(short) == 1 else axis for axis, short in zip(axes, last, strict=True)}
+
+
+def row_text(row: Row, titles: dict[str, str]) -> str:
+    """What a row is called where it stands alone: ``modality rgb+pose, tokens cross``; empty for the only row."""
+    if len(row["labels"]) == 1:
+        return label_text(*row["labels"].values())
+    return ", ".join(f"{titles[axis]} {label_text(row['labels'][axis])}" for axis in titles if axis in row["labels"])
+
+
+def label_text(label: Any) -> str:
+    """A label of an axis as people read it."""
+    if isinstance(label, list):
+        return ", ".join(map(label_text, label))
+    if isinstance(label, bool):
+        return "yes" if label else "no"
+    return "none" if label is None else str(label)
+
+
+def _key(label: Any) -> str:
+    return json.dumps(label, sort_keys=True)
+
+
+def _row(runs: list[Run]) -> dict[str, Any]:
+    """What the runs of a row reach together."""
+    folds: dict[frozenset[str], list[Metrics]] = {}
+    for run in runs:
+        folds.setdefault(run.tested, []).append(run.metrics)
+    repeats = min(map(len, folds.values()))
+    if repeats * len(folds) < len(runs):
+        raise StageError("the folds of a row have different numbers of repetitions: pool axes of one matrix each")
+    accuracies = [_accuracy([fold[i] for fold in folds.values()]) for i in range(repeats)]
+    return {
+        "folds": len(folds),
+        "repeats": repeats,
+        "accuracies": accuracies,
+        "sd": stdev(accuracies) if repeats > 1 else None,
+        "metrics": runs[0].metrics if len(runs) == 1 else _pooled([run.metrics for run in runs], repeats, accuracies),
+    }
+
+
+def _accuracy(folds: list[Metrics]) -> float:
+    """Of all clips of the folds together."""
+    return float(sum(fold["top1"] * fold["clips"] for fold in folds) / sum(fold["clips"] for fold in folds))
+
+
+def _pooled(all_metrics: list[Metrics], repeats: int, accuracies: list[float]) -> Metrics:
+    """Metrics of all test clips together, like those of one run; ``confusion`` counts every repetition.
+
+    The mean class accuracy is that of the pooled clips, since a fold may lack a class.
+    """
+    classes = list(dict.fromkeys(name for metrics in all_metrics for name in metrics["classes"]))
+    confusion = np.zeros((len(classes), len(classes)), int)
+    for metrics in all_metrics:
+        places = [classes.index(name) for name in metrics["classes"]]
+        confusion[np.ix_(places, places)] += np.array(metrics["confusion"], int)
+    counts, hits = confusion.sum(1), confusion.diagonal()
+    clips = round(sum(metrics["clips"] for metrics in all_metrics) / repeats)
+    top1 = fmean(accuracies)
+    per_class = {
+        name: {"clips": int(count) // repeats, "accuracy": float(hit / count) if count else None}
+        for name, count, hit in zip(classes, counts, hits, strict=True)
+    }
+    return {
+        "top1": top1,
+        "top1_interval": list(wilson_interval(top1 * clips, clips)),
+        "top5": fmean((metrics["top5"] for metrics in all_metrics), [metrics["clips"] for metrics in all_metrics]),
+        "mean_class": fmean(figures["accuracy"] for figures in per_class.values() if figures["accuracy"] is not None),
+        "clips": clips,
+        "failed": round(sum(metrics["failed"] for metrics in all_metrics) / repeats),
+        "split": all_metrics[0]["split"],
+        "classes": classes,
+        "confusion": confusion.tolist(),
+        "per_class": per_class,
+    }
+
+
+def _mean_right(runs: list[Run]) -> dict[str, float]:
+    """How often each clip was recognized, as a share of the runs it was tested in."""
+    sums: dict[str, list[bool]] = {}
+    for run in runs:
+        for clip_id, right in run.right.items():
+            sums.setdefault(clip_id, []).append(right)
+    return {clip_id: fmean(rights) for clip_id, rights in sums.items()}
+
+
+def _difference(shares: dict[str, float], best: dict[str, float]) -> dict[str, Any] | None:
+    """Accuracy minus that of the best row, with the 95 % interval of a paired bootstrap over clips."""
+    if len(shares) < 2 or shares.keys() != best.keys():
+        return None
+    differences = np.array([shares[clip_id] - best[clip_id] for clip_id in sorted(shares)])
+    interval = stats.bootstrap(
+        (differences,), np.mean, n_resamples=RESAMPLES, batch=math.ceil(1e6 / len(differences)),
+        method="percentile", rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    return {"mean": float(differences.mean()), "interval": [float(interval.low), float(interval.high)]}
+
+
+def mean_history(histories: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The learning curve of several runs: each figure's mean over them at each epoch that all have."""
+    return [
+        {key: fmean(values) if (values := [epoch[key] for epoch in epochs if epoch.get(key) is not None]) else None
+         for key in epochs[0]}
+        for epochs in zip(*histories, strict=False)
+    ]  # fmt: skip

@@ -1,0 +1,105 @@
+"""The comparison as text: CSV with full figures for programs, Markdown as a table for a paper."""
+
+from typing import Any
+
+from stages.report.comparison import Row, label_text
+
+
+def csv_text(comparison: dict[str, Any], parameters: list[int | None]) -> str:
+    """One line a row; accuracies are shares of 1. ``parameters``: of each row's network."""
+    import pandas as pd
+
+    titles = comparison["titles"]
+    records = []
+    for row, count in zip(comparison["rows"], parameters, strict=True):
+        metrics, difference = row["metrics"], row["difference"] or {"mean": None, "interval": [None, None]}
+        records.append(
+            {titles[axis]: label_text(label) for axis, label in row["labels"].items()}
+            | {
+                "top1": metrics["top1"],
+                "top1_low": metrics["top1_interval"][0],
+                "top1_high": metrics["top1_interval"][1],
+                "top1_sd": row["sd"],
+                "repetitions": row["repeats"],
+                "folds": row["folds"],
+                "clips": metrics["clips"],
+                "failed": metrics["failed"],
+                "mean_class": metrics["mean_class"],
+                "top5": metrics["top5"],
+                "difference": difference["mean"],
+                "difference_low": difference["interval"][0],
+                "difference_high": difference["interval"][1],
+                "parameters": count,
+            }
+        )
+    table = pd.DataFrame.from_records(records).astype({"parameters": "Int64"})
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def markdown_text(comparison: dict[str, Any]) -> str:
+    """A table in percent, the best row in bold, with a line that says what the figures are."""
+    rows, titles, axes = comparison["rows"], comparison["titles"], comparison["axes"]
+    repeated = any(row["sd"] is not None for row in rows)
+    compared = any(row["difference"] for row in rows)
+    head = [titles[axis] for axis in axes] or ["run"]
+    columns = [*head, "top-1 (%)", *(["SD"] if repeated else []), "95 % interval", "mean class (%)"]
+    columns += ["difference to the best"] if compared else []
+    lines = [columns, ["---"] * len(head) + ["---:"] * (len(columns) - len(head))]
+    for i, row in enumerate(rows):
+        metrics = row["metrics"]
+        top1 = f"{100 * metrics['top1']:.1f}"
+        cells = [_cell(label_text(row["labels"][axis])) for axis in axes] or ["all"]
+        cells.append(f"**{top1}**" if i == comparison["best"] else top1)
+        cells += [_points(row["sd"])] if repeated else []
+        cells += ["{:.1f}–{:.1f}".format(*(100 * end for end in metrics["top1_interval"]))]
+        cells += [f"{100 * metrics['mean_class']:.1f}"]
+        cells += [difference_text(row)] if compared else []
+        lines.append(cells)
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{table}\n\n{explanation(comparison)}\n"
+
+
+def explanation(comparison: dict[str, Any]) -> str:
+    """What the figures are, in a few sentences."""
+    rows = comparison["rows"]
+    clips, folds, repeats = (
+        _range(values)
+        for values in (
+            [row["metrics"]["clips"] for row in rows],
+            [row["folds"] for row in rows],
+            [row["repeats"] for row in rows],
+        )
+    )
+    text = f"{clips} test clips" + (f" of {folds} folds" if folds != "1" else "")
+    text += f", mean of {repeats} repetitions (SD: their standard deviation)" if repeats != "1" else ""
+    text += "; Wilson’s 95 % interval over the clips."
+    if any(row["difference"] for row in rows):
+        text += (
+            " The difference to the best row, in points, has the 95 % interval of a paired bootstrap over the clips."
+        )
+    return text
+
+
+def difference_text(row: Row) -> str:
+    """Like ``−3.2 (−6.1 to −0.4)``, in points."""
+    if row["difference"] is None:
+        return ""
+    low, high = (_signed(end) for end in row["difference"]["interval"])
+    return f"{_signed(row['difference']['mean'])} ({low} to {high})"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−").replace("+0.0", "0.0").replace("−0.0", "0.0")
+
+
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+def _range(values: list[int]) -> str:
+    return f"{min(values)}" if min(values) == max(values) else f"{min(values)} to {max(values)}"
+
+
+def _cell(text: str) -> str:
+    """Text that cannot end its cell."""
+    return text.replace("|", "\\|").replace("\n", " ")

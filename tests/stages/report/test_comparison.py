@@ -1,0 +1,145 @@
+"""Runs that repeat each other become one row: checked against sums over all clips, and by what must not matter."""
+
+from collections.abc import Callable, Collection
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.errors import StageError
+from pipeline.stage import Variant
+from stages.evaluate import figures, wilson_interval
+from stages.report.comparison import RESAMPLES, Run, compare, label_text, mean_history, row_text
+
+CLASSES = ("hug", "kick", "wave")
+LABELS = [name for name in CLASSES for _ in range(20)]
+IDS = [f"{i:02}.mp4" for i in range(len(LABELS))]
+
+
+def run(labels: dict[str, Any], wrong: Collection[int], tested: Collection[int] = range(len(IDS))) -> Run:
+    """A run whose figures are those of the evaluation itself."""
+    probabilities = [np.eye(3)[(i // 20 + (i in wrong)) % 3] for i in tested]
+    metrics = figures(list(CLASSES), [IDS[i] for i in tested], [LABELS[i] for i in tested], probabilities)
+    right = {IDS[i]: i not in wrong for i in tested}
+    return Run(labels, metrics | {"failed": 1, "split": "test"}, frozenset(right), right)
+
+
+def drawn(seed: int, share: float) -> set[int]:
+    """Which clips are wrong."""
+    return set(np.flatnonzero(np.random.default_rng(seed).random(len(IDS)) < share).tolist())
+
+
+def test_without_pooling_every_run_is_a_row_with_its_own_figures() -> None:
+    runs = [run({"width": width, "frames": 8}, drawn(width, 0.3)) for width in (4, 8, 16)]
+    compared = compare(runs, ())
+    assert compared["axes"] == ["width"] and compared["pool"] == [], "frames has one label alone"
+    assert [row["metrics"] for row in compared["rows"]] == [run.metrics for run in runs]
+    assert [row["labels"] for row in compared["rows"]] == [{"width": 4}, {"width": 8}, {"width": 16}]
+    assert all((row["folds"], row["repeats"], row["sd"]) == (1, 1, None) for row in compared["rows"])
+
+
+def test_folds_are_put_together_to_the_figures_of_all_clips() -> None:
+    wrong = drawn(1, 0.3)
+    folds = [range(start, len(IDS), 7) for start in range(7)]
+    whole = run({}, wrong).metrics
+    (row,) = compare([run({"fold": k}, wrong, fold) for k, fold in enumerate(folds)], ["fold"])["rows"]
+    assert (row["folds"], row["repeats"], row["sd"], row["difference"]) == (7, 1, None, None)
+    assert row["metrics"]["failed"] == 7
+    assert row["metrics"]["confusion"] == whole["confusion"] and row["metrics"]["classes"] == whole["classes"]
+    for figure in ("top1", "top1_interval", "top5", "mean_class", "clips"):
+        assert row["metrics"][figure] == pytest.approx(whole[figure]), figure
+    for name in CLASSES:
+        assert row["metrics"]["per_class"][name] == pytest.approx(whole["per_class"][name])
+
+
+def test_seeds_are_averaged_and_count_a_clip_once() -> None:
+    wrongs = [drawn(seed, 0.2 + 0.1 * seed) for seed in range(3)]
+    (row,) = compare([run({"seed": seed}, wrong) for seed, wrong in enumerate(wrongs)], ["seed"])["rows"]
+    accuracies = [1 - len(wrong) / len(IDS) for wrong in wrongs]
+    assert row["accuracies"] == pytest.approx(accuracies)
+    assert row["sd"] == pytest.approx(np.std(accuracies, ddof=1))
+    metrics = row["metrics"]
+    assert (row["folds"], row["repeats"], metrics["clips"], metrics["failed"]) == (1, 3, len(IDS), 1)
+    assert metrics["top1"] == pytest.approx(np.mean(accuracies))
+    assert metrics["top1_interval"] == pytest.approx(wilson_interval(sum(accuracies) / 3 * len(IDS), len(IDS)))
+    assert np.sum(metrics["confusion"]) == 3 * len(IDS)
+    assert {figures["clips"] for figures in metrics["per_class"].values()} == {20}
+
+
+def test_folds_and_seeds_at_once_with_two_axes_left() -> None:
+    folds = {"a": range(0, 30), "b": range(30, 60)}
+    labels = product(folds, (4, 8), ("x", "y"), (0, 1, 2))
+    runs = [
+        run({"fold": fold, "width": width, "how": how, "seed": seed}, drawn(width + seed, 0.3), folds[fold])
+        for fold, width, how, seed in labels
+    ]
+    compared = compare(runs, ["seed", "fold"])
+    assert compared["axes"] == ["width", "how"] and compared["pool"] == ["fold", "seed"]
+    assert [tuple(row["labels"].values()) for row in compared["rows"]] == list(product((4, 8), ("x", "y")))
+    assert sorted(i for row in compared["rows"] for i in row["members"]) == list(range(len(runs)))
+    for row in compared["rows"]:
+        assert (row["folds"], row["repeats"]) == (2, 3)
+        wrongs = [drawn(row["labels"]["width"] + seed, 0.3) for seed in range(3)]
+        assert row["accuracies"] == pytest.approx([1 - len(wrong) / len(IDS) for wrong in wrongs])
+
+
+def test_a_class_that_a_fold_lacks_or_that_its_model_does_not_know() -> None:
+    runs = [run({"fold": 0}, (), range(0, 20)), run({"fold": 1}, (), range(20, 60))]
+    shorter = runs[0].metrics | {"classes": ["hug"], "confusion": [[20]]}
+    (row,) = compare([runs[0]._replace(metrics=shorter), runs[1]], ["fold"])["rows"]
+    assert row["metrics"]["classes"] == list(CLASSES)
+    assert row["metrics"]["confusion"] == (20 * np.eye(3, dtype=int)).tolist()
+
+
+def test_rows_are_compared_with_the_best_one_clip_by_clip() -> None:
+    good, bad = drawn(1, 0.1), drawn(1, 0.1) | set(range(10))
+    compared = compare([run({"how": "bad"}, bad), run({"how": "good"}, good), run({"how": "too"}, good)], ())
+    worse, best, equal = compared["rows"]
+    assert compared["best"] == 1 and best["difference"] is None
+    assert equal["difference"] == {"mean": 0, "interval": [0, 0]}
+    differences = np.array([(i in good) - (i in bad) for i in range(len(IDS))], float)
+    assert worse["difference"]["mean"] == pytest.approx(differences.mean())
+    resampled = np.random.default_rng(5).choice(differences, (RESAMPLES, len(IDS))).mean(1)
+    assert worse["difference"]["interval"] == pytest.approx(np.quantile(resampled, (0.025, 0.975)), abs=0.02)
+    assert worse["difference"]["interval"][1] < 0
+    other_clips = [run({"how": "a"}, good, range(30)), run({"how": "b"}, good, range(30, 60))]
+    assert all(row["difference"] is None for row in compare(other_clips, ())["rows"])
+
+
+def test_a_run_is_read_from_its_tables(make_variant: Callable[..., Variant]) -> None:
+    variant = make_variant(tested=(1, 2, 3, 4), wrong=(2,), labels_of_axes={"fold": 1})
+    found = Run.of(variant, {"split": "test"})
+    assert found.labels == {"fold": 1}
+    assert found.right == {"001.mp4": True, "002.mp4": False, "003.mp4": True, "004.mp4": True}
+    assert found.tested == set(found.right)
+    without = Run.of(make_variant("bare", without=("predictions",)), {"split": "test"})
+    assert len(without.tested) == 6 and without.right == {}
+
+
+def test_folds_with_unequal_numbers_of_runs_are_refused() -> None:
+    runs = [run({"seed": 0}, (), range(30)), run({"seed": 1}, (), range(30)), run({"seed": 2}, (), range(30, 60))]
+    with pytest.raises(StageError, match="different numbers of repetitions"):
+        compare(runs, ["seed"])
+
+
+def test_names_for_people() -> None:
+    runs = [
+        run({"model.tokens": tokens, "a.size": 1 + flip, "b.size": flip}, ())
+        for tokens, flip in ((None, True), ("x", False))
+    ]
+    compared = compare(runs, ())
+    assert compared["titles"] == {"model.tokens": "tokens", "a.size": "a.size", "b.size": "b.size"}
+    assert [row_text(row, compared["titles"]) for row in compared["rows"]] == [
+        "tokens none, a.size 2, b.size yes",
+        "tokens x, a.size 1, b.size no",
+    ]
+    assert label_text([1, "a"]) == "1, a"
+
+
+def test_learning_curves_are_averaged_where_all_have_a_value() -> None:
+    one = [{"epoch": 1, "loss": 2.0, "val_loss": None}, {"epoch": 2, "loss": 1.0, "val_loss": 1.0}]
+    other = [{"epoch": 1, "loss": 4.0, "val_loss": None}]
+    assert mean_history([one, other]) == [{"epoch": 1, "loss": 3.0, "val_loss": None}]
+    assert mean_history([one]) == one
+    assert mean_history([[], one]) == []
