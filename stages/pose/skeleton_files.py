@@ -133,7 +133,8 @@ def _motion(places: np.ndarray) -> float:
 def _read_pennaction(path: Path) -> SkeletonFile:
     """MATLAB's format 5: ``x``, ``y`` and ``visibility``, frames by 13 joints; ``dimensions`` (height, width, frames).
 
-    Joints that are out of view, or that nobody could place, stand in the corner, pixel 1, 1 and not visible.
+    Joints that are out of view, or that nobody could place, are not visible and stand in the corner: at pixel 1, 1 of
+    the original video, which is less than 2, 2 here.
     """
     from scipy.io import loadmat
 
@@ -147,6 +148,6 @@ def _read_pennaction(path: Path) -> SkeletonFile:
         raise ClipError(f"skeleton file {path} cannot be read as a MATLAB 5 file: {error}") from error
     if not (x.shape == y.shape == visible.shape == (len(x), PENNACTION13.count)):
         raise ClipError(f"skeleton file {path}: x is {x.shape}, not frames by {PENNACTION13.count} joints")
-    placed = (x > 1) | (y > 1)
+    placed = (x >= 2) | (y >= 2)
     score = np.where(visible > 0, 1.0, np.where(placed, _OCCLUDED, 0.0))
     return SkeletonFile(path, np.stack([x - 1, y - 1, score], axis=-1)[None], PENNACTION13, (width, height))

@@ -150,7 +150,7 @@ def test_pennaction_labels_are_pixels_from_one_and_say_what_was_seen(tmp_path: P
     visibility = np.ones((10, 13), np.uint8)
     visibility[0, :2] = 0
     labels = write_labels(path, visibility=visibility)
-    labels["x"][0, 0] = labels["y"][0, 0] = 1
+    labels["x"][0, 0] = labels["y"][0, 0] = 1.33  # a corner
     write_labels(path, visibility=visibility, x=labels["x"], y=labels["y"])
     file = read_skeletons(path)
     assert (file.layout.name, file.size, file.keypoints.shape) == ("pennaction13", (640, 360), (1, 10, 13, 3))
