@@ -203,6 +203,40 @@ def recognize(
 
 
 @app.command()
+def explain(
+    run: RunName,
+    clips: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CLIP...]", help="Ids of clips, or patterns; none: a few that the run has predicted."),
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="A variant of a matrix, as modality=rgb. Default: the first.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Folder for the page and the pictures. Default: runs/NAME/explain."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Draw what a trained model looks at: frames, points, joints.
+
+    \b
+    pipeline explain demo
+    pipeline explain demo test/wave_left/0003.mp4 'test/push/*'
+    pipeline explain demo_modalities --variant modality=pose --out looks
+    """
+    with plain_errors(debug):
+        from pipeline.explain import explain_run
+
+        explained = explain_run(run, clips or [], variant, out)
+        for clip_id, reason in explained.failed:
+            complain(f"not explained: {clip_id}: {reason}")
+        if len(explained.failed) == explained.clips:
+            raise typer.Exit(1)
+        say(str(explained.folder / "explanation.html"))
+
+
+@app.command()
 def report(run: RunName, debug: Debug = False) -> None:
     """Lay out a finished run's files again, with its report.
 

@@ -122,6 +122,11 @@ def _why_missing(plan: NodePlan, before: dict[str, Any] | None, todo: int, recom
     return f"{todo} of {plan.partitions} partitions have new or changed clips"
 
 
+def recorded_keys(run_folder: Path) -> dict[str, list[str]]:
+    """The keys of every node's partitions when the run was last planned; empty where there is no record."""
+    return {name: known["keys"] for name, known in _last_record(run_folder).items()}
+
+
 def _last_record(run_folder: Path) -> dict[str, Any]:
     try:
         return cast(dict[str, Any], json.loads((run_folder / RECORD).read_text()))

@@ -28,7 +28,7 @@ def recognition_manifest(
     window: seconds of the windows that longer videos are cut into; None: as long as the clips the model was trained
     on; 0: none, every video is one clip. stride: seconds between the starts of two windows.
     """
-    run, variant = _run_and_variant(model)
+    run, variant = run_and_variant(model)
     trained = load_resolved(run / MANIFEST)
     graph = build_graph(trained)
     predict = _predicting_node(graph, run, variant)
@@ -59,7 +59,7 @@ def recognition_manifest(
     return manifest_from_dict(resolved, "recognize")
 
 
-def _run_and_variant(model: str) -> tuple[Path, str]:
+def run_and_variant(model: str) -> tuple[Path, str]:
     """The run's folder, and the name of its variant where ``model`` is the folder of one."""
     path = Path(model)
     if path.parent.name == "variants" and (path.parents[1] / MANIFEST).is_file():
@@ -67,8 +67,8 @@ def _run_and_variant(model: str) -> tuple[Path, str]:
     return find_run(model), ""
 
 
-def _predicting_node(graph: Graph, run: Path, variant: str) -> Node:
-    """The node that predicts with the model of the variant asked for."""
+def predicting_nodes(graph: Graph, run: Path) -> dict[str, Node]:
+    """The nodes that predict, by the name of the variant whose model they use. Raises ManifestError without any."""
     found: dict[str, Node] = {}
     for node in graph.nodes.values():
         models = node.inputs.get("models", ())
@@ -76,6 +76,12 @@ def _predicting_node(graph: Graph, run: Path, variant: str) -> Node:
             found.setdefault(graph.nodes[models[0]].variant_name, node)
     if not found:
         raise ManifestError(f"{run}: the run has no stage that predicts with a trained model")
+    return found
+
+
+def _predicting_node(graph: Graph, run: Path, variant: str) -> Node:
+    """The node that predicts with the model of the variant asked for."""
+    found = predicting_nodes(graph, run)
     if variant not in found:
         choices = ", ".join(str(run / "variants" / name) for name in found)
         raise ManifestError(f"{run}: the run has several models; give one as --model: {choices}")

@@ -5,7 +5,7 @@ pass through the network, and the softmax is done again, in plain sight, with th
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -42,6 +42,9 @@ class JointWeights(NamedTuple):
 
     from_modal_BTJ: Tensor
     """From the modal tokens (CLS, pose), as ``SampledPoints.from_modal_BK``. Windows are merged as the network does."""
+    even_BTJ: Tensor
+    """What ``from_modal_BTJ`` would be if everybody looked alike at all that is in the window. Windows are not even:
+    where keys are those of the next window, the first joints are keys in none, and the last ones in several."""
     from_all_BTJ: Tensor
     """The mean over modal tokens and present joints."""
 
@@ -117,14 +120,22 @@ def _sampled(module: DeformableAttention, inputs: dict[nn.Module, tuple[Any, ...
 
 def _joints(module: JointAttention, inputs: dict[nn.Module, tuple[Any, ...]]) -> JointWeights:
     p_BJTD, m_BND, present_BJT = inputs[module.windows]
-    weights_BNK = window_weights(module.windows, p_BJTD, m_BND, present_BJT).mean(dim=1)
-    count = present_BJT[0].numel()
-    received_BNK = weights_BNK[..., :count]
-    asks_BN = torch.cat([present_BJT.flatten(1), present_BJT.new_ones(m_BND.shape[:2])], dim=1).to(weights_BNK.dtype)
-    from_all_BK = (received_BNK * asks_BN[..., None]).sum(dim=1) / asks_BN.sum(dim=1, keepdim=True).clamp(min=1)
-    from_modal_BK = received_BNK[:, count:].mean(dim=1) if m_BND.shape[1] else from_all_BK
-    grid = present_BJT.shape[1:]
-    return JointWeights(from_modal_BK.unflatten(1, grid).mT, from_all_BK.unflatten(1, grid).mT)
+    count, grid = present_BJT[0].numel(), present_BJT.shape[1:]
+    modal_BN = present_BJT.new_zeros(len(p_BJTD), count + m_BND.shape[1])
+    modal_BN[:, count:] = True
+    all_BN = modal_BN.clone()
+    all_BN[:, :count] = present_BJT.flatten(1)
+    asks_BN = modal_BN if m_BND.shape[1] else all_BN
+
+    def received(weights_BENK: Tensor, asks_BN: Tensor) -> Tensor:
+        """The mean over heads and over the queries that ask, for every joint of every frame."""
+        share_BN = asks_BN / asks_BN.sum(dim=1, keepdim=True).clamp(min=1)
+        received_BK = torch.einsum("bnk,bn->bk", weights_BENK.mean(dim=1), share_BN.to(weights_BENK.dtype))
+        return received_BK[:, :count].unflatten(1, grid).mT
+
+    weights_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT)
+    even_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT, even_weights)
+    return JointWeights(received(weights_BENK, asks_BN), received(even_BENK, asks_BN), received(weights_BENK, all_BN))
 
 
 def attention_weights(attention: Attention, x_BND: Tensor, y_BKD: Tensor, key_mask_BK: Tensor | None = None) -> Tensor:
@@ -143,13 +154,26 @@ def attention_weights(attention: Attention, x_BND: Tensor, y_BKD: Tensor, key_ma
     return scores_BENK.softmax(dim=-1)
 
 
+def even_weights(attention: Attention, x_BND: Tensor, y_BKD: Tensor, key_mask_BK: Tensor) -> Tensor:
+    """What ``attention_weights`` would be if all scores were the same."""
+    allowed_BK = (key_mask_BK | ~key_mask_BK.any(dim=-1, keepdim=True)).to(x_BND.dtype)
+    share_BK = allowed_BK / allowed_BK.sum(dim=-1, keepdim=True)
+    return share_BK[:, None, None].expand(-1, attention.heads, x_BND.shape[1], -1)
+
+
 def window_weights(
-    windows: WindowAttention, x_BAND: Tensor, extra_BXD: Tensor, key_mask_BAN: Tensor | None = None
+    windows: WindowAttention,
+    x_BAND: Tensor,
+    extra_BXD: Tensor,
+    key_mask_BAN: Tensor | None = None,
+    weigh: Callable[[Attention, Tensor, Tensor, Tensor], Tensor] = attention_weights,
 ) -> Tensor:
     """Attention in windows as one attention over all tokens, the A·N of the axis and then the X extra ones.
 
     Return B,E,N',N' with N' = A·N + X: row by row the mean over the windows that ask for the token, as
     ``WindowAttention`` merges them. A key that a window does not hold gets nothing there.
+
+    weigh: the weights within a window.
     """
     clips, length, per_step = x_BAND.shape[:3]
     size = min(windows.window, length)
@@ -173,9 +197,7 @@ def window_weights(
     for window, (start, key_start) in enumerate(zip(starts, key_starts, strict=True)):
         queries = torch.cat([own_AN[start : start + size].flatten(), extra_X])
         keys = torch.cat([own_AN[key_start : key_start + size].flatten(), extra_X])
-        found_BENK = attention_weights(
-            windows.attention, tokens_BND[:, queries], tokens_BND[:, keys], key_mask_BN[:, keys]
-        )
+        found_BENK = weigh(windows.attention, tokens_BND[:, queries], tokens_BND[:, keys], key_mask_BN[:, keys])
         own_BN = (1 / held_A[start : start + size]).repeat_interleave(per_step).expand(clips, -1)
         part_BN = torch.cat([own_BN, share_BS[:, window, None].expand(-1, len(extra_X))], dim=1)
         weights_BENK[:, :, queries[:, None], keys] += found_BENK * part_BN[:, None, :, None]

@@ -16,5 +16,6 @@ STAGES = {
     "predict": "stages.predict:Predict",
     "evaluate": "stages.evaluate:Evaluate",
     "report": "stages.report.stage:Report",
+    "explain": "stages.explanation.stage:Explain",
     "recognitions": "stages.recognitions:Recognitions",
 }

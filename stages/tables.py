@@ -3,6 +3,7 @@
     clips ──decode──▶ frames ──pose──▶ skeletons ──cache──▶ shards ──train──▶ models ──predict──▶ predictions
                                                        predictions ──evaluate──▶ metrics ──report──▶ reports
                                                        predictions ──recognitions──▶ recognitions
+                                                    models, shards ──explain──▶ explanations
 
 Tensors are ``large_binary`` in C order, with their shape beside them where it varies. Keypoints are float16, because
 they are relative to the frame (0 the left or top edge, 1 the right or bottom one): a step is below 1/2000 of the frame.
@@ -142,6 +143,24 @@ RECOGNITIONS = Table(
             ("top_scores", pa.list_(pa.float32())),
         ]
     ),
+)
+
+EXPLANATIONS = Table(
+    "explanations",
+    pa.schema(
+        [
+            ("clip_id", pa.string()),
+            ("error", pa.string()),
+            ("label", pa.string()),
+            ("predicted", pa.string()),
+            ("probability", pa.float32()),
+            ("names", pa.list_(pa.string())),  # of the pictures: what is drawn, and the number of the block
+            ("captions", pa.list_(pa.string())),
+            ("images", pa.list_(pa.binary())),  # PNG
+        ]
+    ),
+    row_group=1,
+    compression=None,
 )
 
 REPORTS = Table(

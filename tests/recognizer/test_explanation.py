@@ -180,6 +180,16 @@ def test_points_are_where_tokens_are_read() -> None:
     torch.testing.assert_close(sampled.points_BK3, sample(places.expand(2, -1, -1, -1, -1), points).flatten(1, 3))
 
 
+@pytest.mark.parametrize("window_keys", ["shifted", "own"])
+def test_even_shares_are_those_of_equal_scores(window_keys: str) -> None:
+    recognizer = tiny(window_keys=window_keys)
+    for block in recognizer.blocks:
+        nn.init.zeros_(block.joint.windows.attention.query.weight)
+    joints = explain(recognizer, *clips(recognizer)).blocks[1].joints
+    torch.testing.assert_close(joints.from_modal_BTJ, joints.even_BTJ)
+    assert joints.even_BTJ[0, :, :2].any() == (window_keys == "own")  # 26 joints, windows of 4 with stride 2
+
+
 @pytest.mark.parametrize("modality", ["rgb", "pose"])
 def test_one_modality(modality: str) -> None:
     recognizer = tiny(modality=modality)

@@ -1,0 +1,86 @@
+"""What a finished run's model looks at: the stage that draws it, on the model and clips that the run left in its store.
+
+Nothing is computed again: the keys are those of the run's own record, whatever has changed since.
+"""
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import pyarrow as pa
+
+from pipeline.errors import ManifestError
+from pipeline.graph import Graph, Node, build_graph
+from pipeline.manifest import load_resolved
+from pipeline.plan import stage_folder
+from pipeline.reasons import recorded_keys
+from pipeline.recognize import predicting_nodes, run_and_variant
+from pipeline.registry import did_you_mean, load_stage, resolve
+from pipeline.run import MANIFEST
+from pipeline.stage import MapStage, Source, TableFiles, Variant, WholeStage, Work
+from pipeline.store import Store
+
+
+class Explained(NamedTuple):
+    """Where the pictures are, and the clips that have none, each with the reason."""
+
+    folder: Path
+    clips: int
+    failed: list[tuple[str, str]]
+
+
+def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | None) -> Explained:
+    """Draw what the model of a run, or of one of its variants, looks at.
+
+    wanted: ids of clips, or patterns such as ``test/wave*``; none: a few of those that the run has predicted.
+    variant: the first one where None. out: by default ``explain`` in the run's folder, or in the variant's.
+    """
+    run, own = run_and_variant(asked)
+    manifest = load_resolved(run / MANIFEST)
+    graph = build_graph(manifest)
+    found = predicting_nodes(graph, run)
+    variant = variant or own or next(iter(found))
+    if variant not in found:
+        raise ManifestError(f"{run}: no variant is called '{variant}'{did_you_mean(variant, found)}")
+    predict = found[variant]
+    inputs = _inputs(graph, predict, run, Store(manifest.store))
+    clips: pa.Table = cast(Source, graph.nodes[predict.source].stage).clips().sort_by("clip_id")
+    ids = _matching(wanted, clips["clip_id"].to_pylist(), run)
+    if not wanted:
+        clips = cast(MapStage, predict.stage).select(clips)
+    folder = out or (run / "variants" / variant if variant else run) / "explain"
+    stage = cast(type[WholeStage], load_stage(resolve("explain")))(
+        **cast(dict[str, Any], {"clips": ids, "split": None, "out": folder.absolute()})
+    )
+    table = stage.run([Variant(variant, clips, inputs)], Work(folder, lambda done, total, **figures: None))
+    stage.export(table, folder, run)
+    rows = table.select(["clip_id", "error"]).to_pylist()
+    return Explained(folder, len(rows), [(row["clip_id"], row["error"]) for row in rows if row["error"] is not None])
+
+
+def _matching(wanted: list[str], ids: list[str], run: Path) -> list[str]:
+    """The ids that are wanted, in the order asked for, each once. Raises ManifestError for what matches none."""
+    known = set(ids)
+    chosen: dict[str, None] = {}
+    for one in wanted:
+        matching = [one] if one in known else [clip_id for clip_id in ids if fnmatchcase(clip_id, one)]
+        if not matching:
+            raise ManifestError(f"{run}: no clip is called '{one}'{did_you_mean(one, ids)}")
+        chosen |= dict.fromkeys(matching)
+    return list(chosen)
+
+
+def _inputs(graph: Graph, predict: Node, run: Path, store: Store) -> dict[str, TableFiles]:
+    """The tables that the run's predictions were made from. Raises ManifestError where they are no longer there."""
+    keys = recorded_keys(run)
+    inputs = {}
+    for table, (name,) in predict.inputs.items():
+        stage = graph.nodes[name].stage
+        paths = [store.path(stage_folder(stage), key) for key in keys.get(name, []) if key]
+        if not paths or not store.keys(stage_folder(stage)).issuperset(key for key in keys[name] if key):
+            raise ManifestError(
+                f"{run}: what '{name}' made is not in the store {store.url}: finish the run, from the folder in which "
+                "it was started"
+            )
+        inputs[table] = TableFiles(paths, store.open, stage.makes.schema)
+    return inputs

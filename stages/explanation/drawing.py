@@ -1,0 +1,228 @@
+"""Draws attention over a clip: the points of 3D deformable attention on its frames, joints against time beside them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from recognizer.skeletons import layout
+from stages.explanation.attention import BlockAttention, ClipAttention, by_frame, multiples, on_group, on_people
+from stages.report.overlay import PALETTES, draw_skeletons
+
+FRAMES = 12
+"""Frames drawn at most, evenly spaced."""
+PER_ROW = 6
+TILE = 320
+"""Pixels of a frame's side to which small frames are enlarged before skeletons are drawn on them."""
+BLANK = (30, 34, 42)
+"""Behind the skeletons of a network that sees no frames."""
+WIDTH = 13.0
+"""Inches of a picture, at DPI."""
+DPI = 100
+COLORS = "YlOrRd"
+INK = "#1c2330"
+SOFT = "#667085"
+
+
+class Picture(NamedTuple):
+    """An image with what a person should know to read it."""
+
+    name: str
+    caption: str
+    image: np.ndarray  # uint8 H,W,3 RGB
+
+
+def pictures(clip: ClipAttention) -> Iterator[Picture]:
+    """All that there is to draw, block by block."""
+    for number, block in enumerate(clip.blocks, start=1):
+        who = f"block {number} of {len(clip.blocks)}" if len(clip.blocks) > 1 else "the network"
+        if block.points is not None:
+            yield Picture(f"points-{number}", _points_caption(clip, block, who), draw_points(clip, block))
+        if block.joints_weight is not None:
+            yield Picture(f"joints-{number}", _joints_caption(clip, block, who), draw_joints(clip, block))
+
+
+def _points_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str:
+    assert block.points is not None and block.points_weight is not None
+    text = (
+        f"Where {who} reads the frames. Each dot is a point that the 3D token search found; the larger and darker, the "
+        "more the modal tokens attend to it, from which the answer is taken. A point between two frames is in both."
+    )
+    keypoints = clip.sample.keypoints
+    if keypoints is not None and keypoints[..., 2].any():
+        share = on_people(keypoints, block.points, block.points_weight)
+        text += f" {share.attention:.0%} of this attention falls on people, whose boxes cover {share.even:.0%}."
+    return text
+
+
+def _joints_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str:
+    ratio_MTR = multiples(clip, block)
+    text = (
+        f"Which joints {who} attends to, frame by frame: attention of the modal tokens, in multiples of what a joint "
+        "would get if they looked at all that is in their windows alike."
+    )
+    if np.isfinite(ratio_MTR).any():
+        arms, legs = (on_group(name, clip, block) for name in ("arms", "legs"))
+        m, t, r = np.unravel_index(np.nanargmax(ratio_MTR), ratio_MTR.shape)
+        text += (
+            f" Elbows and hands get {arms.attention:.0%} of it (alike: {arms.even:.0%}), knees and feet "
+            f"{legs.attention:.0%} ({legs.even:.0%}). Most of all, {ratio_MTR[m, t, r]:.1f} times its share: the "
+            f"{_joint_names(clip)[r]} of the {_person(int(m))}, {_when(clip, int(t))}."
+        )
+    if (clip.present & ~np.isfinite(ratio_MTR)).any():
+        text += " Striped joints are keys in no window: nobody can look at them here."
+    return text
+
+
+def draw_points(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
+    """The frames with the points that are read in each, as an image (uint8 H,W,3 RGB).
+
+    A dot's area is its attention in that frame, and its color the attention in multiples of the even share.
+    """
+    assert block.points is not None and block.points_weight is not None and clip.sample.frames is not None
+    shown = _chosen(clip.sample.frame_count)
+    columns = min(PER_ROW, len(shown))
+    rows = -(-len(shown) // columns)
+    side = WIDTH / columns
+    figure = Figure((WIDTH, rows * (side + 0.22) + 0.62), dpi=DPI, facecolor="white")
+    height = float(figure.get_figheight())
+    weight_TK = by_frame(block.points, block.points_weight, clip.sample.frame_count) * len(block.points)
+    scale = Normalize(0, max(2.0, float(np.quantile(weight_TK[weight_TK > 0], 0.998))))
+    for place, t in enumerate(shown):
+        row, column = divmod(place, columns)
+        left, bottom = column / columns, 1 - ((row + 1) * (side + 0.22)) / height
+        axes = figure.add_axes((left + 0.002, bottom, 1 / columns - 0.004, side / height - 0.004))
+        _frame(axes, _tile(clip, t, gray=True))
+        read = np.flatnonzero(weight_TK[t] > 0.05)
+        order = read[np.argsort(weight_TK[t, read])]
+        axes.scatter(
+            block.points[order, 0] * TILE - 0.5,
+            block.points[order, 1] * TILE - 0.5,
+            s=(130 * side / 2.2) * np.minimum(weight_TK[t, order] / scale.vmax, 1),
+            c=weight_TK[t, order],
+            cmap=COLORS,
+            norm=scale,
+            linewidths=0.4,
+            edgecolors=INK,
+        )
+        axes.set_title(_when(clip, t), fontsize=8, color=SOFT, pad=2)
+    _color_bar(figure, scale, "attention to a point in this frame, in multiples of an even share")
+    return _rendered(figure)
+
+
+def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
+    """Joints against frames, one chart a person, below the frames, as an image (uint8 H,W,3 RGB).
+
+    Cells and bars are multiples of the even share. Gray: the joint is missing. Striped: no window has it as a key.
+    """
+    assert clip.sample.keypoints is not None
+    present_MTR, ratio_MTR = clip.present, multiples(clip, block)
+    seen_MTR = np.isfinite(ratio_MTR)
+    persons = [m for m in range(len(present_MTR)) if present_MTR[m].any()] or [0]
+    names = _joint_names(clip)
+    # one joint of one frame may draw so much that the rest would look alike
+    scale = Normalize(0, max(2.0, float(np.quantile(ratio_MTR[seen_MTR], 0.98)) if seen_MTR.any() else 0.0))
+    shown = _chosen(clip.sample.frame_count)
+
+    left, right, row_height = 1.25, 1.9, 0.165
+    across = WIDTH - left - right
+    side = across / len(shown)
+    chart = len(names) * row_height
+    height = 0.3 + side + len(persons) * (chart + 0.32) + 0.75
+    figure = Figure((WIDTH, height), dpi=DPI, facecolor="white")
+    for column, t in enumerate(shown):
+        axes = figure.add_axes(
+            ((left + column * side + 0.02) / WIDTH, 1 - (0.3 + side) / height, (side - 0.04) / WIDTH, side / height)
+        )
+        _frame(axes, draw_skeletons(_tile(clip, t), clip.sample.keypoints[:, t], clip.layout))
+        axes.set_title(_when(clip, t), fontsize=8, color=SOFT, pad=2)
+    bars_top = max(1.5, *(float(_mean(ratio_MTR[m]).max()) for m in persons)) * 1.08
+    for i, m in enumerate(persons):
+        bottom = (height - 0.3 - side - (i + 1) * (chart + 0.32)) / height
+        axes = figure.add_axes((left / WIDTH, bottom, across / WIDTH, chart / height))
+        axes.set_facecolor("#c3c8d0")
+        unseen_RT = np.where((present_MTR & ~seen_MTR)[m, shown], 0, np.nan).T
+        edges = [np.arange(cells + 1) - 0.5 for cells in unseen_RT.shape]
+        axes.pcolor(edges[1], edges[0], unseen_RT, hatch="////", alpha=0)
+        axes.imshow(ratio_MTR[m, shown].T, cmap=COLORS, norm=scale, aspect="auto", interpolation="nearest")
+        axes.set_yticks(range(len(names)), names, fontsize=8, color=INK)
+        axes.set_xticks([])
+        axes.tick_params(length=0)
+        axes.set_title(_person(m), fontsize=9, color=INK, loc="left", pad=3)
+        bars = figure.add_axes(((WIDTH - right + 0.1) / WIDTH, bottom, (right - 0.25) / WIDTH, chart / height))
+        bars.barh(range(len(names)), _mean(ratio_MTR[m]), height=0.72, color=_color(m))
+        bars.axvline(1, color=SOFT, linewidth=0.8, linestyle=(0, (3, 2)))
+        bars.set_ylim(len(names) - 0.5, -0.5)
+        bars.set_xlim(0, bars_top)
+        bars.set_yticks([])
+        bars.tick_params(labelsize=7, colors=SOFT, length=2)
+        bars.set_title("mean over time" if i == 0 else "", fontsize=8, color=SOFT, pad=3)
+        for spine in (*axes.spines.values(), *bars.spines.values()):
+            spine.set_visible(False)
+    _color_bar(figure, scale, "attention to a joint in a frame, in multiples of an even share")
+    return _rendered(figure)
+
+
+def _joint_names(clip: ClipAttention) -> list[str]:
+    return [name.replace("_", " ") for name in layout(clip.layout).joints]
+
+
+def _chosen(count: int) -> list[int]:
+    return np.unique(np.linspace(0, count - 1, min(FRAMES, count)).round().astype(int)).tolist()
+
+
+def _tile(clip: ClipAttention, t: int, gray: bool = False) -> np.ndarray:
+    """A frame enlarged to TILE; gray and lighter where dots must stand out; dark where the network sees no frames."""
+    if clip.sample.frames is None:
+        return np.full((TILE, TILE, 3), BLANK, np.uint8)
+    image = cv2.resize(clip.sample.frames[t], (TILE, TILE), interpolation=cv2.INTER_CUBIC)
+    if not gray:
+        return image
+    light = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] * 0.6 + image * 0.4
+    return np.clip(light * 0.75 + 64, 0, 255).astype(np.uint8)
+
+
+def _frame(axes: Axes, image: np.ndarray) -> None:
+    axes.imshow(image, aspect="auto")
+    axes.set_axis_off()
+    axes.set_xlim(-0.5, TILE - 0.5)
+    axes.set_ylim(TILE - 0.5, -0.5)
+
+
+def _when(clip: ClipAttention, t: int) -> str:
+    return f"{clip.times[t]:.1f} s" if clip.times else f"frame {t + 1}"
+
+
+def _person(number: int) -> str:
+    return ("first person", "second person")[number] if number < 2 else f"person {number + 1}"
+
+
+def _color(person: int) -> tuple[float, ...]:
+    return tuple(channel / 255 for channel in PALETTES[person % len(PALETTES)].left)
+
+
+def _mean(ratio_TR: np.ndarray) -> np.ndarray:
+    """Of the frames in which a joint is there; 0 where there is none."""
+    there = np.isfinite(ratio_TR)
+    return np.where(there, ratio_TR, 0).sum(0) / there.sum(0).clip(min=1)
+
+
+def _color_bar(figure: Figure, scale: Normalize, text: str) -> None:
+    height = figure.get_figheight()
+    axes = figure.add_axes((0.36, 0.3 / height, 0.28, 0.09 / height))
+    bar = figure.colorbar(ScalarMappable(scale, COLORS), cax=axes, orientation="horizontal")
+    bar.outline.set_visible(False)
+    axes.tick_params(labelsize=7, colors=SOFT, length=2, pad=1)
+    axes.set_title(text, fontsize=8, color=SOFT, pad=2)
+
+
+def _rendered(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

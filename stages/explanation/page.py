@@ -1,0 +1,36 @@
+"""The page of explained clips, and the pictures beside it."""
+
+import base64
+import re
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.files import replace_file
+from pipeline.stage import Row
+
+PAGE = "explanation.html"
+
+
+def write(rows: list[Row], folder: Path, run: str) -> None:
+    """Write ``explanation.html``, which needs no other file, and each picture as ``NUMBER-CLIP-PICTURE.png``.
+
+    rows: of the explanations table. run: its name, for the title.
+    """
+    clips = []
+    for number, row in enumerate(rows, start=1):
+        stem = f"{number:02}-{re.sub(r'[^0-9A-Za-z_.]+', '-', row['clip_id'])}"
+        shown = []
+        for name, caption, image in zip(row["names"] or [], row["captions"] or [], row["images"] or [], strict=True):
+            replace_file(folder / f"{stem}-{name}.png", image)
+            shown.append((caption, "data:image/png;base64," + base64.b64encode(image).decode()))
+        clips.append(row | {"pictures": shown, "correct": row["predicted"] == row["label"]})
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html.jinja").render(run=run, clips=clips)
+    replace_file(folder / PAGE, page.encode("utf-8", "backslashreplace"))

@@ -1,0 +1,55 @@
+"""The explained clips as rows of a table: for each one its pictures, encoded, with their captions."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipeline.errors import StageError
+from pipeline.stage import Row, TableFiles
+from recognizer.model import Recognizer
+from stages.explanation.attention import attended
+from stages.explanation.drawing import pictures
+
+
+def explained_rows(model: Row, shards: TableFiles, clips: Sequence[Row], progress: Callable[..., None]) -> list[Row]:
+    """One row a clip, in their order. Raises StageError where model and shards do not fit together."""
+    try:
+        recognizer = Recognizer.deserialize(model["config"], model["weights"])
+    except ValueError as error:
+        raise StageError(f"the model does not load: {error}") from error
+    places: dict[str, tuple[str, int]] = {}
+    for path in shards.paths:
+        for i, clip_id in enumerate(shards.read_one(path, ["clip_id"])["clip_id"].to_pylist()):
+            places[clip_id] = (path, i)
+    rows = []
+    for done, clip in enumerate(clips, start=1):
+        row: dict[str, Any] = {"clip_id": clip["clip_id"], "label": clip["label"], "error": None}
+        shard: Row = {"error": "it has no shard: see `pipeline failures`"}
+        if clip["clip_id"] in places:
+            path, i = places[clip["clip_id"]]
+            shard = shards.read_one(path).slice(i, 1).to_pylist()[0]
+        if shard["error"] is not None:
+            rows.append(row | {"error": shard["error"]})
+            continue
+        found = attended(recognizer, shard)
+        drawn = list(pictures(found))
+        rows.append(
+            row
+            | {
+                "predicted": found.predicted,
+                "probability": found.probability,
+                "names": [picture.name for picture in drawn],
+                "captions": [picture.caption for picture in drawn],
+                "images": [encoded(picture.image, ".png") for picture in drawn],
+            }
+        )
+        progress(done, len(clips))
+    return rows
+
+
+def encoded(image: np.ndarray, kind: str, quality: int = 85) -> bytes:
+    """An RGB image as the bytes of a ``.png`` or ``.jpg`` file."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if kind == ".jpg" else []
+    return cv2.imencode(kind, image[..., ::-1], options)[1].tobytes()

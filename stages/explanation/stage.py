@@ -1,0 +1,64 @@
+"""Explain: what a trained recognizer attends to in some clips, as pictures and a page."""
+
+from collections import Counter
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.errors import StageError
+from pipeline.stage import Row, Variant, WholeStage, Work, unkeyed
+from stages.tables import EXPLANATIONS, MODELS, SHARDS
+
+
+class Explain(WholeStage):
+    """Draws where 3D deformable attention reads the frames, and which joints joint stride attention looks at."""
+
+    version: ClassVar[int] = 1
+    makes = EXPLANATIONS
+    takes = (MODELS, SHARDS)
+
+    clips: tuple[str, ...] = ()
+    """Ids of the clips; empty: some of the split, every class once before any twice."""
+
+    split: str | None = "test"
+    """The split that clips are taken from where none are named; null: any."""
+
+    samples: int = Field(6, ge=1)
+    """How many clips are taken where none are named."""
+
+    out: Path | None = unkeyed(None)
+    """Folder for ``explanation.html`` and the pictures; null: ``explain`` in the run's own."""
+
+    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+        """One row a clip, with its pictures; a clip without a shard has an error instead."""
+        from stages.explanation.rows import explained_rows
+
+        (variant,) = variants
+        clips = {row["clip_id"]: row for row in variant.clips.select(["clip_id", "label", "split"]).to_pylist()}
+        if unknown := [clip_id for clip_id in self.clips if clip_id not in clips]:
+            raise StageError(f"the index lists no clip {unknown[0]!r}: give clip ids as the report shows them")
+        chosen = [clips[clip_id] for clip_id in self.clips] or self._some([*clips.values()])
+        if not chosen:
+            raise StageError(f"no clip has the split {self.split}: name clips, or another split")
+        model = variant.inputs[MODELS.name].read().to_pylist()[0]
+        rows = explained_rows(model, variant.inputs[SHARDS.name], chosen, work.progress)
+        return pa.Table.from_pylist(rows, schema=self.makes.schema)
+
+    def _some(self, clips: list[Row]) -> list[Row]:
+        """Clips of the split in rounds: the first of each class, then the second ones, and so on."""
+        seen: Counter[str | None] = Counter()
+        turns = []
+        for clip in sorted(clips, key=lambda clip: clip["clip_id"]):
+            if self.split is not None and clip["split"] != self.split:
+                continue
+            turns.append((seen[clip["label"]], clip["label"] or "", clip["clip_id"], clip))
+            seen[clip["label"]] += 1
+        return [clip for *_, clip in sorted(turns, key=lambda turn: turn[:3])][: self.samples]
+
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+        """Write the page, complete in itself, and its pictures beside it as PNG images."""
+        from stages.explanation.page import write
+
+        write(table.to_pylist(), self.out or folder / "explain", run_folder.name)
