@@ -10,7 +10,8 @@
 
         exclude: [{modality: pose, size: large}]     # combinations to leave out, by some or all of their labels
 
-Variants of two stages fit together if they agree in every axis that both have.
+Variants of two stages fit together if they agree in every axis that both have. An axis set to null falls away, which a
+manifest that extends another one may need.
 """
 
 import copy
@@ -43,7 +44,8 @@ class Variation(NamedTuple):
 
 def variations(matrix: Mapping[str, Any]) -> list[Variation]:
     """All combinations, in the order written; a single empty one without a matrix. Raises ValueError for people."""
-    axes = {name: _settings(name, values) for name, values in matrix.items() if name != EXCLUDE}
+    given = {name: values for name, values in matrix.items() if values is not None}
+    axes = {name: _settings(name, values) for name, values in given.items() if name != EXCLUDE}
     count = 1
     for settings in axes.values():
         count *= len(settings)
@@ -60,7 +62,7 @@ def variations(matrix: Mapping[str, Any]) -> list[Variation]:
                 variation.parameters[parameter] = value
                 variation.axis_of[parameter] = axis
         found.append(variation)
-    found = _without(found, matrix.get(EXCLUDE, []))
+    found = _without(found, given.get(EXCLUDE, []))
     names = [variant_name(variation.variant) for variation in found]
     for name in names:
         if names.count(name) > 1:

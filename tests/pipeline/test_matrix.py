@@ -76,6 +76,11 @@ def test_variants_join_where_they_agree() -> None:
     assert list(joined([])) == [({}, ())]
 
 
+def test_an_axis_set_to_null_falls_away() -> None:
+    assert variations({"a": None, "b": [1], "exclude": None}) == variations({"b": [1]})
+    assert variations({"a": None}) == variations({})
+
+
 def test_combinations_are_left_out() -> None:
     matrix = {"window": [2, 4], "stride": [1, 2, [3]], "exclude": [{"window": 2, "stride": [3]}, {"stride": 1}]}
     assert [tuple(variation.variant.values()) for variation in variations(matrix)] == [(2, 2), (4, 2), (4, [3])]
