@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -73,6 +74,11 @@ def readers(path: str, start: float | None, end: float | None, own: "OpenReader 
     if own is not None:
         with suppress(UnreadableError):
             yield own(path, start, end)
+        return
+    if Path(path).is_dir():
+        from stages.video.with_images import ImageFolderReader
+
+        yield ImageFolderReader(path)
         return
     from stages.video.timeline import timeline_of
     from stages.video.with_decord import DecordReader

@@ -67,8 +67,6 @@ def open_container(path: str) -> Iterator[Any]:
     """The file as a PyAV container with a video stream. Raises ClipError that says what the file is instead."""
     errors: list[tuple[int, str, str]] = []
     try:
-        if Path(path).is_dir():
-            raise ClipError("this is a folder, not a video file")
         if Path(path).stat().st_size == 0:
             raise ClipError("the file is empty (0 bytes): copy or download it again")
         with _logged_errors() as errors:

@@ -1,0 +1,55 @@
+"""Folders of images in place of video files, as PennAction and many other data sets are handed out."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from pipeline.errors import ClipError
+from stages.video.reader import Reader
+
+RATE = 30.0
+"""Images that make a second: a folder does not say."""
+
+EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
+
+
+class ImageFolderReader(Reader):
+    """Reads the images of a folder in the order of the numbers in their names."""
+
+    name: ClassVar[str] = "images"
+
+    def __init__(self, path: str) -> None:
+        """Raises ClipError where the folder holds no images."""
+        try:
+            files = [file for file in Path(path).iterdir() if file.suffix.lower() in EXTENSIONS]
+        except OSError as error:
+            raise ClipError(f"the folder cannot be read: {error.strerror}") from None
+        if not files:
+            raise ClipError(f"the folder holds no images ({', '.join(sorted(EXTENSIONS))})")
+        self._files = sorted(files, key=_by_numbers)
+        self.times = np.arange(len(files)) / RATE
+
+    def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
+        """See Reader. Raises ClipError that names an image which cannot be read, or differs in size."""
+        size = None
+        for index in indices:
+            file = self._files[index]
+            image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR_RGB) if file.stat().st_size else None
+            if image is None:
+                raise ClipError(f"frame {index}, {file.name}, is no readable image: copy or download it again")
+            if size not in (None, image.shape):
+                raise ClipError(f"frame {index}, {file.name}, is {image.shape[1]} x {image.shape[0]}, others are not")
+            size = image.shape
+            yield image
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def _by_numbers(file: Path) -> list[tuple[int, str]]:
+    """Sorts ``img_9`` before ``img_10``."""
+    return [(int(number or -1), text) for text, number in re.findall(r"(\D*)(\d*)", file.stem)]

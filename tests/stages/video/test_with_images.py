@@ -1,0 +1,53 @@
+"""Folders of images as clips."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.errors import ClipError
+from stages.decode import Decode
+
+
+def write_images(folder: Path, count: int, name: str = "{:d}.png") -> Path:
+    folder.mkdir()
+    for number in range(count):
+        cv2.imwrite(str(folder / name.format(number)), np.full((32, 48, 3), 10 * number, np.uint8))
+    return folder
+
+
+def decode(folder: Path, **span: float) -> dict:
+    stage = Decode(frames=4)
+    return stage.clip({"path": str(folder), "start": None, "end": None} | span, {}, stage.load({}))
+
+
+def test_images_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    row = decode(write_images(tmp_path / "0001", 12))
+    assert row["indices"] == [1, 4, 7, 10]
+    assert row["times"] == pytest.approx([1 / 30, 4 / 30, 7 / 30, 10 / 30])
+    assert (row["reader"], row["height"], row["width"]) == ("images", 32, 48)
+    shades = [int(cv2.imdecode(np.frombuffer(jpeg, np.uint8), 0).mean().round()) for jpeg in row["frames"]]
+    assert shades == [10, 40, 70, 100]
+
+
+def test_spans_count_thirty_images_a_second(tmp_path: Path) -> None:
+    assert decode(write_images(tmp_path / "0001", 24, "img_{:05d}.jpg"), start=0.4, end=0.8)["indices"] == [
+        13,
+        16,
+        19,
+        22,
+    ]
+
+
+def test_what_is_wrong_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ClipError, match="the folder holds no images"):
+        decode(tmp_path / "empty")
+    folder = write_images(tmp_path / "0001", 4)
+    (folder / "2.png").write_bytes(b"")
+    with pytest.raises(ClipError, match=r"frame 2, 2\.png, is no readable image"):
+        decode(folder)
+    cv2.imwrite(str(folder / "2.png"), np.zeros((16, 16, 3), np.uint8))
+    with pytest.raises(ClipError, match=r"frame 2, 2\.png, is 16 x 16, others are not"):
+        decode(folder)
