@@ -87,8 +87,8 @@ def draw_points(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
     """
     assert block.points is not None and block.points_weight is not None and clip.sample.frames is not None
     shown = _chosen(clip.sample.frame_count)
-    columns = min(PER_ROW, len(shown))
-    rows = -(-len(shown) // columns)
+    rows = -(-len(shown) // PER_ROW)
+    columns = -(-len(shown) // rows)
     side = WIDTH / columns
     figure = Figure((WIDTH, rows * (side + 0.22) + 0.62), dpi=DPI, facecolor="white")
     height = float(figure.get_figheight())
@@ -147,9 +147,8 @@ def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
         bottom = (height - 0.3 - side - (i + 1) * (chart + 0.32)) / height
         axes = figure.add_axes((left / WIDTH, bottom, across / WIDTH, chart / height))
         axes.set_facecolor("#c3c8d0")
-        unseen_RT = np.where((present_MTR & ~seen_MTR)[m, shown], 0, np.nan).T
-        edges = [np.arange(cells + 1) - 0.5 for cells in unseen_RT.shape]
-        axes.pcolor(edges[1], edges[0], unseen_RT, hatch="////", alpha=0)
+        for r in np.flatnonzero(present_MTR[m].any(0) & ~seen_MTR[m].any(0)):
+            axes.axhspan(r - 0.5, r + 0.5, fill=False, hatch="////", edgecolor="#8d95a3", linewidth=0)
         axes.imshow(ratio_MTR[m, shown].T, cmap=COLORS, norm=scale, aspect="auto", interpolation="nearest")
         axes.set_yticks(range(len(names)), names, fontsize=8, color=INK)
         axes.set_xticks([])

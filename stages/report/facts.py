@@ -9,9 +9,16 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipeline.stage import Row, TableFiles, Variant
+from recognizer.model import Recognizer
+from stages.explanation.attention import attended
+from stages.explanation.drawing import pictures
+from stages.explanation.rows import encoded
 from stages.report.comparison import Run, compare
 from stages.report.samples import choose, draw
 from stages.tables import METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
+
+EXPLAINED = 3
+"""Sample clips of which it is drawn, too, what the network looks at."""
 
 
 def gather(variants: list[Variant], samples: int, pool: Sequence[str]) -> tuple[str, list[bytes]]:
@@ -75,7 +82,8 @@ def _samples(variant: Variant, split: str, count: int, images: list[bytes]) -> l
         skeletons = _rows_of(clip_ids, variant.inputs[SKELETONS.name], ["clip_id", "error", "estimator"])
         estimators = {row["clip_id"]: row["estimator"] for row in skeletons}
 
-    facts = []
+    recognizer = _recognizer(variant)
+    facts: list[dict[str, Any]] = []
     for sample in chosen:
         if sample.clip_id not in shards:
             continue
@@ -91,6 +99,27 @@ def _samples(variant: Variant, split: str, count: int, images: list[bytes]) -> l
             }
         )
         images.extend(strip.images)
+        facts[-1]["attention"] = _attention(recognizer, shard, images) if recognizer and len(facts) <= EXPLAINED else []
+    return facts
+
+
+def _recognizer(variant: Variant) -> Recognizer | None:
+    """The trained network; None without a model, or where a stage of the user's own has made another kind of one."""
+    if MODELS.name not in variant.inputs:
+        return None
+    model = variant.inputs[MODELS.name].read().to_pylist()[0]
+    try:
+        return Recognizer.deserialize(model["config"], model["weights"])
+    except ValueError:
+        return None
+
+
+def _attention(recognizer: Recognizer, shard: Row, images: list[bytes]) -> list[dict[str, Any]]:
+    """Draw what the network looks at, appending to ``images``."""
+    facts = []
+    for picture in pictures(attended(recognizer, shard)):
+        facts.append({"caption": picture.caption, "image": len(images)})
+        images.append(encoded(picture.image, ".jpg"))
     return facts
 
 

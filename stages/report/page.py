@@ -174,6 +174,7 @@ def _sample(sample: dict[str, Any], images: list[bytes]) -> dict[str, Any]:
             sample["estimator"] if sample["estimator"] == "ground truth" else f"estimated by {sample['estimator']}"
         )
     return sample | {
+        "attention": [(found["caption"], _data_uri(images[found["image"]], "jpeg")) for found in sample["attention"]],
         "frames": list(zip(uris, sample["times"] or [None] * len(uris), strict=True)),
         "correct": sample["label"] == sample["predicted"],
         "skeletons": skeletons,

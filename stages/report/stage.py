@@ -19,7 +19,7 @@ class Report(WholeStage):
     they differ from run to run.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     gathers: ClassVar[bool] = True
     makes: ClassVar = REPORTS
     takes: ClassVar = (METRICS,)
