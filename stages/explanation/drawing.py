@@ -111,7 +111,7 @@ def draw_points(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
             linewidths=0.4,
             edgecolors=INK,
         )
-        axes.set_title(_when(clip, t), fontsize=8, color=SOFT, pad=2)
+        axes.set_title(_when(clip, t), fontsize=8, color=SOFT, y=1, pad=2)
     _color_bar(figure, scale, "attention to a point in this frame, in multiples of an even share")
     return _rendered(figure)
 
@@ -141,7 +141,7 @@ def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
             ((left + column * side + 0.02) / WIDTH, 1 - (0.3 + side) / height, (side - 0.04) / WIDTH, side / height)
         )
         _frame(axes, draw_skeletons(_tile(clip, t), clip.sample.keypoints[:, t], clip.layout))
-        axes.set_title(_when(clip, t), fontsize=8, color=SOFT, pad=2)
+        axes.set_title(_when(clip, t), fontsize=8, color=SOFT, y=1, pad=2)
     bars_top = max(1.5, *(float(_mean(ratio_MTR[m]).max()) for m in persons)) * 1.08
     for i, m in enumerate(persons):
         bottom = (height - 0.3 - side - (i + 1) * (chart + 0.32)) / height
@@ -153,7 +153,7 @@ def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
         axes.set_yticks(range(len(names)), names, fontsize=8, color=INK)
         axes.set_xticks([])
         axes.tick_params(length=0)
-        axes.set_title(_person(m), fontsize=9, color=INK, loc="left", pad=3)
+        axes.set_title(_person(m), fontsize=9, color=INK, loc="left", y=1, pad=3)
         bars = figure.add_axes(((WIDTH - right + 0.1) / WIDTH, bottom, (right - 0.25) / WIDTH, chart / height))
         bars.barh(range(len(names)), _mean(ratio_MTR[m]), height=0.72, color=_color(m))
         bars.axvline(1, color=SOFT, linewidth=0.8, linestyle=(0, (3, 2)))
@@ -161,7 +161,7 @@ def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
         bars.set_xlim(0, bars_top)
         bars.set_yticks([])
         bars.tick_params(labelsize=7, colors=SOFT, length=2)
-        bars.set_title("mean over time" if i == 0 else "", fontsize=8, color=SOFT, pad=3)
+        bars.set_title("mean over time" if i == 0 else "", fontsize=8, color=SOFT, y=1, pad=3)
         for spine in (*axes.spines.values(), *bars.spines.values()):
             spine.set_visible(False)
     _color_bar(figure, scale, "attention to a joint in a frame, in multiples of an even share")
@@ -218,7 +218,7 @@ def _color_bar(figure: Figure, scale: Normalize, text: str) -> None:
     bar = figure.colorbar(ScalarMappable(scale, COLORS), cax=axes, orientation="horizontal")
     bar.outline.set_visible(False)
     axes.tick_params(labelsize=7, colors=SOFT, length=2, pad=1)
-    axes.set_title(text, fontsize=8, color=SOFT, pad=2)
+    axes.set_title(text, fontsize=8, color=SOFT, y=1, pad=2)
 
 
 def _rendered(figure: Figure) -> np.ndarray:
