@@ -47,6 +47,9 @@ class ChildExecutor:
             self._stop()
             return [(job, WorkerDied())]
 
+    def rest(self) -> None:
+        """The child waits; it needs no more than memory."""
+
     def close(self) -> None:
         self._jobs.clear()
         self._stop()

@@ -29,6 +29,10 @@ class Executor(Protocol):
         """Jobs that have ended, waiting at most so long for the first."""
         ...
 
+    def rest(self) -> None:
+        """Give back what is held for jobs to come, such as GPUs: a whole stage is about to run."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -50,6 +54,9 @@ class LocalExecutor:
             return [(job, do_job(job))]
         except Exception as error:
             return [(job, error)]
+
+    def rest(self) -> None:
+        """Nothing is held."""
 
     def close(self) -> None:
         self._jobs.clear()

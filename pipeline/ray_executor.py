@@ -13,34 +13,18 @@ from typing import Any
 from pipeline.errors import StageError
 from pipeline.executor import Result, WorkerDied
 from pipeline.limits import allow_hard_exit
+from pipeline.ray_session import start_ray
 from pipeline.work import Job, Outcome, do_job
-
-OBJECT_STORE_BYTES = 200 * 1024 * 1024
-"""Only keys and rows of the index travel through Ray."""
 
 
 class RayExecutor:
     """Starts Ray on this machine, or connects to the cluster at ``address``."""
 
     def __init__(self, address: str | None = None) -> None:
-        # Ray would otherwise rebuild the environment of "uv run" for every worker.
-        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-        # A worker that has asked for no GPU must see none, or all of them would take the first.
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
-        # A dead worker is reported by the schedule, in plain words; Ray's own messages stay out of the display.
-        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+        self._own = start_ray(address)
         import ray
 
         self._ray = ray
-        self._own = not ray.is_initialized()
-        if self._own:
-            local = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
-            options = {"address": address} if address else {"address": "local"} | local
-            try:
-                ray.init(**options, log_to_driver=False, logging_level="ERROR", configure_logging=True)
-            except Exception as error:
-                where = f"the cluster at {address}" if address else "on this machine"
-                raise StageError(f"Ray does not start {where}: {error} (--executor local does without)") from error
         self._folder = str(Path.cwd())
         self._task = ray.remote(max_retries=0)(_do_in_folder)
         self._actor = ray.remote(max_restarts=0, max_task_retries=0)(_GPUWorker)
@@ -72,16 +56,19 @@ class RayExecutor:
         self._hand_out()
         return results
 
+    def rest(self) -> None:
+        for actor in (actor for actors in self._idle.values() for actor in actors):
+            self._ray.kill(actor)
+        self._idle.clear()
+
     def close(self) -> None:
         for reference, (_, actor) in self._running.items():
             if actor is None:
                 self._ray.cancel(reference, force=True)
             else:
                 self._ray.kill(actor)
-        for actor in (actor for actors in self._idle.values() for actor in actors):
-            self._ray.kill(actor)
         self._running.clear()
-        self._idle.clear()
+        self.rest()
         if self._own:
             self._ray.shutdown()
 

@@ -171,7 +171,7 @@ def _count_attempts(plan: Plan) -> bool:
 def _choose_executor(plan: Plan, options: Options) -> Executor:
     """Ray only where it pays: it takes seconds to start."""
     jobs = [(name, i) for name, i in plan.tasks if plan.nodes[name].node.kind == "map"]
-    if options.executor == "local" or not jobs:
+    if options.executor == "local" or not (jobs or options.ray_address):
         return LocalExecutor()
     small = sum(len(plan.nodes[name].rows[i]) for name, i in jobs) <= SMALL
     if small and options.executor == "auto" and not options.ray_address:

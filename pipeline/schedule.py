@@ -184,6 +184,7 @@ class Schedule:
             if name in self.plan.forced:
                 shutil.rmtree(folder, ignore_errors=True)  # its checkpoint would make it end before it has begun
             folder.mkdir(parents=True, exist_ok=True)
+            self.executor.rest()
             table = stage.run(variants, Work(folder, progress))
             size = store.write(plan.folder, plan.keys[0], table.cast(stage.makes.schema), stage.makes)
         except Exception as error:

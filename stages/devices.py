@@ -1,9 +1,13 @@
 """Where torch computes, and with how many threads."""
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
+from torch import nn
 
 from pipeline.errors import StageError
 
@@ -13,6 +17,25 @@ def chosen_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise StageError("device: cuda is set, but torch finds no GPU here: set device: auto, or give the stage a GPU")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def chosen_precision(name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Literal["fp32", "bf16"]:
+    """``auto``: bfloat16 on a GPU that has it, else float32."""
+    if name != "auto":
+        return name
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def compiled(model: nn.Module, device: torch.device) -> Callable[..., torch.Tensor]:
+    """The model's forward pass as compiled code, which draws the random numbers that it would draw otherwise.
+
+    Raises StageError where there is no compiler for it.
+    """
+    needed = ("gcc", "clang") if device.type == "cuda" else ("g++", "clang++")
+    names = (os.environ.get("CC" if device.type == "cuda" else "CXX"), *needed)
+    if not any(name and shutil.which(name) for name in names):
+        raise StageError(f"compile: true needs {' or '.join(needed)}: install one of them, or set compile: false")
+    return torch.compile(model, options={"fallback_random": True})
 
 
 @contextmanager

@@ -20,7 +20,7 @@ class Train(WholeStage):
     epoch with the highest validation accuracy instead.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes = MODELS
     takes = (SHARDS,)
 
@@ -46,13 +46,17 @@ class Train(WholeStage):
     """Epochs in which the learning rate rises linearly from 0; at most a third of all."""
 
     batch: int = Field(16, ge=1)
-    """Clips in the network at once."""
+    """Clips in the network at once, in all processes together."""
 
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are added up before a step."""
 
     lr: float = Field(5e-4, gt=0)
     """Highest learning rate."""
+
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    """Learning rate of each part of the network relative to the part behind it, from the head, which has ``lr``, over
+    the blocks, the tokens and the backbone's layers to its stem; 1: the same for all. For pre-trained backbones."""
 
     weight_decay: float = Field(0.05, ge=0)
     """AdamW's decay of weight matrices; norms, biases and tokens are left alone."""
@@ -79,10 +83,22 @@ class Train(WholeStage):
     """Decides initial weights, order of clips and all random variation."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """``auto``: bfloat16 on a GPU that has it, else float32."""
+    """``auto``: bfloat16 on a GPU that has it, else float32. The history says what each epoch was trained in."""
 
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
     """``auto``: a GPU if there is one."""
+
+    data_parallel: int = unkeyed(1, ge=1)
+    """Processes that share each batch, started by Ray Train: each has a GPU of its own, or computes on CPUs where there
+    is no GPU or ``device: cpu`` is set. They take the steps of a single one, up to rounding."""
+
+    checkpoint_activations: bool = unkeyed(False)
+    """Compute what backbone and blocks keep for the backward pass again instead: less memory, more time, the same
+    gradients."""
+
+    compile: bool = unkeyed(False)
+    """Compile the network (``torch.compile``), which takes minutes at the first step and again at the first smaller
+    batch. Needs a C++ compiler. Not together with ``checkpoint_activations``."""
 
     threads: int | None = unkeyed(None, ge=1)
     """Threads of the network on CPUs; null: one a core."""
@@ -101,6 +117,10 @@ class Train(WholeStage):
             raise ValueError(
                 "mixup blends pixels, but skeletons cannot be blended: leave it out or set model.modality: rgb"
             )
+        if self.compile and self.checkpoint_activations:
+            raise ValueError("compile and checkpoint_activations exclude each other: set one of them to false")
+        if self.batch < self.data_parallel:
+            raise ValueError(f"data_parallel: {self.data_parallel} processes cannot share a batch of {self.batch}")
         return self
 
     def files(self) -> tuple[Path, ...]:
@@ -121,7 +141,13 @@ class Train(WholeStage):
         if (seconds := shards.median_seconds()) is not None:
             preprocessing["seconds"] = round(seconds, 3)
         config = self.model.for_data(clips.class_names, shards.layout, frames, preprocessing)
-        recognizer, history = fit(self, config, shards, clips, work)
+        recipe = self
+        if self.data_parallel > 1:
+            from stages.ray_training import fit_in_workers
+
+            fit_in_workers(self, config, variant.inputs["shards"], clips, work)
+            recipe = self.model_copy(update={"device": "cpu"})  # for what is left to do: read the last checkpoint
+        recognizer, history = fit(recipe, config, shards, clips, work)
         config_json, weights = recognizer.serialize()
         return pa.Table.from_pylist(
             [{"config": config_json, "weights": weights, "history": json.dumps(history)}], schema=self.makes.schema

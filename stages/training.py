@@ -1,7 +1,8 @@
 """The training loop: plain PyTorch, read from top to bottom.
 
 All randomness of a clip comes from (seed, epoch, clip id) and of a step from (seed, step), so nothing depends on the
-number of reading threads, and a training that was interrupted goes on to the result it would have had.
+number of reading threads, and a training that was interrupted goes on to the result it would have had. Several
+processes that share the batches run the same loop (``stages.parallel``), and take the steps of one up to rounding.
 """
 
 import math
@@ -26,15 +27,20 @@ from recognizer.backbone import load_kinetics400
 from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
+from stages.activations import checkpoint_activations
 from stages.augment import fixed_views, random_view, seen, shaken
 from stages.batches import Batch, batches
 from stages.checkpoints import Tensors, load_checkpoint, optimizer_tensors, restore_optimizer, save_checkpoint
-from stages.devices import chosen_device, deterministic, threads
+from stages.devices import chosen_device, chosen_precision, compiled, deterministic, threads
 from stages.labels import LabeledClips
+from stages.optimizer import learning_rate, parameter_groups
+from stages.parallel import Team
 from stages.shards import Sample, Shards
 
 if TYPE_CHECKING:
     from stages.train import Train
+
+CHECKPOINT = "checkpoint.safetensors"
 
 History = list[dict[str, Any]]
 
@@ -56,25 +62,25 @@ class Progress:
 
 
 def fit(
-    recipe: "Train", config: RecognizerConfig, shards: Shards, clips: LabeledClips, work: Work
+    recipe: "Train", config: RecognizerConfig, shards: Shards, clips: LabeledClips, work: Work, team: Team | None = None
 ) -> tuple[Recognizer, History]:
     """Train a recognizer, from the checkpoint in ``work.folder`` if there is one.
+
+    team: where several processes train together, all of which call this function; the first writes the checkpoints.
 
     Returns the model on the CPU and the figures of each epoch. Raises StageError where the loss is no longer finite.
     """
     with threads(recipe.threads), deterministic():
-        return _fit(recipe, config, shards, clips, work)
+        return _fit(recipe, config, shards, clips, work, team or Team())
 
 
 def _fit(
-    recipe: "Train", config: RecognizerConfig, shards: Shards, clips: LabeledClips, work: Work
+    recipe: "Train", config: RecognizerConfig, shards: Shards, clips: LabeledClips, work: Work, team: Team
 ) -> tuple[Recognizer, History]:
     # Build.
     device = chosen_device(recipe.device)
-    half = recipe.precision == "bf16" or (
-        recipe.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
-    )
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=half)
+    precision = chosen_precision(recipe.precision, device)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
     torch.manual_seed(seed_of(recipe.seed, "weights"))
     model = build_recognizer(config)
     if recipe.backbone == "kinetics400" and model.backbone is not None:
@@ -82,17 +88,20 @@ def _fit(
             load_kinetics400(model.backbone, recipe.backbone_file)
         except (OSError, ValueError) as error:
             raise StageError(str(error)) from error
-    model.to(device)
+    team.prepare(model.to(device))
     average = deepcopy(model).requires_grad_(False) if recipe.ema else None
     judged = average or model
     best: Tensors = {}
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.weight_decay))
+    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.weight_decay, recipe.layer_decay))
+    if recipe.checkpoint_activations:
+        checkpoint_activations(model)
+    network = compiled(model, device) if recipe.compile else model
     targets = clips.targets
     epoch_steps = math.ceil(len(clips.train) / (recipe.batch * recipe.accumulate))
     steps = recipe.epochs * epoch_steps
 
     # Resume.
-    path = work.folder / "checkpoint.safetensors"
+    path = work.folder / CHECKPOINT
     at = Progress()
     if (checkpoint := load_checkpoint(path, device)) is not None:
         parts, state = checkpoint
@@ -109,6 +118,8 @@ def _fit(
         best = parts.get("best", {})
 
     def save() -> None:
+        if not team.leads:
+            return
         parts = {"model": model.state_dict(), "optimizer": optimizer_tensors(optimizer), "best": best}
         save_checkpoint(path, parts | ({"average": average.state_dict()} if average else {}), asdict(at))
 
@@ -125,33 +136,38 @@ def _fit(
 
     figures: dict[str, float] = {}
     saved = shown = time.monotonic()
-    board = SummaryWriter(str(work.folder / "tensorboard"), purge_step=at.epoch * epoch_steps + at.step)
+    first_step = at.epoch * epoch_steps + at.step
+    board = SummaryWriter(str(work.folder / "tensorboard"), purge_step=first_step) if team.leads else None
     while at.epoch < recipe.epochs:
         order = np.random.default_rng(seed_of(recipe.seed, "order", at.epoch)).permutation(clips.train).tolist()
         todo = [list(chunked(group, recipe.batch)) for group in chunked(order, recipe.batch * recipe.accumulate)]
-        ahead = [group for groups in todo[at.step :] for group in groups]
+        ahead = [read_by(team, group, recipe.mixup) for groups in todo[at.step :] for group in groups]
         loader = batches(ahead, partial(training_sample, at.epoch), device, recipe.workers)
         model.train()
         for groups in todo[at.step :]:
-            # Step: the gradient of the mean loss over all clips of the groups.
+            # Step: the gradient of the mean loss over all clips of the groups, in all processes.
             step = at.epoch * epoch_steps + at.step
             lr = learning_rate(step, steps, min(recipe.warmup_epochs * epoch_steps, steps / 3), recipe.lr)
             for settings in optimizer.param_groups:
-                settings["lr"] = lr
+                settings["lr"] = lr * settings["lr_share"]
             torch.manual_seed(seed_of(recipe.seed, "step", step))
             optimizer.zero_grad()
             seen_clips: list[str] = []
-            for batch in islice(loader, len(groups)):
-                seen_clips += batch.clip_ids
+            for group, batch in zip(groups, islice(loader, len(groups)), strict=True):
+                seen_clips += group
+                team.batch = len(group)
+                lent = len(batch.clip_ids) - len(team.share(group))
                 target = torch.tensor([targets[clip_id] for clip_id in batch.clip_ids], device=device)
                 mix = mixed_share(recipe.mixup, seed_of(recipe.seed, "mixup", step, len(seen_clips)))
                 with autocast:
-                    logits = model(mixed(batch.frames, mix), batch.keypoints).float()
-                loss = mixed_loss(logits, target, mix, recipe.label_smoothing)
+                    logits = network(*mixed(batch, mix, lent)).float()
+                loss = mixed_loss(logits, target, mix, lent, recipe.label_smoothing)
                 (loss / sum(map(len, groups))).backward()
-                at.loss += loss.item()
-                at.correct += int((logits.argmax(-1) == target).sum())
-                at.clips += len(target)
+                loss_sum, correct = team.sums(loss.item(), int((logits.argmax(-1) == target[lent:]).sum()))
+                at.loss += loss_sum
+                at.correct += int(correct)
+                at.clips += len(group)
+            team.add_gradients(model.parameters())
             norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_gradient).item()
             if not (math.isfinite(at.loss) and math.isfinite(norm)):
                 raise diverged(step, at, lr, norm, seen_clips)
@@ -162,8 +178,7 @@ def _fit(
 
             # Log.
             figures = {"loss": at.loss / at.clips, "accuracy": at.correct / at.clips, "lr": lr}
-            board.add_scalar("train/loss", figures["loss"], step)
-            board.add_scalar("train/lr", lr, step)
+            plot(board, step, {"train/loss": figures["loss"], "train/lr": lr})
             if time.monotonic() - shown > 1 or step + 1 == steps:
                 shown = time.monotonic()
                 work.progress(step + 1, steps, epoch=at.epoch + 1, **figures)
@@ -176,22 +191,24 @@ def _fit(
         # Evaluate.
         val_loss, val_accuracy = None, None
         if clips.val:
-            loader = batches(list(chunked(clips.val, recipe.batch)), validation_sample, device, recipe.workers)
+            shares = [share for group in chunked(clips.val, recipe.batch) if (share := team.share(group))]
+            loader = batches(shares, validation_sample, device, recipe.workers)
             with autocast:
-                val_loss, val_accuracy = evaluated(judged, loader, targets)
-            board.add_scalar("val/loss", val_loss, step)
-            board.add_scalar("val/accuracy", val_accuracy, step)
+                val_loss, val_accuracy = evaluated(judged, loader, targets, team)
+            plot(board, step, {"val/loss": val_loss, "val/accuracy": val_accuracy})
             if recipe.keep == "best" and val_accuracy > at.best:
                 at.best = val_accuracy
                 best = {name: tensor.clone() for name, tensor in judged.state_dict().items()}
-        board.add_scalar("train/accuracy", figures["accuracy"], step)
-        at.history.append({"epoch": at.epoch + 1, **figures} | {"val_loss": val_loss, "val_accuracy": val_accuracy})
+        plot(board, step, {"train/accuracy": figures["accuracy"]})
+        judgment = {"val_loss": val_loss, "val_accuracy": val_accuracy, "precision": precision}
+        at.history.append({"epoch": at.epoch + 1, **figures, **judgment})
 
         # Save.
         at = Progress(epoch=at.epoch + 1, best=at.best, history=at.history)
         save()
         saved = time.monotonic()
-    board.close()
+    if board:
+        board.close()
 
     if best:
         judged.load_state_dict(best)
@@ -208,21 +225,12 @@ def chunked(clips: Sequence[str], size: int) -> list[Sequence[str]]:
     return [clips[i : i + size] for i in range(0, len(clips), size)]
 
 
-def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
-    """Linear rise over the first ``warmup`` steps, then half a cosine to 0 after the last of all ``steps``."""
-    if step < warmup:
-        return peak * (step + 1) / (warmup + 1)
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels decay; norms, biases, and learned tokens and positions do not."""
-    decays = {id(p) for name, p in model.named_parameters() if p.ndim > 1 and name.endswith("weight")}
-    parameters = list(model.parameters())
-    return [
-        {"params": [p for p in parameters if id(p) in decays], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if id(p) not in decays], "weight_decay": 0.0},
-    ]
+def read_by(team: Team, group: Sequence[str], mixup: float) -> list[str]:
+    """What a process reads of a batch: its share, and the clip before it where mixup needs that, or where the share is
+    empty, so that there is a clip to say of what shape nothing is."""
+    share = team.share(group)
+    start, _ = team.bounds(len(group))
+    return [*([group[start - 1]] if mixup or not share else []), *share]
 
 
 def mixed_share(alpha: float, seed: int) -> float:
@@ -230,17 +238,28 @@ def mixed_share(alpha: float, seed: int) -> float:
     return float(np.random.default_rng(seed).beta(alpha, alpha)) if alpha else 1.0
 
 
-def mixed(frames: Tensor | None, share: float) -> Tensor | None:
-    """Every clip of a batch blended with the one before it."""
-    return frames if frames is None or share == 1 else share * frames + (1 - share) * frames.roll(1, 0)
+def mixed(batch: Batch, share: float, lent: int) -> tuple[Tensor | None, Tensor | None]:
+    """Frames, each clip's blended with those of the one before it, and keypoints, without the first ``lent`` clips."""
+    keypoints = None if batch.keypoints is None else batch.keypoints[lent:]
+    if batch.frames is None or share == 1:
+        return None if batch.frames is None else batch.frames[lent:], keypoints
+    return share * batch.frames[lent:] + (1 - share) * batch.frames[:-1], keypoints
 
 
-def mixed_loss(logits: Tensor, target: Tensor, share: float, smoothing: float) -> Tensor:
+def mixed_loss(logits: Tensor, target: Tensor, share: float, lent: int, smoothing: float) -> Tensor:
     """Sum over the clips of the cross entropy with their own classes and, where blended, with the ones before them."""
-    loss = share * F.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing)
+    loss = share * F.cross_entropy(logits, target[lent:], reduction="sum", label_smoothing=smoothing)
     if share < 1:
-        loss = loss + (1 - share) * F.cross_entropy(logits, target.roll(1), reduction="sum", label_smoothing=smoothing)
+        before = F.cross_entropy(logits, target[:-1], reduction="sum", label_smoothing=smoothing)
+        loss = loss + (1 - share) * before
     return loss
+
+
+def plot(board: SummaryWriter | None, step: int, figures: dict[str, float]) -> None:
+    """Draw a point of each curve, where this process has a board to draw on."""
+    if board:
+        for name, value in figures.items():
+            board.add_scalar(name, value, step)
 
 
 @torch.no_grad()
@@ -253,16 +272,17 @@ def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
 
 
 @torch.inference_mode()
-def evaluated(model: nn.Module, loader: Iterable[Batch], targets: dict[str, int]) -> tuple[float, float]:
-    """Mean cross entropy and share of right answers over all clips of a loader."""
+def evaluated(model: nn.Module, loader: Iterable[Batch], targets: dict[str, int], team: Team) -> tuple[float, float]:
+    """Mean cross entropy and share of right answers over all clips of all processes' loaders."""
     model.eval()
-    loss, correct, clips = 0.0, 0, 0
+    loss, correct, clips = 0.0, 0.0, 0.0
     for batch in loader:
         logits = model(batch.frames, batch.keypoints).float()
         target = torch.tensor([targets[clip_id] for clip_id in batch.clip_ids], device=logits.device)
         loss += F.cross_entropy(logits, target, reduction="sum").item()
         correct += int((logits.argmax(-1) == target).sum())
         clips += len(target)
+    loss, correct, clips = team.sums(loss, correct, clips)
     return loss / clips, correct / clips
 
 

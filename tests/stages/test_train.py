@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,9 +17,7 @@ from torchvision.models.video import mc3_18
 from pipeline.errors import StageError
 from pipeline.stage import TableFiles, Variant, Work
 from recognizer.model import Recognizer
-from stages.recipe import Network
 from stages.train import Train
-from stages.training import learning_rate, parameter_groups
 
 TINY = {"width": 4, "size": 16, "heads": 2, "blocks": 1, "dropout": 0.1}
 
@@ -137,6 +136,7 @@ def test_reading_threads_do_not_change_the_result(made_set, tmp_path):
         {"frames": 2},
         {"frames": 7},
         {"val_share": 0.0, "precision": "bf16"},
+        {"layer_decay": 0.7},
         {"model": {**TINY, "modality": "pose"}},
         {"model": {**TINY, "modality": "rgb"}, "mixup": 0.4},
     ],
@@ -147,7 +147,28 @@ def test_recipes(made_set, tmp_path, change):
     row = train(tmp_path / "work", clips, files, **change)
     history = json.loads(row["history"])
     assert len(history) == 2 and all(figure["loss"] > 0 for figure in history)
+    assert {figure["precision"] for figure in history} == {change.get("precision", "fp32")}
     assert Recognizer.deserialize(row["config"], row["weights"]).config.frames == change.get("frames", 4)
+
+
+def test_less_memory_makes_the_same_bits(made_set, tmp_path):
+    clips, files = made_set()
+    recipe = {"model": {**TINY, "blocks": 2, "drop_path": 0.3}, "accumulate": 2, "ema": 0.9}
+    plain, frugal = (
+        train(tmp_path / f"{less}", clips, files, **recipe, checkpoint_activations=less) for less in (False, True)
+    )
+    assert plain == frugal
+
+
+@pytest.mark.skipif(
+    "PIPELINE_TEST_COMPILE" not in os.environ, reason="takes minutes: set PIPELINE_TEST_COMPILE to compile a network"
+)
+def test_a_compiled_network_learns_the_same(made_set, tmp_path):
+    clips, files = made_set()
+    recipe = {"batch": 3, "val_share": 0}  # 8 clips: the last batch is smaller
+    plain, quick = (train(tmp_path / f"{c}", clips, files, **recipe, compile=c) for c in (False, True))
+    for one, other in zip(json.loads(quick["history"]), json.loads(plain["history"]), strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)
 
 
 def test_clips_may_have_fewer_or_more_persons(made_set, tmp_path):
@@ -220,28 +241,11 @@ def test_parameters_that_contradict_the_data_or_each_other():
         Train(augment={"scale": [1.0, 0.5]})
     with pytest.raises(ValidationError, match="kinetics400 needs frames"):
         Train(backbone="kinetics400", model={"width": 32})
+    with pytest.raises(ValidationError, match="8 processes cannot share a batch of 4"):
+        Train(batch=4, data_parallel=8)
+    with pytest.raises(ValidationError, match="compile and checkpoint_activations exclude each other"):
+        Train(compile=True, checkpoint_activations=True)
+    with pytest.raises(ValidationError, match="layer_decay"):
+        Train(layer_decay=0)
     stage = Train(model={"width": 16}, epochs=3)
     assert Train.model_validate_json(stage.model_dump_json()) == stage
-
-
-def test_learning_rate_rises_and_falls():
-    rates = [learning_rate(step, 100, 10, 1.0) for step in range(100)]
-    assert rates[0] == pytest.approx(1 / 11) and rates[10] == 1.0 and rates[-1] < 0.001
-    assert rates[:11] == sorted(rates[:11]) and rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[55] == pytest.approx(0.5)
-
-
-def test_only_matrices_and_kernels_decay():
-    from recognizer.build import build_recognizer
-
-    config = Network(**TINY, joint_identity=True).for_data(("a", "b"), "coco17", 4, {})
-    model = build_recognizer(config)
-    decaying, others = parameter_groups(model, 0.1)
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    assert {names[id(p)] for p in others["params"]} >= {
-        "modal_tokens.token_TKD",
-        "position.place_1DHW",
-        "head.norm.bias",
-    }
-    assert all(isinstance(p, torch.nn.Parameter) and p.ndim > 1 for p in decaying["params"])
-    assert len(decaying["params"]) + len(others["params"]) == len(names)

@@ -1,0 +1,35 @@
+"""Ray as this project starts it: quiet, small, and on this machine unless there is a cluster to connect to."""
+
+import os
+
+from pipeline.errors import StageError
+
+OBJECT_STORE_BYTES = 200 * 1024 * 1024
+"""Only keys and rows of the index travel through Ray."""
+
+
+def start_ray(address: str | None = None) -> bool:
+    """Start Ray on this machine, or connect to the cluster at ``address``; False where this process has it already.
+
+    Raises StageError where Ray does not start.
+    """
+    # Ray would otherwise rebuild the environment of "uv run" for every worker.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    # A worker that has asked for no GPU must see none, or all of them would take the first.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    # A dead worker is reported by the schedule, in plain words; Ray's own messages stay out of the display.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    import ray
+
+    if ray.is_initialized():
+        return False
+    local = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
+    options = {"address": address} if address else {"address": "local"} | local
+    try:
+        ray.init(**options, log_to_driver=False, logging_level="ERROR", configure_logging=True)
+    except Exception as error:
+        where = f"the cluster at {address}" if address else "on this machine"
+        raise StageError(
+            f"Ray does not start {where}: {error} (--executor local and data_parallel: 1 do without)"
+        ) from error
+    return True

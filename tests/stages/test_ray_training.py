@@ -1,0 +1,119 @@
+"""Real Ray Train workers, real kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import StageError
+from pipeline.stage import TableFiles, Variant, Work
+from stages.train import Train
+
+ray = pytest.importorskip("ray")
+
+TINY = {"width": 4, "size": 16, "heads": 2, "blocks": 1, "dropout": 0.1}
+COMMON: dict[str, Any] = {"model": TINY, "batch": 5, "threads": 1, "device": "cpu"}
+
+
+def history(folder: Path, clips: pa.Table, files: TableFiles, **recipe: Any) -> list[dict[str, Any]]:
+    folder.mkdir(exist_ok=True)
+    work = Work(folder, lambda done, total, **figures: None)
+    row = Train(**COMMON | recipe).run([Variant("", clips, {"shards": files})], work).to_pylist()[0]
+    return json.loads(row["history"])
+
+
+def same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
+    pairs = zip(one, other, strict=True)
+    return all(a["loss"] == pytest.approx(b["loss"], rel=1e-3) and a["lr"] == b["lr"] for a, b in pairs)
+
+
+def test_two_workers_give_the_loss_curve_of_one(made_set, tmp_path):
+    clips, files = made_set(16)
+    recipe = {"epochs": 4, "accumulate": 2, "ema": 0.9, "lr": 2e-3}
+    alone = history(tmp_path / "alone", clips, files, **recipe)
+    shown: list[tuple[float, float]] = []
+    (tmp_path / "together").mkdir()
+    work = Work(tmp_path / "together", lambda done, total, **figures: shown.append((done, total)))
+    stage = Train(**COMMON | recipe, data_parallel=2)
+    table = stage.run([Variant("", clips, {"shards": files})], work)
+    together = json.loads(table["history"][0].as_py())
+    assert same(together, alone)
+    assert [epoch["val_loss"] for epoch in together] == pytest.approx([epoch["val_loss"] for epoch in alone], rel=1e-3)
+    assert shown[-1] == (8, 8)
+    assert not ray.is_initialized(), "Ray ends with the training that started it"
+
+
+RUN = """
+import sys
+from pathlib import Path
+import pyarrow.parquet as pq
+from pipeline.stage import TableFiles, Variant, Work
+from stages.train import Train
+folder = Path(sys.argv[1])
+stage = Train.model_validate_json(sys.argv[2])
+files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
+stage.run([Variant("", pq.read_table(folder / "clips.parquet"), {"shards": files})], Work(folder, lambda *a, **b: None))
+"""
+
+
+def epochs_done(folder: Path) -> int:
+    path = folder / "checkpoint.safetensors"
+    if not path.exists():
+        return 0
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return json.loads(header["__metadata__"]["progress"])["epoch"]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    return "RayTrainWorker" in " ".join(process.cmdline())
+
+
+def wait_until(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 200
+    while not reached():
+        assert process.poll() is None, "the training must still be running"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_killed_worker_is_replaced_and_a_killed_training_goes_on_with_one_process(made_set, tmp_path):
+    clips, files = made_set(16)
+    recipe = {"epochs": 400, "lr": 1e-4, "model": TINY | {"modality": "pose"}, "val_share": 0}
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    pq.write_table(clips, folder / "clips.parquet")
+    parameters = Train(**COMMON | recipe, data_parallel=2).model_dump_json(exclude_defaults=True)
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(folder), parameters, *files.paths])
+    try:
+        wait_until(lambda: epochs_done(folder) >= 3, process)
+        next(filter(is_worker, psutil.Process(process.pid).children(recursive=True))).kill()
+        reached = epochs_done(folder)
+        wait_until(lambda: epochs_done(folder) >= reached + 3, process)
+        workers = [child for child in psutil.Process(process.pid).children(recursive=True) if is_worker(child)]
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert len(workers) == 2 and not psutil.wait_procs(workers, timeout=60)[1], "no worker outlives the training"
+    assert epochs_done(folder) < 400
+    assert same(history(folder, clips, files, **recipe), history(tmp_path / "alone", clips, files, **recipe))
+
+
+def test_too_few_processors_are_named(made_set, tmp_path):
+    clips, files = made_set()
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    try:
+        with pytest.raises(StageError, match="data_parallel: 2 needs as many CPUs; Ray has 1 here"):
+            history(tmp_path / "work", clips, files, data_parallel=2)
+    finally:
+        ray.shutdown()
