@@ -23,6 +23,9 @@ from stages.tables import PREDICTIONS
 RESAMPLES = 2000
 """Of the bootstrap."""
 
+CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
+"""Of the figures of an epoch, those that the page draws."""
+
 Metrics = dict[str, Any]
 Row = dict[str, Any]
 
@@ -184,9 +187,13 @@ def _difference(shares: dict[str, float], best: dict[str, float]) -> dict[str, A
 
 
 def mean_history(histories: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The learning curve of several runs: each figure's mean over them at each epoch that all have."""
+    """The learning curve of several runs: the mean over those that have a figure, at each epoch that all have."""
     return [
-        {key: fmean(values) if (values := [epoch[key] for epoch in epochs if epoch.get(key) is not None]) else None
-         for key in epochs[0]}
+        {"epoch": epochs[0]["epoch"]} | {curve: _mean([epoch.get(curve) for epoch in epochs]) for curve in CURVES}
         for epochs in zip(*histories, strict=False)
-    ]  # fmt: skip
+    ]
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -137,9 +137,13 @@ def test_names_for_people() -> None:
     assert label_text([1, "a"]) == "1, a"
 
 
-def test_learning_curves_are_averaged_where_all_have_a_value() -> None:
-    one = [{"epoch": 1, "loss": 2.0, "val_loss": None}, {"epoch": 2, "loss": 1.0, "val_loss": 1.0}]
-    other = [{"epoch": 1, "loss": 4.0, "val_loss": None}]
-    assert mean_history([one, other]) == [{"epoch": 1, "loss": 3.0, "val_loss": None}]
-    assert mean_history([one]) == one
+def test_learning_curves_are_averaged_where_there_is_a_value() -> None:
+    one = [
+        {"epoch": 1, "loss": 2.0, "val_loss": None, "by": "a"},
+        {"epoch": 2, "loss": 1.0, "val_loss": 1.0, "by": "a"},
+    ]
+    other = [{"epoch": 1, "loss": 4.0, "val_loss": 0.5, "by": "b"}]
+    unknown = {"accuracy": None, "val_accuracy": None}
+    assert mean_history([one, other]) == [{"epoch": 1, "loss": 3.0, "val_loss": 0.5} | unknown]
+    assert [epoch["loss"] for epoch in mean_history([one])] == [2.0, 1.0]
     assert mean_history([[], one]) == []
