@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 6.0, 3.4
 """Inches of a chart with lines."""
 ROW_HEIGHT = 0.32
 """Inches of a row, in a chart with one row beneath the other."""
-DOT: dict[str, Any] = {"s": 7, "alpha": 0.5, "linewidths": 0}
+DOT: dict[str, Any] = {"s": 11, "facecolors": "white", "linewidths": 0.9, "zorder": 3}
 """A single repetition."""
 DODGE = 0.012
 """Distance of neighboring lines' points, as a share of the axis: their error bars would cover each other."""
@@ -32,7 +32,7 @@ DODGE = 0.012
 
 def draw(comparison: dict[str, Any]) -> bytes:
     """The rows of ``comparison.compare`` as an SVG image: accuracy in percent with the 95 % interval over clips, and
-    the single repetitions as small dots.
+    the single repetitions as hollow dots.
 
     One or two axes of which one is numeric are drawn as lines over it, one for each label of the other. Everything
     else is drawn row by row.
@@ -69,7 +69,7 @@ def _lines(chart: Axes, rows: list[Row], over: str, other: str | None, titles: d
         mean, errors = _accuracies(line)
         chart.errorbar(x, mean, errors, label=name, color=color, marker="o", markersize=4.5, capsize=3, linewidth=1.4)
         for place, row in zip(x, line, strict=True):
-            chart.scatter(*np.broadcast_arrays(place, _repeats(row)), **DOT, color=color)
+            chart.scatter(*np.broadcast_arrays(place, _repeats(row)), **DOT, edgecolors=color)
     chart.set_xticks(places)
     chart.set_xlabel(titles[over])
     chart.set_ylabel("top-1 (%)")
@@ -82,7 +82,7 @@ def _rows(chart: Axes, rows: list[Row], titles: dict[str, str]) -> None:
     y = np.arange(len(rows))
     chart.errorbar(mean, y, xerr=errors, fmt="o", color=_color(0, 1), markersize=5.5, capsize=3, linewidth=1.4)
     for place, row in zip(y, rows, strict=True):
-        chart.scatter(*np.broadcast_arrays(_repeats(row), place), **DOT, color=_color(0, 1))
+        chart.scatter(*np.broadcast_arrays(_repeats(row), place), **DOT, edgecolors=_color(0, 1))
     chart.set_yticks(y, [row_text(row, titles) for row in rows])
     chart.set_ylim(len(rows) - 0.4, -0.6)
     chart.set_xlabel("top-1 (%)")
