@@ -1,11 +1,13 @@
 """Every manifest that comes with the project loads, and its stages fit together."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from pipeline.graph import build_graph
 from pipeline.manifest import load_manifest
+from pipeline.run import plan_run
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 RUNNABLE = sorted(path for path in MANIFESTS.rglob("*.yaml") if path.parent.name != "base")
@@ -40,3 +42,64 @@ def test_a_matrix_keeps_the_parameters_it_extends(environ: dict[str, str]) -> No
         for name in ("demo.yaml", "demo_modalities.yaml")
     )
     assert multiplied["with"] == plain["with"] != {}
+
+
+def test_the_paper_s_recipe(environ: dict[str, str]) -> None:
+    """What the paper states of its training."""
+    base = load_manifest(MANIFESTS / "base" / "paper.yaml", environ=environ).resolved["stages"]
+    train = base["train"]["with"]
+    assert (train["epochs"], train["warmup_epochs"], train["label_smoothing"]) == (90, 5, 0)
+    assert base["decode"]["with"]["frames"] == 12
+    assert [side * base["cache"]["with"]["size"] for side in train["augment"]["scale"]] == [224, 224]
+    assert not any(train["augment"][name] for name in ("flip", "speed", "jitter", "brightness", "joint_noise"))
+
+
+@pytest.mark.parametrize(
+    ("name", "trainings", "rows", "pooled"),
+    [
+        ("ut_interaction_folds", 30, {"model.modality": 3}, {"test.sequence": 10, "seed": 1}),
+        ("demo_large", 9, {"model.modality": 3}, {"seed": 3}),
+        ("ablations/attention_modules_demo", 24, {"modules": 8}, {"seed": 3}),
+        ("ablations/attention_modules_ut_interaction", 80, {"modules": 8}, {"test.sequence": 10, "seed": 1}),
+        ("ablations/attention_modules_pennaction", 12, {"modules": 4}, {"seed": 3}),
+        ("ablations/modal_tokens_demo", 9, {"model.modal_tokens": 3}, {"seed": 3}),
+        ("ablations/modal_tokens_ut_interaction", 30, {"model.modal_tokens": 3}, {"test.sequence": 10, "seed": 1}),
+        ("ablations/modal_tokens_pennaction", 9, {"model.modal_tokens": 3}, {"seed": 3}),
+        ("ablations/temporal_stride_pennaction", 27, {"model.stride_frames": 4, "model.window_frames": 3}, {"seed": 3}),
+        ("ablations/training_frames_pennaction", 15, {"frames": 5}, {"seed": 3}),
+        ("ablations/test_frames_pennaction", 3, {"frames": 7}, {"seed": 3}),
+        ("ablations/window_keys_pennaction", 6, {"model.window_keys": 2}, {"seed": 3}),
+    ],
+)
+def test_studies_compare_what_they_say(
+    name: str, trainings: int, rows: dict[str, int], pooled: dict[str, int], environ: dict[str, str]
+) -> None:
+    graph = build_graph(load_manifest(MANIFESTS / f"{name}.yaml", environ=environ))
+    assert len(graph.select("train")) == trainings
+    report = graph.nodes["report"]
+    labels: dict[str, set[str]] = {}
+    for branch in report.branches:
+        for axis, label in branch.labels.items():
+            labels.setdefault(axis, set()).add(str(label))
+    assert {axis: len(found) for axis, found in labels.items()} == rows | pooled
+    assert set(report.stage.model_dump()["pool"]) == set(pooled)
+
+
+def test_the_rows_of_table_4_are_all_combinations(environ: dict[str, str]) -> None:
+    graph = build_graph(load_manifest(MANIFESTS / "ablations/attention_modules_demo.yaml", environ=environ))
+    found = set()
+    for name in graph.select("train"):
+        network = graph.nodes[name].stage.model_dump()["model"]
+        switches = tuple(network[f"{module}_attention"] for module in ("deformable", "joint", "temporal"))
+        assert network["modality"] == "rgb+pose" and network["modal_tokens"] == ("cross" if any(switches) else "none")
+        found.add(switches)
+    assert len(found) == 8
+
+
+def test_folds_of_real_videos_share_decoding_pose_and_cache(shared_data: Path, environ: dict[str, str]) -> None:
+    environ["UT_INTERACTION_ROOT"] = str(shared_data / "ut_interaction/set1")
+    settings = [f"store={environ['VIDEOS_ROOT']}/store"]
+    plan = plan_run(load_manifest(MANIFESTS / "ut_interaction_folds.yaml", settings, environ))
+    stages = Counter(plan.nodes[name].node.spec for name, _ in plan.tasks)
+    assert stages.pop("predict") <= 3 * 60
+    assert stages == {"decode": 5, "pose": 5, "cache": 5, "train": 30, "evaluate": 30, "report": 1}
