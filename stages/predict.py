@@ -27,7 +27,8 @@ class Predict(MapStage):
 
     views: int = Field(1, ge=1, le=30)
     """Views of a clip that are averaged: the middle one, then others in time where the shards hold more frames than
-    the network sees, each also mirrored if the training mirrored clips."""
+    the network sees, each also mirrored if the training mirrored clips. No view counts twice, so there may be fewer:
+    12 frames of 60 make 5 in time."""
 
     frames: int | None = Field(None, ge=1)
     """Frames of each view, for a network trained on another number of them; null: as it was trained. The shards must

@@ -44,7 +44,7 @@ def test_a_matrix_keeps_the_parameters_it_extends(environ: dict[str, str]) -> No
     assert multiplied["with"] == plain["with"] != {}
 
 
-def test_the_paper_s_recipe(environ: dict[str, str]) -> None:
+def test_the_recipe_of_the_paper(environ: dict[str, str]) -> None:
     """What the paper states of its training."""
     base = load_manifest(MANIFESTS / "base" / "paper.yaml", environ=environ).resolved["stages"]
     train = base["train"]["with"]
