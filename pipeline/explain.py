@@ -29,12 +29,21 @@ class Explained(NamedTuple):
     failed: list[tuple[str, str]]
 
 
-def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | None) -> Explained:
-    """Draw what the model of a run, or of one of its variants, looks at.
+class Opened(NamedTuple):
+    """What a finished run has left of one variant."""
 
-    wanted: ids of clips, or patterns such as ``test/wave*``; none: a few of those that the run has predicted.
-    variant: the first one where None. out: by default ``explain`` in the run's folder, or in the variant's.
-    """
+    folder: Path
+    """The run's, or the variant's."""
+    clips: pa.Table
+    """The whole index, sorted."""
+    predicted: pa.Table
+    """The clips that the run has predicted."""
+    inputs: dict[str, TableFiles]
+    """What it has predicted them from, by table name: models and shards."""
+
+
+def open_run(asked: str, variant: str | None) -> Opened:
+    """Find the model and the shards of a run, or of one of its variants: the first one where None."""
     run, own = run_and_variant(asked)
     manifest = load_resolved(run / MANIFEST)
     graph = build_graph(manifest)
@@ -45,15 +54,24 @@ def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | 
     predict = found[variant]
     inputs = _inputs(graph, predict, run, Store(manifest.store))
     clips: pa.Table = cast(Source, graph.nodes[predict.source].stage).clips().sort_by("clip_id")
-    ids = _matching(wanted, clips["clip_id"].to_pylist(), run)
-    if not wanted:
-        clips = cast(MapStage, predict.stage).select(clips)
-    folder = out or (run / "variants" / variant if variant else run) / "explain"
-    stage = cast(type[WholeStage], load_stage(resolve("explain")))(
-        **cast(dict[str, Any], {"clips": ids, "split": None, "out": folder.absolute()})
-    )
-    table = stage.run([Variant(variant, clips, inputs)], Work(folder, lambda done, total, **figures: None))
-    stage.export(table, folder, run)
+    folder = run / "variants" / variant if variant else run
+    return Opened(folder, clips, cast(MapStage, predict.stage).select(clips), inputs)
+
+
+def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | None) -> Explained:
+    """Draw what the model of a run, or of one of its variants, looks at.
+
+    wanted: ids of clips, or patterns such as ``test/wave*``; none: a few of those that the run has predicted.
+    variant: the first one where None. out: by default ``explain`` in the run's folder, or in the variant's.
+    """
+    opened = open_run(asked, variant)
+    ids = _matching(wanted, opened.clips["clip_id"].to_pylist(), opened.folder)
+    folder = out or opened.folder / "explain"
+    parameters: dict[str, Any] = {"clips": ids, "split": None, "out": folder.absolute()}
+    stage = cast(type[WholeStage], load_stage(resolve("explain")))(**parameters)
+    clips = opened.clips if wanted else opened.predicted
+    table = stage.run([Variant("", clips, opened.inputs)], Work(folder, lambda done, total, **figures: None))
+    stage.export(table, folder, opened.folder)
     rows = table.select(["clip_id", "error"]).to_pylist()
     return Explained(folder, len(rows), [(row["clip_id"], row["error"]) for row in rows if row["error"] is not None])
 

@@ -39,11 +39,15 @@ class Explain(WholeStage):
         clips = {row["clip_id"]: row for row in variant.clips.select(["clip_id", "label", "split"]).to_pylist()}
         if unknown := [clip_id for clip_id in self.clips if clip_id not in clips]:
             raise StageError(f"the index lists no clip {unknown[0]!r}: give clip ids as the report shows them")
-        chosen = [clips[clip_id] for clip_id in self.clips] or self._some([*clips.values()])
+        shards = variant.inputs[SHARDS.name]
+        chosen = [clips[clip_id] for clip_id in self.clips]
         if not chosen:
-            raise StageError(f"no clip has the split {self.split}: name clips, or another split")
+            there = [row for row in shards.read(["clip_id", "error"]).to_pylist() if row["error"] is None]
+            chosen = self._some([clips[row["clip_id"]] for row in there if row["clip_id"] in clips])
+        if not chosen:
+            raise StageError(f"no clip of the split {self.split} has a shard: name clips, or another split")
         model = variant.inputs[MODELS.name].read().to_pylist()[0]
-        rows = explained_rows(model, variant.inputs[SHARDS.name], chosen, work.progress)
+        rows = explained_rows(model, shards, chosen, work.progress)
         return pa.Table.from_pylist(rows, schema=self.makes.schema)
 
     def _some(self, clips: list[Row]) -> list[Row]:

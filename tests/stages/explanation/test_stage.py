@@ -27,11 +27,18 @@ def make_variant(
     files_of: Callable[[Iterable[str]], TableFiles],
     tmp_path: Path,
 ) -> Callable[..., Variant]:
-    """The clips and shards of ``made_set`` with a model of two blocks for one of the modalities."""
+    """The clips and shards of ``made_set`` with a small model for one of the modalities."""
 
     def make(modality: str = "rgb+pose", names: tuple[str, ...] = ("right", "down")) -> Variant:
         torch.manual_seed(0)
-        fields: dict[str, Any] = {"class_names": names, "modality": modality, "frames": 4, "size": 32, "width": 8}
+        fields: dict[str, Any] = {
+            "class_names": names,
+            "modality": modality,
+            "frames": 4,
+            "size": 32,
+            "width": 8,
+            "blocks": 1,
+        }
         config, weights = build_recognizer(RecognizerConfig(**fields)).serialize()
         row = {"config": config, "weights": weights, "history": "[]"}
         model = write_table(tmp_path / f"{modality}.parquet", [row], MODELS.schema)
@@ -55,7 +62,7 @@ def test_pictures_of_what_the_network_has(
         ("down/05", "down", None),
         ("right/00", "right", None),
     ]
-    assert rows[0]["names"] == [f"{kind}-{block}" for block in (1, 2) for kind in drawn]
+    assert rows[0]["names"] == [f"{kind}-1" for kind in drawn]
     stage.export(table, tmp_path, tmp_path / "runs/mine")
     files = sorted((tmp_path / "explain").glob("*.png"))
     assert [path.name for path in files] == sorted(
@@ -79,7 +86,7 @@ def test_what_cannot_be_explained(make_variant: Callable[..., Variant], work: Wo
     variant = make_variant("pose", (HOSTILE, "down"))
     with pytest.raises(StageError, match="no clip 'up/00'"):
         Explain(clips=("up/00",)).run([variant], work)
-    with pytest.raises(StageError, match="no clip has the split val"):
+    with pytest.raises(StageError, match="no clip of the split val has a shard"):
         Explain(split="val").run([variant], work)
     lost = variant.clips.to_pylist()[0] | {"clip_id": HOSTILE}
     clips = pa.concat_tables([variant.clips, pa.Table.from_pylist([lost], schema=CLIPS.schema)])
@@ -89,7 +96,7 @@ def test_what_cannot_be_explained(make_variant: Callable[..., Variant], work: Wo
     stage.export(table, tmp_path, tmp_path)
     page = (tmp_path / "here/explanation.html").read_text()
     assert "it has no shard" in page and "<script" not in page
-    assert len([*(tmp_path / "here").glob("02-right-00-*.png")]) == 2
+    assert len([*(tmp_path / "here").glob("02-right-00-*.png")]) == 1
 
 
 def test_models_that_do_not_load(

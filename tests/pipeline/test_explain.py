@@ -1,0 +1,113 @@
+"""Explaining a finished run: which model and clips are taken, from where, and what people are told otherwise."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ManifestError
+from pipeline.explain import explain_run
+from pipeline.manifest import load_manifest
+from pipeline.run import Options, run
+
+MANIFEST = """\
+name: arms
+stages:
+  index: {uses: listing, with: {list: clips.csv}}
+  skeletons: {needs: index, with: {frames: 4}}
+  cache: {needs: skeletons}
+  train:
+    needs: cache
+    matrix: {model.width: [4, 8]}
+    with:
+      {frames: 4, epochs: 1, batch: 4, val_share: 0, threads: 1, model: {modality: pose, size: 32, blocks: 1}}
+  predict: {needs: [cache, train]}
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a small manifest has run: two classes of skeletons, two variants of the network."""
+    home = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    lines = ["path,label,split,skeleton"]
+    for i in range(12):
+        label, split = ("up", "down")[i % 2], "test" if i >= 8 else "train"
+        np.savez(
+            home / f"{i}.npz", keypoints=rng.uniform(10, 90, (1, 6, 13, 2)), layout="pennaction13", size=(100, 100)
+        )
+        lines.append(f"{label}/{i:02}.mp4,{label},{split},{i}.npz")
+    lines.append("down/lost.mp4,down,test,")
+    (home / "clips.csv").write_text("\n".join(lines))
+    (home / "arms.yaml").write_text(MANIFEST)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        result = run(load_manifest(Path("arms.yaml"), ["max_failed=0.5"]), Options(executor="local"))
+    assert not result.errors and len(result.failures) == 1
+    return home
+
+
+@pytest.fixture(autouse=True)
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+
+
+def explained(folder: Path) -> list[str]:
+    """The clips in a folder of pictures."""
+    return [path.name for path in sorted(folder.glob("*.png"))]
+
+
+def test_some_predicted_clips_of_the_first_variant() -> None:
+    found = explain_run("arms", [], None, None)
+    assert found == (Path("runs/arms/variants/width=4/explain"), 4, [])
+    assert explained(found.folder) == [
+        f"{name}-joints-1.png" for name in ("01-down-09.mp4", "02-up-08.mp4", "03-down-11.mp4", "04-up-10.mp4")
+    ]
+    assert (found.folder / "explanation.html").is_file()
+
+
+def test_clips_patterns_and_variants(tmp_path: Path) -> None:
+    wanted = ["up/02.mp4", "*/0[01].mp4", "up/*2.mp4"]
+    found = explain_run("runs/arms/variants/width=8", wanted, None, tmp_path)
+    assert explained(tmp_path) == [
+        f"{name}-joints-1.png" for name in ("01-up-02.mp4", "02-down-01.mp4", "03-up-00.mp4")
+    ]
+    assert (found.folder, found.clips, found.failed) == (tmp_path, 3, [])
+    pictures = [path.read_bytes() for path in sorted(tmp_path.glob("*.png"))]
+    explain_run("arms", wanted, "width=4", tmp_path)
+    assert pictures != [path.read_bytes() for path in sorted(tmp_path.glob("*.png"))]
+
+
+def test_what_is_wrong_is_named_with_what_is_near() -> None:
+    with pytest.raises(ManifestError, match=r"no clip is called 'up/2.mp4'; did you mean 'up/02.mp4'\?"):
+        explain_run("arms", ["up/2.mp4"], None, None)
+    with pytest.raises(ManifestError, match=r"no variant is called 'width=5'; did you mean 'width=[48]'\?"):
+        explain_run("arms", [], "width=5", None)
+    with pytest.raises(ManifestError, match=r"no run is there.*did you mean 'arms'\?"):
+        explain_run("amrs", [], None, None)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline", "explain", "arms"]
+    done = subprocess.run([*command, "up/00.mp4", "down/lost.mp4"], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "runs/arms/variants/width=4/explain/explanation.html\n"), done.stderr
+    assert done.stderr == "pipeline: not explained: down/lost.mp4: it has no shard: see `pipeline failures`\n"
+    done = subprocess.run([*command, "nothing"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and "no clip is called 'nothing'" in done.stderr
+
+
+def test_nothing_is_computed_again(home: Path, tmp_path: Path) -> None:
+    """A store that has lost the run's results is named; a changed manifest on the disk does not matter."""
+    shutil.copytree(home, tmp_path / "copy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path / "copy")
+        Path("arms.yaml").write_text("nonsense")
+        before = sorted(Path("store").rglob("*"))
+        explain_run("arms", ["up/00.mp4"], None, None)
+        assert sorted(Path("store").rglob("*")) == before
+        shutil.rmtree("store/cache")
+        with pytest.raises(ManifestError, match=r"what 'cache' made is not in the store .*: finish the run"):
+            explain_run("arms", [], None, None)
