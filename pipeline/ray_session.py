@@ -1,6 +1,8 @@
 """Ray as this project starts it: quiet, small, and on this machine unless there is a cluster to connect to."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pipeline.errors import StageError
 
@@ -33,3 +35,16 @@ def start_ray(address: str | None = None) -> bool:
             f"Ray does not start {where}: {error} (--executor local and data_parallel: 1 do without)"
         ) from error
     return True
+
+
+@contextmanager
+def ray_session() -> Iterator[None]:
+    """Ray runs inside the block, and ends with it if it was started for it."""
+    started = start_ray()
+    import ray
+
+    try:
+        yield
+    finally:
+        if started:
+            ray.shutdown()

@@ -15,7 +15,6 @@ from ray.train.torch import TorchTrainer
 from ray.util.queue import Empty, Queue
 
 from pipeline.errors import PipelineError, StageError
-from pipeline.ray_session import start_ray
 from pipeline.stage import TableFiles, Work
 from recognizer.config import RecognizerConfig
 from stages.labels import LabeledClips
@@ -26,8 +25,8 @@ from stages.training import CHECKPOINT, fit
 if TYPE_CHECKING:
     from stages.train import Train
 
-DEATHS = 3
-"""Deaths of a worker without a checkpoint in between after which the training ends."""
+FAILURES = 3
+"""Times that workers may die or fail without a checkpoint in between."""
 
 
 class Assignment(NamedTuple):
@@ -49,43 +48,39 @@ def fit_in_workers(
 ) -> None:
     """Train in ``recipe.data_parallel`` processes, until the checkpoint in ``work.folder`` is that of the last epoch.
 
-    A worker that dies is replaced, and all go on from the last checkpoint.
+    Ray must be running. Where a worker dies, all start again from the last checkpoint.
     Raises StageError where the cluster is too small, and where the training fails.
     """
-    own = start_ray()
-    try:
-        gpu = recipe.device != "cpu" and (recipe.device == "cuda" or _resource("GPU") > 0)
-        kind = "GPU" if gpu else "CPU"
-        if (has := _resource(kind)) < recipe.data_parallel:
+    gpu = recipe.device != "cpu" and (recipe.device == "cuda" or _resource("GPU") > 0)
+    news = Queue(actor_options={"num_cpus": 0})
+    recipe = recipe.model_copy(update={"device": "cuda" if gpu else "cpu"})
+    folder = work.folder.absolute()
+    assignment = Assignment(recipe, config, files, clips, Path.cwd(), folder, news)
+    failures, reached = 0, _moment(folder)
+    while (error := _fit_once(assignment, gpu, work)) is not None:
+        failures, reached = failures + 1 if _moment(folder) == reached else 1, _moment(folder)
+        if failures == FAILURES:
             raise StageError(
-                f"data_parallel: {recipe.data_parallel} needs as many {kind}s; Ray has {has:g} here: set a smaller one"
-            )
-        news = Queue(actor_options={"num_cpus": 0})
-        recipe = recipe.model_copy(update={"device": "cuda" if gpu else "cpu"})
-        folder = work.folder.absolute()
-        assignment = Assignment(recipe, config, files, clips, Path.cwd(), folder, news)
-        deaths, reached = 0, _moment(folder)
-        while (error := _fit_once(assignment, gpu, work)) is not None:
-            deaths, reached = deaths + 1 if _moment(folder) == reached else 1, _moment(folder)
-            if deaths == DEATHS:
-                raise StageError(
-                    f"a training process died {DEATHS} times at the same place (out of memory?): try a smaller batch "
-                    "or data_parallel, or checkpoint_activations: true"
-                ) from error
-        news.shutdown()
-    finally:
-        if own:
-            ray.shutdown()
+                f"training processes died or failed {failures} times at the same place (out of memory? then try a "
+                f"smaller batch, or checkpoint_activations: true): {_in_short(error)}"
+            ) from error
+    news.shutdown()
 
 
 def _fit_once(assignment: Assignment, gpu: bool, work: Work) -> Exception | None:
-    """Run the workers to their end. Returns the error where one of them died; raises StageError where one failed."""
+    """Run the workers to their end. Returns what Ray Train raises where one dies or fails.
+
+    Raises StageError where starting again would not help.
+    """
+    wanted, kind = assignment.recipe.data_parallel, "GPU" if gpu else "CPU"
+    if (has := _resource(kind)) < wanted:
+        raise StageError(f"data_parallel: {wanted} needs as many {kind}s; Ray has {has:g} here: set a smaller one")
     trainer = TorchTrainer(
         _work,
         train_loop_config={"assignment": assignment},
         # One CPU each whatever they use, so that they fit beside each other on any machine.
         scaling_config=ray.train.ScalingConfig(
-            num_workers=assignment.recipe.data_parallel, use_gpu=gpu, resources_per_worker={"CPU": 1, "GPU": int(gpu)}
+            num_workers=wanted, use_gpu=gpu, resources_per_worker={"CPU": 1, "GPU": int(gpu)}
         ),
         run_config=ray.train.RunConfig(name="ray", storage_path=str(assignment.folder)),
     )
@@ -106,20 +101,21 @@ def _fit_once(assignment: Assignment, gpu: bool, work: Work) -> Exception | None
         except Empty:
             continue
         work.progress(done, total, **figures)
-    return _death(errors[0]) if errors else None
-
-
-def _death(error: Exception) -> Exception:
-    """The error, if it is that of a worker's death; one that a worker raised itself is raised again, in plain words."""
-    failures = list(getattr(error, "worker_failures", {}).values())
-    for failure in failures:
+    for failure in _failures(errors[0]) if errors else ():
         if isinstance(failure, PipelineError):
-            raise StageError(str(failure)) from error
-    # The others fail too when one dies, but only of the dead one Ray speaks itself.
-    if any(type(failure).__module__.startswith("ray.") for failure in failures):
-        return error
-    text = f"{type(failures[0]).__name__}: {failures[0]}" if failures else str(error)
-    raise StageError(f"a training process failed: {text}") from error
+            raise StageError(str(failure)) from errors[0]
+    return errors[0] if errors else None
+
+
+def _failures(error: Exception) -> list[Exception]:
+    """What the single workers raised, or Ray in their place."""
+    return list(getattr(error, "worker_failures", {}).values()) or [error]
+
+
+def _in_short(error: Exception) -> str:
+    """The first lines of all failures: when one worker dies, the others fail too."""
+    firsts = ((type(failure).__name__, str(failure).splitlines()[:1]) for failure in _failures(error))
+    return "; ".join(sorted({": ".join([name, *line]) for name, line in firsts}))
 
 
 def _work(loop_config: dict[str, Any]) -> None:

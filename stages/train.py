@@ -143,9 +143,12 @@ class Train(WholeStage):
         config = self.model.for_data(clips.class_names, shards.layout, frames, preprocessing)
         recipe = self
         if self.data_parallel > 1:
-            from stages.ray_training import fit_in_workers
+            from pipeline.ray_session import ray_session
 
-            fit_in_workers(self, config, variant.inputs["shards"], clips, work)
+            with ray_session():
+                from stages.ray_training import fit_in_workers
+
+                fit_in_workers(self, config, variant.inputs["shards"], clips, work)
             recipe = self.model_copy(update={"device": "cpu"})  # for what is left to do: read the last checkpoint
         recognizer, history = fit(recipe, config, shards, clips, work)
         config_json, weights = recognizer.serialize()

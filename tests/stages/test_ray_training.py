@@ -80,7 +80,7 @@ def is_worker(process: psutil.Process) -> bool:
 
 
 def wait_until(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 270
     while not reached():
         assert process.poll() is None, "the training must still be running"
         assert time.monotonic() < deadline
