@@ -57,7 +57,9 @@ def _points_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str
     keypoints = clip.sample.keypoints
     if keypoints is not None and keypoints[..., 2].any():
         share = on_people(keypoints, block.points, block.points_weight)
-        text += f" {share.attention:.0%} of this attention falls on people, whose boxes cover {share.even:.0%}."
+        text += (
+            f" {_percent(share.attention)} of this attention falls on people, whose boxes cover {_percent(share.even)}."
+        )
     return text
 
 
@@ -71,9 +73,9 @@ def _joints_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str
         arms, legs = (on_group(name, clip, block) for name in ("arms", "legs"))
         m, t, r = np.unravel_index(np.nanargmax(ratio_MTR), ratio_MTR.shape)
         text += (
-            f" Elbows and hands get {arms.attention:.0%} of it (alike: {arms.even:.0%}), knees and feet "
-            f"{legs.attention:.0%} ({legs.even:.0%}). Most of all, {ratio_MTR[m, t, r]:.1f} times its share: the "
-            f"{_joint_names(clip)[r]} of the {_person(int(m))}, {_when(clip, int(t))}."
+            f" Elbows and hands get {_percent(arms.attention)} of it (alike: {_percent(arms.even)}), knees and feet "
+            f"{_percent(legs.attention)} ({_percent(legs.even)}). Most of all, {ratio_MTR[m, t, r]:.1f} times its "
+            f"share: the {_joint_names(clip)[r]} of the {_person(int(m))}, {_when(clip, int(t))}."
         )
     if (clip.present & ~np.isfinite(ratio_MTR)).any():
         text += " Striped joints are keys in no window: nobody can look at them here."
@@ -196,6 +198,10 @@ def _frame(axes: Axes, image: np.ndarray) -> None:
 
 def _when(clip: ClipAttention, t: int) -> str:
     return f"{clip.times[t]:.1f} s" if clip.times else f"frame {t + 1}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}\u00a0%"
 
 
 def _person(number: int) -> str:

@@ -50,8 +50,13 @@ def test_captions_say_what_is_there(make_clip: MakeClip) -> None:
     clip = make_clip(np.array([[0.3, 0.5, 0.0]]), np.array([0.8]), unseen=4)
     points, joints = pictures(clip)
     assert (points.name, joints.name) == ("points-1", "joints-1")
-    assert "Where the network reads" in points.caption and "100% of this attention falls on people" in points.caption
-    assert "Elbows and hands get 31% of it (alike: 31%)" in joints.caption and "Striped joints" in joints.caption
+    assert (
+        "Where the network reads" in points.caption and "100\u00a0% of this attention falls on people" in points.caption
+    )
+    assert (
+        "Elbows and hands get 31\u00a0% of it (alike: 31\u00a0%)" in joints.caption
+        and "Striped joints" in joints.caption
+    )
     assert points.image.dtype == np.uint8 and points.image.shape[2] == 3
 
 
