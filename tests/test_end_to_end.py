@@ -75,6 +75,12 @@ def test_the_run_leaves_what_people_open(home: Path) -> None:
     assert {path.name for path in (home / "runs/demo/model").iterdir()} == {"config.json", "model.safetensors"}
 
 
+def test_what_the_network_looks_at(tmp_path: Path) -> None:
+    assert run(*command("explain", "demo", "--out", str(tmp_path))).endswith(f"{tmp_path}/explanation.html\n")
+    drawn = [path.name for path in tmp_path.glob("*.png")]
+    assert sum("points-1" in name for name in drawn) == sum("joints-1" in name for name in drawn) == 6
+
+
 def test_the_same_run_again_has_nothing_to_do_and_starts_no_ray() -> None:
     assert "nothing to do" in run(*small_demo())
 
