@@ -207,7 +207,7 @@ def explain(
     run: RunName,
     clips: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CLIP...]", help="Ids of clips, or patterns; none: a few that the run has predicted."),
+        typer.Argument(metavar="CLIP", help="Ids of clips, or patterns; none: a few that the run has predicted."),
     ] = None,
     variant: Annotated[
         str | None, typer.Option(help="A variant of a matrix, as modality=rgb. Default: the first.")
