@@ -4,51 +4,80 @@ import pickle
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.video import MC3_18_Weights
-from torchvision.models.video.resnet import BasicBlock, Conv3DNoTemporal, Conv3DSimple
 
 
 class MC3(nn.Module):
     """Mixed 3D and 2D convolutions (Tran et al. 2018), with the names of torchvision's ``mc3_18``.
 
     width: C, channels of the first layer; torchvision's has 64.
+    stem_stride: pixels between the cells of F_a, 2 as torchvision or 4. Those of F_b are 8 apart either way.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, stem_stride: int = 2) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv3d(3, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False),
-            nn.BatchNorm3d(width),
-            nn.ReLU(inplace=True),
-        )
-        self.layer1 = _layer(width, width, Conv3DSimple, stride=1)
-        self.layer2 = _layer(width, 2 * width, Conv3DNoTemporal, stride=2)
-        self.layer3 = _layer(2 * width, 4 * width, Conv3DNoTemporal, stride=2)
+        self.stem = ConvNorm(3, width, (3, 7, 7), stem_stride)
+        self.layer1 = _layer(width, width, (3, 3, 3), 1)
+        self.layer2 = _layer(width, 2 * width, (1, 3, 3), 2)
+        self.layer3 = _layer(2 * width, 4 * width, (1, 3, 3), 4 // stem_stride)
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, frames_BCTHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return F_a, B,C,T,H/2,W/2, and F_b, B,4C,T,H/8,W/8, of normalized frames B,3,T,H,W (sizes rounded up)."""
+        """Return F_a, B,C,T,H/2,W/2 (at a stem stride of 4 H/4,W/4), and F_b, B,4C,T,H/8,W/8, of normalized frames
+        B,3,T,H,W. Sizes are rounded up."""
         if frames_BCTHW.device.type in ("cpu", "cuda"):
             # oneDNN and cuDNN are faster with the channels last, and so the tokens need no copy later.
             frames_BCTHW = frames_BCTHW.contiguous(memory_format=torch.channels_last_3d)
-        fa_BCTHW = self.layer1(self.stem(frames_BCTHW))
+        fa_BCTHW = self.layer1(F.relu(self.stem(frames_BCTHW), inplace=True))
         return fa_BCTHW, self.layer3(self.layer2(fa_BCTHW))
 
 
-def _layer(channels_in: int, channels: int, conv: type[nn.Conv3d], stride: int) -> nn.Sequential:
+class ConvNorm(nn.Sequential):
+    """A padded convolution that strides over height and width, and batch normalization.
+
+    In evaluation the normalization goes into the convolution's weights: one pass over the features instead of two.
+    """
+
+    def __init__(self, channels_in: int, channels: int, kernel: tuple[int, int, int], stride: int) -> None:
+        frames, height, width = kernel
+        padding = frames // 2, height // 2, width // 2
+        conv = nn.Conv3d(channels_in, channels, kernel, (1, stride, stride), padding, bias=False)
+        super().__init__(conv, nn.BatchNorm3d(channels))
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        conv, norm = self
+        assert isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d)
+        if norm.training or norm.running_mean is None or norm.running_var is None:
+            return norm(conv(x_BCTHW))
+        scale_C = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        weight = conv.weight * scale_C[:, None, None, None, None]
+        return F.conv3d(x_BCTHW, weight, norm.bias - norm.running_mean * scale_C, conv.stride, conv.padding)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and a way around them."""
+
+    def __init__(self, channels_in: int, channels: int, kernel: tuple[int, int, int], stride: int) -> None:
+        super().__init__()
+        self.conv1 = ConvNorm(channels_in, channels, kernel, stride)
+        self.conv2 = ConvNorm(channels, channels, kernel, 1)
+        same = stride == 1 and channels_in == channels
+        self.downsample = None if same else ConvNorm(channels_in, channels, (1, 1, 1), stride)
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        around_BCTHW = x_BCTHW if self.downsample is None else self.downsample(x_BCTHW)
+        out_BCTHW = self.conv2(F.relu(self.conv1(x_BCTHW), inplace=True))
+        return F.relu(out_BCTHW.add_(around_BCTHW), inplace=True)
+
+
+def _layer(channels_in: int, channels: int, kernel: tuple[int, int, int], stride: int) -> nn.Sequential:
     """Two residual blocks; the first one strides over height and width."""
-    shortcut = None
-    if stride != 1:
-        shortcut = nn.Sequential(
-            nn.Conv3d(channels_in, channels, kernel_size=1, stride=(1, stride, stride), bias=False),
-            nn.BatchNorm3d(channels),
-        )
     return nn.Sequential(
-        BasicBlock(channels_in, channels, conv, stride, shortcut),
-        BasicBlock(channels, channels, conv),
+        ResidualBlock(channels_in, channels, kernel, stride), ResidualBlock(channels, channels, kernel, 1)
     )
 
 

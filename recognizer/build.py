@@ -23,7 +23,7 @@ def build_recognizer(config: RecognizerConfig) -> Recognizer:
     """Return a recognizer with fresh weights, drawn from torch's global random state."""
     backbone = position = joint_tokens = None
     if config.uses_rgb:
-        backbone = MC3(config.width)
+        backbone = MC3(config.width, config.stem_stride)
         position = GridPosition(config.frames, -(-config.size // 8), config.dim)
     if config.uses_pose:
         joint_tokens = JointTokens(

@@ -1,7 +1,7 @@
 """Pose tokens: features gathered under a Gaussian at each joint (eq. 1 and 2).
 
-The Gaussian of eq. 2 is a product of one in x and one in y, so the sum over the grid is a sum over columns, then one
-over rows, and the heatmaps themselves, J of them a frame, are never made.
+The Gaussian of eq. 2 is a product of one in x and one in y, so the sum over the grid is a sum over rows, then one
+over columns, and the heatmaps themselves, J of them a frame, are never made.
 """
 
 import math
@@ -85,8 +85,9 @@ def gaussian(position_BTJ: Tensor, cells: int, sigma: float) -> Tensor:
 def gather(features: Tensor, rows_BTJH: Tensor, columns_BTJW: Tensor) -> Tensor:
     """Eq. 1: the sum over the grid of features times heatmap, B,T,J,C. ``features``: B,C,T,H,W or C,H,W."""
     axes = "bcthw" if features.ndim == 5 else "chw"
-    gathered_BTJCH = torch.einsum(f"{axes},btjw->btjch", features, columns_BTJW.to(features.dtype))
-    return torch.einsum("btjch,btjh->btjc", gathered_BTJCH, rows_BTJH.to(gathered_BTJCH.dtype))
+    # Rows first: with the channels last, these are the outermost, and the features need no copy.
+    gathered_BTJWC = torch.einsum(f"{axes},btjh->btjwc", features, rows_BTJH.to(features.dtype))
+    return torch.einsum("btjwc,btjw->btjc", gathered_BTJWC, columns_BTJW.to(gathered_BTJWC.dtype))
 
 
 class FourierCoordinates(nn.Module):

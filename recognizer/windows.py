@@ -83,6 +83,8 @@ def _windows(x_BAN: Tensor, steps_SA: Tensor) -> Tensor:
 def _cut(x_BAND: Tensor, extra_BED: Tensor, steps_SA: Tensor) -> Tensor:
     """The windows of x, each followed by the extra tokens: B,S,N',D."""
     windows_BSND = _windows(x_BAND, steps_SA).flatten(2, 3)
+    if not extra_BED.shape[1]:
+        return windows_BSND
     extra_BSED = extra_BED[:, None].expand(-1, windows_BSND.shape[1], -1, -1)
     return torch.cat([windows_BSND, extra_BSED], dim=2)
 

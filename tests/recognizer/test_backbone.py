@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.models.video import mc3_18
 
-from recognizer.backbone import MC3, load_kinetics400
+from recognizer.backbone import MC3, ConvNorm, load_kinetics400
 
 
 def test_width_64_is_torchvisions(tmp_path: Path) -> None:
@@ -26,6 +26,29 @@ def test_shapes(frames: int, height: int, width: int) -> None:
     fa, fb = MC3(8).eval()(torch.randn(2, 3, frames, height, width))
     assert fa.shape == (2, 8, frames, -(-height // 2), -(-width // 2))
     assert fb.shape == (2, 32, frames, -(-height // 8), -(-width // 8))
+
+
+@pytest.mark.parametrize("frames,height,width", [(1, 64, 64), (3, 40, 72), (2, 33, 47)])
+def test_a_stem_of_stride_4_keeps_the_tokens(frames: int, height: int, width: int) -> None:
+    backbone = MC3(8, stem_stride=4).eval()
+    fa, fb = backbone(torch.randn(2, 3, frames, height, width))
+    assert fa.shape == (2, 8, frames, -(-height // 4), -(-width // 4))
+    assert fb.shape == (2, 32, frames, -(-height // 8), -(-width // 8))
+    assert {name: w.shape for name, w in backbone.layer2.named_parameters()} == {
+        name: w.shape for name, w in MC3(8).layer2.named_parameters()
+    }
+
+
+def test_normalization_within_the_convolution_is_the_same() -> None:
+    torch.manual_seed(0)
+    layer = ConvNorm(3, 4, (3, 3, 3), stride=2).double()
+    for _ in range(5):
+        layer(torch.randn(2, 3, 4, 8, 8, dtype=torch.float64) * 3 + 1)
+    torch.nn.init.normal_(layer[1].weight)
+    torch.nn.init.normal_(layer[1].bias)
+    x = torch.randn(2, 3, 4, 8, 8, dtype=torch.float64)
+    layer.eval()
+    torch.testing.assert_close(layer(x), layer[1](layer[0](x)))
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:

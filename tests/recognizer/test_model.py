@@ -43,6 +43,7 @@ SWITCHES: list[dict[str, Any]] = [
     {"modality": "rgb", "modal_tokens": "none"},
     {"modal_tokens": "shared"},
     {"modal_tokens": "none"},
+    {"stem_stride": 4},
     {"deformable_attention": False},
     {"joint_attention": False},
     {"temporal_attention": False},

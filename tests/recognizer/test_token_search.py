@@ -2,10 +2,10 @@ from itertools import product
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recognizer.token_search import TokenSearch, reference_points, sample
+from recognizer.token_search import TokenSearch, convolve, reference_points, sample
 
 
 def sampled_by_loops(z: Tensor, points: Tensor) -> Tensor:
@@ -61,6 +61,14 @@ def test_offsets_by_loops(dense: bool) -> None:
             cell = torch.tensor([2 / 2, 2 / 3, 2 / 2])
             center = torch.tensor([(2 * x + 1) / 2 - 1, (2 * y + 1) / 3 - 1, (2 * t + 1) / 2 - 1])
             torch.testing.assert_close(points[0, t, y, x], center + offset * cell)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_convolution_frame_by_frame(groups: int) -> None:
+    torch.manual_seed(0)
+    z, conv = torch.randn(2, 6, 5, 7, 4, dtype=torch.float64), nn.Conv3d(4, 4, (3, 2, 4), groups=groups).double()
+    expected = conv(z.movedim(-1, 1)).movedim(1, -1)
+    torch.testing.assert_close(convolve(z, conv.weight, conv.bias, groups), expected)
 
 
 @pytest.mark.parametrize(
