@@ -41,7 +41,7 @@ class RecognizerConfig(BaseModel):
     """C, channels of the first backbone layer. Tokens have D = 4C channels."""
     stem_stride: Literal[2, 4] = 2
     """Pixels between the cells of F_a, where joints are looked up. With 4 the backbone's costliest layer works on a
-    quarter of the cells: 43 instead of 110 billion multiply-adds a clip. The RGB tokens stay 8 pixels apart."""
+    quarter of the cells: 42 instead of 110 billion multiply-adds a clip. The RGB tokens stay 8 pixels apart."""
     blocks: PositiveInt = 2
     """L, transformer blocks."""
     heads: PositiveInt | None = None

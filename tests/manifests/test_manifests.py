@@ -54,6 +54,16 @@ def test_the_recipe_of_the_paper(environ: dict[str, str]) -> None:
     assert not any(train["augment"][name] for name in ("flip", "speed", "jitter", "brightness", "joint_noise"))
 
 
+def test_the_fast_recipe_differs_in_the_network_alone(environ: dict[str, str]) -> None:
+    paper, fast = (
+        load_manifest(MANIFESTS / "base" / name, environ=environ).resolved["stages"]
+        for name in ("paper.yaml", "fast.yaml")
+    )
+    model = fast["train"]["with"].pop("model")
+    assert model == {"stem_stride": 4, "blocks": 1, "search_kernel": 10}
+    assert fast == paper
+
+
 @pytest.mark.parametrize(
     ("name", "trainings", "rows", "pooled"),
     [
