@@ -17,7 +17,6 @@ over the same tokens, both without the feed-forward network behind them, forward
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -164,17 +163,13 @@ def measure(case: Case, task: str, batch: int, watch: Stopwatch, dtype: torch.dt
     model.train(task == "train")
     seconds = watch.median(forward if task == "forward" else step, rounds)
     cuda = device.type == "cuda"
-    return {"seconds": seconds, "bytes": torch.cuda.max_memory_allocated() if cuda else peak_rss() - idle}
+    return {"seconds": seconds, "bytes": torch.cuda.max_memory_allocated() if cuda else rss("VmHWM") - idle}
 
 
-def peak_rss() -> int:
-    """The most memory this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def rss() -> int:
-    """The memory this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def rss(field: str = "VmRSS") -> int:
+    """The memory this process holds, or, as VmHWM, the most it has held; that of ``getrusage`` counts the parent's."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status[field].split()[0]) * 1024
 
 
 def table(options: argparse.Namespace, watch: Stopwatch, dtype: torch.dtype) -> None:
