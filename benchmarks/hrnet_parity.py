@@ -8,12 +8,15 @@ in MMPose's naming, read back by the pose stage's own loader, and compared. The 
 """
 
 import argparse
+import sys
 import tempfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from stages.pose.hrnet import load_hrnet
 

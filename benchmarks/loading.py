@@ -8,6 +8,7 @@ with ``--size 0``. The fastest round counts.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from pipeline.stage import TableFiles
 from recognizer.build import build_recognizer

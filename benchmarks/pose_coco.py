@@ -9,12 +9,15 @@ keypoint similarity as COCO defines it (https://cocodataset.org/#keypoints-eval)
 
 import argparse
 import json
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from recognizer.skeletons import COCO17
 from stages.pose.onnx_model import OnnxEstimator

@@ -34,11 +34,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import video
 
-sys.path[0] = str(Path(__file__).parents[1])  # this file must not stand before the package of the same name
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
-from recognizer.build import build_recognizer  # noqa: E402
-from recognizer.config import RecognizerConfig  # noqa: E402
-from recognizer.model import Recognizer  # noqa: E402
+from recognizer.build import build_recognizer
+from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 CLASSES = tuple(f"class {i}" for i in range(60))
