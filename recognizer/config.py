@@ -90,7 +90,7 @@ class RecognizerConfig(BaseModel):
     stride_frames: PositiveInt | None = None
     """Frames between the starts of two windows of temporal stride attention; None: half the window."""
     window_keys: Literal["shifted", "own"] = "shifted"
-    """The keys and values of a window: those of the next window, or its own."""
+    """The keys and values of a window: those of the next one (of the first one for the last), or its own."""
 
     # Training.
     pre_norm: bool = True

@@ -17,7 +17,7 @@ from recognizer.block import Block
 from recognizer.deformable_attention import DeformableAttention
 from recognizer.joint_attention import JointAttention
 from recognizer.model import Recognizer
-from recognizer.windows import WindowAttention, window_starts
+from recognizer.windows import WindowAttention, answering, window_starts
 
 QUERIES = 512
 """Queries whose weights are in memory at once, where only a sum over queries is kept."""
@@ -44,7 +44,7 @@ class JointWeights(NamedTuple):
     """From the modal tokens (CLS, pose), as ``SampledPoints.from_modal_BK``. Windows are merged as the network does."""
     even_BTJ: Tensor
     """What ``from_modal_BTJ`` would be if everybody looked alike at all that is in the window. Windows are not even:
-    where keys are those of the next window, the first joints are keys in none, and the last ones in several."""
+    they overlap, and joints at the ends are in fewer of them."""
     from_all_BTJ: Tensor
     """The mean over modal tokens and present joints."""
 
@@ -178,7 +178,7 @@ def window_weights(
     clips, length, per_step = x_BAND.shape[:3]
     size = min(windows.window, length)
     starts = window_starts(length, size, windows.stride)
-    key_starts = [min(start + windows.stride, starts[-1]) for start in starts] if windows.shifted else starts
+    key_starts = answering(starts, windows.shifted)
 
     tokens_BND = torch.cat([x_BAND.flatten(1, 2), extra_BXD], dim=1)
     number_N = torch.arange(tokens_BND.shape[1], device=x_BAND.device)

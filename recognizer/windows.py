@@ -15,12 +15,20 @@ def window_starts(length: int, window: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
+def answering(starts: list[int], shifted: bool) -> list[int]:
+    """Where the windows begin that give each window its keys and values.
+
+    Shifted, it is the next window, and the first one for the last: so every step is a key somewhere.
+    """
+    return [*starts[1:], starts[0]] if shifted else starts
+
+
 class WindowAttention(nn.Module):
     """Cuts an axis into windows, attends in each, and gives each token the mean over the windows that hold it.
 
     window, stride: in steps of the axis.
-    shifted: the keys and values of a window are those one stride further ("window cross attention"), the last window's
-    are its own; otherwise each window's are its own.
+    shifted: the keys and values of a window are those of the next one ("window cross attention"), those of the last one
+    are the first's; otherwise each window's are its own.
     """
 
     def __init__(self, attention: Attention, window: int, stride: int, shifted: bool) -> None:
@@ -44,7 +52,7 @@ class WindowAttention(nn.Module):
         asking = per_step if asking is None else asking
         window = min(self.window, length)
         starts = window_starts(length, window, self.stride)
-        key_starts = [min(start + self.stride, starts[-1]) for start in starts] if self.shifted else starts
+        key_starts = answering(starts, self.shifted)
         steps_SA = _steps(starts, window, x_BAND.device)
         key_steps_SA = _steps(key_starts, window, x_BAND.device)
 

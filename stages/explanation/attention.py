@@ -127,14 +127,15 @@ def on_group(name: str, clip: ClipAttention, block: BlockAttention) -> Share:
 
 
 def multiples(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
-    """The attention to every joint that is there, in multiples of its even share; NaN where no window has it as a key.
+    """The attention to every joint that is there, in multiples of its even share; NaN where it is missing.
 
     M,T,R. Both are shares of the attention to joints alone, whatever goes to the modal tokens.
     """
     weight, even = _joint_weights(block)
-    seen = clip.present & (even > 0)
+    there = clip.present
     ratio = np.full(even.shape, np.nan)
-    ratio[seen] = weight[seen] / weight.sum() / (even[seen] / even.sum())
+    if there.any():
+        ratio[there] = weight[there] / weight.sum() / (even[there] / even.sum())
     return ratio
 
 

@@ -69,7 +69,7 @@ def _joints_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str
         f"Which joints {who} attends to, frame by frame: attention of the modal tokens, in multiples of what a joint "
         "would get if they looked at all that is in their windows alike."
     )
-    if np.isfinite(ratio_MTR).any():
+    if clip.present.any():
         arms, legs = (on_group(name, clip, block) for name in ("arms", "legs"))
         m, t, r = np.unravel_index(np.nanargmax(ratio_MTR), ratio_MTR.shape)
         text += (
@@ -77,8 +77,6 @@ def _joints_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str
             f"{_percent(legs.attention)} ({_percent(legs.even)}). Most of all, {ratio_MTR[m, t, r]:.1f} times its "
             f"share: the {_joint_names(clip)[r]} of the {_person(int(m))}, {_when(clip, int(t))}."
         )
-    if (clip.present & ~np.isfinite(ratio_MTR)).any():
-        text += " Striped joints are keys in no window: nobody can look at them here."
     return text
 
 
@@ -121,15 +119,14 @@ def draw_points(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
 def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
     """Joints against frames, one chart a person, below the frames, as an image (uint8 H,W,3 RGB).
 
-    Cells and bars are multiples of the even share. Gray: the joint is missing. Striped: no window has it as a key.
+    Cells and bars are multiples of the even share. Gray: the joint is missing.
     """
     assert clip.sample.keypoints is not None
     present_MTR, ratio_MTR = clip.present, multiples(clip, block)
-    seen_MTR = np.isfinite(ratio_MTR)
     persons = [m for m in range(len(present_MTR)) if present_MTR[m].any()] or [0]
     names = _joint_names(clip)
     # one joint of one frame may draw so much that the rest would look alike
-    scale = Normalize(0, max(2.0, float(np.quantile(ratio_MTR[seen_MTR], 0.98)) if seen_MTR.any() else 0.0))
+    scale = Normalize(0, max(2.0, float(np.quantile(ratio_MTR[present_MTR], 0.98)) if present_MTR.any() else 0.0))
     shown = _chosen(clip.sample.frame_count)
 
     left, right, row_height = 1.25, 1.9, 0.165
@@ -149,8 +146,6 @@ def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
         bottom = (height - 0.3 - side - (i + 1) * (chart + 0.32)) / height
         axes = figure.add_axes((left / WIDTH, bottom, across / WIDTH, chart / height))
         axes.set_facecolor("#c3c8d0")
-        for r in np.flatnonzero(present_MTR[m].any(0) & ~seen_MTR[m].any(0)):
-            axes.axhspan(r - 0.5, r + 0.5, fill=False, hatch="////", edgecolor="#8d95a3", linewidth=0)
         axes.imshow(ratio_MTR[m, shown].T, cmap=COLORS, norm=scale, aspect="auto", interpolation="nearest")
         axes.set_yticks(range(len(names)), names, fontsize=8, color=INK)
         axes.set_xticks([])

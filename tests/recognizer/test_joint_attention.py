@@ -7,7 +7,8 @@ from recognizer.windows import WindowAttention
 
 
 def test_algorithm_a1() -> None:
-    """Windows of 4 of 7 joints (starts 0, 2, 3), keys from the next window, all frames and modal tokens in each."""
+    """Windows of 4 of 7 joints (starts 0, 2, 3); the next one has the keys, for the last one the first;
+    all frames and modal tokens in each."""
     torch.manual_seed(0)
     attention = Attention(8, 2)
     residual = Residual(nn.Identity(), nn.LayerNorm(8), FeedForward(8, 16, 0.0), nn.Identity())
@@ -16,7 +17,7 @@ def test_algorithm_a1() -> None:
     present = torch.rand(2, 3, 7) > 0.2
 
     p_sum, held, m_sum = torch.zeros_like(p), torch.zeros(7).double(), torch.zeros_like(m)
-    for start, key in ((0, 2), (2, 3), (3, 3)):
+    for start, key in ((0, 2), (2, 3), (3, 0)):
         o = torch.cat([p[:, :, start : start + 4].flatten(1, 2), m.flatten(1, 2)], dim=1)
         o_keys = torch.cat([p[:, :, key : key + 4].flatten(1, 2), m.flatten(1, 2)], dim=1)
         seen = torch.cat([present[:, :, key : key + 4].flatten(1), torch.ones(2, 6, dtype=torch.bool)], dim=1)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from recognizer.attention import Attention
-from recognizer.windows import WindowAttention, merge, window_starts
+from recognizer.windows import WindowAttention, answering, merge, window_starts
 
 
 def windows(window: int, stride: int, shifted: bool, dim: int = 8) -> WindowAttention:
@@ -17,6 +17,13 @@ def test_every_step_is_in_a_window(length: int, window: int, stride: int) -> Non
     size = min(window, length)
     assert {start + step for start in starts for step in range(size)} == set(range(length))
     assert starts == sorted(set(starts)) and starts[-1] == length - size
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+def test_every_window_answers_one(shifted: bool) -> None:
+    starts = window_starts(34, 17, 8)
+    assert sorted(answering(starts, shifted)) == starts == [0, 8, 16, 17]
+    assert (answering(starts, shifted) == starts) != shifted
 
 
 def test_merging_the_windows_of_an_axis_gives_it_back() -> None:
@@ -47,9 +54,9 @@ def test_windows_one_by_one(length: int, window: int, stride: int, shifted: bool
     total, held = torch.zeros_like(x), torch.zeros(length).double()
     extras = []
     for i, start in enumerate(starts):
-        key = starts[i]
+        key = start
         if shifted:
-            key = min(start + stride, length - window)
+            key = starts[0] if start == starts[-1] else starts[i + 1]
         queries = torch.cat([x[:, start : start + window].flatten(1, 2), extra], dim=1)
         keys = torch.cat([x[:, key : key + window].flatten(1, 2), extra], dim=1)
         seen = torch.cat([present[:, key : key + window].flatten(1), torch.ones(2, 2, dtype=torch.bool)], dim=1)

@@ -13,7 +13,7 @@ from stages.shards import Sample
 def make_clip() -> Callable[..., ClipAttention]:
     """``make_clip(points, weight)``: x, y, t of the points; T frames and M persons, of which only the first is there.
 
-    Joints' attention is even, but for the first ``unseen`` joints, which no window has as keys.
+    Joints' attention is even.
     """
 
     def make(
@@ -21,7 +21,6 @@ def make_clip() -> Callable[..., ClipAttention]:
         weight: np.ndarray | None = None,
         frames: int = 3,
         persons: int = 2,
-        unseen: int = 0,
         video: bool = True,
     ) -> ClipAttention:
         keypoints = np.zeros((persons, frames, 17, 3), np.float32)
@@ -30,7 +29,6 @@ def make_clip() -> Callable[..., ClipAttention]:
             center = np.array([0.3 + 0.4 * t / frames, 0.5])
             keypoints[0, t] = np.c_[spread + center, np.ones(17)]
         even = (keypoints[..., 2] > 0) / (frames * 17)
-        even[0, :, :unseen] = 0
         images = np.full((frames, 32, 32, 3), 120, np.uint8) if video else None
         sample = Sample("walk/1", images, keypoints)
         return ClipAttention(sample, "coco17", None, "walk", 0.9, (BlockAttention(points, weight, even.copy(), even),))
