@@ -4,10 +4,9 @@ import base64
 import re
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from pipeline.files import replace_file
 from pipeline.stage import Row
+from stages.html import templates
 
 PAGE = "explanation.html"
 
@@ -25,12 +24,6 @@ def write(rows: list[Row], folder: Path, run: str) -> None:
             replace_file(folder / f"{stem}-{name}.png", image)
             shown.append((caption, "data:image/png;base64," + base64.b64encode(image).decode()))
         clips.append(row | {"pictures": shown, "correct": row["predicted"] == row["label"]})
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(Path(__file__).parent)
     page = environment.get_template("page.html.jinja").render(run=run, clips=clips)
     replace_file(folder / PAGE, page.encode("utf-8", "backslashreplace"))

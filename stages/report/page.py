@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.files import replace_file
+from stages.html import templates
 from stages.report.comparison import Row, label_text, mean_history, row_text
 from stages.report.comparison_table import csv_text, difference_text, explanation, markdown_text
 from stages.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, learning_charts
@@ -80,13 +80,7 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | N
     """
     comparison, variants = facts["comparison"], facts["variants"]
     titles = comparison["titles"]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(Path(__file__).parent)
     environment.filters |= {"percent": percent, "duration": duration, "size": size, "number": number}
     return environment.get_template("page.html.jinja").render(
         title=run.manifest.get("name") or "Report",
