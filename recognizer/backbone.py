@@ -26,6 +26,7 @@ class MC3(nn.Module):
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    @torch.autocast("cpu", enabled=False)  # in bfloat16 oneDNN may return wrong gradients, as for two frames
     def forward(self, frames_BCTHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return F_a, B,C,T,H/2,W/2 (at a stem stride of 4 H/4,W/4), and F_b, B,4C,T,H/8,W/8, of normalized frames
         B,3,T,H,W. Sizes are rounded up."""

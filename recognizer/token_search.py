@@ -50,6 +50,7 @@ class TokenSearch(nn.Module):
         return weight
 
 
+@torch.autocast("cpu", enabled=False)  # see MC3.forward
 def convolve(z_BTHWD: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
     """The unpadded convolution of ``nn.Conv3d``, as a sum of 2D ones, one for each frame of the kernel. On a processor
     the backward pass of a depthwise one takes a quarter of the time so. Return B,T',H',W',D."""

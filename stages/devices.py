@@ -20,10 +20,13 @@ def chosen_device(name: str) -> torch.device:
 
 
 def chosen_precision(name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Literal["fp32", "bf16"]:
-    """``auto``: bfloat16 on a GPU that has it, else float32."""
+    """``auto``: bfloat16 where the device computes in it rather than imitates it, else float32."""
     if name != "auto":
         return name
-    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    can = torch.cpu.get_capabilities()
+    return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
 
 
 def compiled(model: nn.Module, device: torch.device) -> Callable[..., torch.Tensor]:

@@ -83,7 +83,8 @@ class Train(WholeStage):
     """Decides initial weights, order of clips and all random variation."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """``auto``: bfloat16 on a GPU that has it, else float32. The history says what each epoch was trained in."""
+    """Mixed precision. ``auto``: with bfloat16 where the GPU or the CPU has it (AVX-512 BF16, AMX), else float32
+    alone. The history says what each epoch was trained in."""
 
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
     """``auto``: a GPU if there is one."""

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -24,6 +26,11 @@ def test_a_missing_compiler_is_named(monkeypatch, tmp_path):
         compiled(nn.Linear(1, 1), CPU)
 
 
-def test_auto_is_float32_on_cpus():
-    assert chosen_precision("auto", CPU) == "fp32"
-    assert chosen_precision("bf16", CPU) == "bf16"
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the system does not list what its CPU can do")
+def test_auto_is_bfloat16_where_the_cpu_has_it():
+    can = Path("/proc/cpuinfo").read_text()
+    assert chosen_precision("auto", CPU) == ("bf16" if "avx512_bf16" in can or "amx_bf16" in can else "fp32")
+
+
+def test_precision_can_be_set():
+    assert [chosen_precision(name, CPU) for name in ("bf16", "fp32")] == ["bf16", "fp32"]

@@ -116,7 +116,8 @@ def test_norm_and_noise_of_a_share_are_those_of_the_whole_batch(tmp_path):
 def test_two_processes_take_the_steps_of_one(made_set, tmp_path):
     """Batches of 5 of 11 clips: shares of 2 and 3, and at last of 0 and 1."""
     clips, files = made_set(16)
-    common: dict[str, Any] = {"epochs": 3, "batch": 5, "threads": 1, "device": "cpu", "lr": 2e-3, "val_share": 0.1}
+    common: dict[str, Any] = {"epochs": 3, "batch": 5, "threads": 1, "device": "cpu", "precision": "fp32"}
+    common |= {"lr": 2e-3, "val_share": 0.1}
     noisy = TINY | {"dropout": 0.2, "drop_path": 0.3}
     recipes = [
         {"model": noisy | {"modality": "pose"}, "accumulate": 2, "ema": 0.9},

@@ -22,7 +22,7 @@ from stages.train import Train
 ray = pytest.importorskip("ray")
 
 TINY = {"width": 4, "size": 16, "heads": 2, "blocks": 1, "dropout": 0.1}
-COMMON: dict[str, Any] = {"model": TINY, "batch": 5, "threads": 1, "device": "cpu"}
+COMMON: dict[str, Any] = {"model": TINY, "batch": 5, "threads": 1, "device": "cpu", "precision": "fp32"}
 
 
 def history(folder: Path, clips: pa.Table, files: TableFiles, **recipe: Any) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from torchvision.models.video import mc3_18
 from pipeline.errors import StageError
 from pipeline.stage import TableFiles, Variant, Work
 from recognizer.model import Recognizer
+from stages.devices import chosen_precision
 from stages.train import Train
 
 TINY = {"width": 4, "size": 16, "heads": 2, "blocks": 1, "dropout": 0.1}
@@ -136,6 +137,7 @@ def test_reading_threads_do_not_change_the_result(made_set, tmp_path):
         {"frames": 2},
         {"frames": 7},
         {"val_share": 0.0, "precision": "bf16"},
+        {"precision": "fp32"},
         {"layer_decay": 0.7},
         {"model": {**TINY, "modality": "pose"}},
         {"model": {**TINY, "modality": "rgb"}, "mixup": 0.4},
@@ -147,7 +149,9 @@ def test_recipes(made_set, tmp_path, change):
     row = train(tmp_path / "work", clips, files, **change)
     history = json.loads(row["history"])
     assert len(history) == 2 and all(figure["loss"] > 0 for figure in history)
-    assert {figure["precision"] for figure in history} == {change.get("precision", "fp32")}
+    assert {figure["precision"] for figure in history} == {
+        chosen_precision(change.get("precision", "auto"), torch.device("cpu"))
+    }
     assert Recognizer.deserialize(row["config"], row["weights"]).config.frames == change.get("frames", 4)
 
 
