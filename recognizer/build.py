@@ -12,7 +12,6 @@ from recognizer.head import Head
 from recognizer.joint_attention import JointAttention
 from recognizer.joint_tokens import FourierCoordinates, JointMotion, JointTokens
 from recognizer.modal_tokens import ModalTokens
-from recognizer.modality_dropout import ModalityDropout
 from recognizer.model import Recognizer
 from recognizer.position import GridPosition, JointIdentity
 from recognizer.temporal_attention import TemporalAttention
@@ -38,16 +37,13 @@ def build_recognizer(config: RecognizerConfig) -> Recognizer:
     modal_tokens = None
     if config.modal_names:
         modal_tokens = ModalTokens(config.modal_names, config.frames, config.dim)
-    modality_dropout = None
-    if config.modality_dropout and config.uses_rgb and config.uses_pose:
-        modality_dropout = ModalityDropout(config.modality_dropout)
     blocks = nn.ModuleList(_block(config, depth) for depth in range(config.blocks))
     parts = len(config.modal_names) or config.uses_rgb + config.uses_pose
     head = Head(nn.LayerNorm(config.dim), config.dropout, nn.Linear(parts * config.dim, len(config.class_names)))
     # Small logits at first: the loss starts at that of a guess.
     nn.init.trunc_normal_(head.classifier.weight, std=0.02)
     nn.init.zeros_(head.classifier.bias)
-    return Recognizer(config, backbone, position, joint_tokens, modal_tokens, modality_dropout, blocks, head)
+    return Recognizer(config, backbone, position, joint_tokens, modal_tokens, blocks, head)
 
 
 def _block(config: RecognizerConfig, depth: int) -> Block:

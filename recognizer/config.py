@@ -99,9 +99,6 @@ class RecognizerConfig(BaseModel):
     """In the feed-forward networks and before the classifier."""
     drop_path: float = Field(0.0, ge=0, lt=1)
     """Chance that the last block's residual branches are skipped for a clip; grows linearly over the blocks."""
-    modality_dropout: float = Field(0.0, ge=0, lt=1)
-    """Chance that the transformer is shown a clip without its frames, and as likely without its skeletons, so that each
-    modality learns to do alone. Never without both. For few clips, which frames let a network learn by heart."""
 
     @field_validator("layout")
     @classmethod

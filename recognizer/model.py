@@ -15,7 +15,6 @@ from recognizer.config import RecognizerConfig
 from recognizer.head import Head
 from recognizer.joint_tokens import JointTokens, fourier_map
 from recognizer.modal_tokens import ModalTokens
-from recognizer.modality_dropout import ModalityDropout
 from recognizer.position import GridPosition
 
 CONFIG_FILE = "config.json"
@@ -26,7 +25,7 @@ class Recognizer(nn.Module):
     """The cross-modal transformer of Fig. 2. Made by ``build_recognizer``, which alone knows the sizes of the parts.
 
     backbone, position: None in a network for pose alone. joint_tokens: None in a network for RGB alone.
-    modal_tokens: None in a network without any (Table 5). modality_dropout: None where it never acts.
+    modal_tokens: None in a network without any (Table 5).
     """
 
     mean_3111: Tensor
@@ -39,7 +38,6 @@ class Recognizer(nn.Module):
         position: GridPosition | None,
         joint_tokens: JointTokens | None,
         modal_tokens: ModalTokens | None,
-        modality_dropout: ModalityDropout | None,
         blocks: nn.ModuleList,
         head: Head,
     ) -> None:
@@ -49,7 +47,6 @@ class Recognizer(nn.Module):
         self.position = position
         self.joint_tokens = joint_tokens
         self.modal_tokens = modal_tokens
-        self.modality_dropout = modality_dropout
         self.blocks = blocks
         self.head = head
         self.register_buffer("mean_3111", torch.tensor(config.mean).reshape(3, 1, 1, 1), persistent=False)
@@ -69,8 +66,6 @@ class Recognizer(nn.Module):
             frames = _checked(frames, "frames", "B,3,T,H,W", 1)
             clips, length = frames.shape[0], frames.shape[2]
             features, fb_BDTHW = self.backbone((frames - self.mean_3111) / self.std_3111)
-            if self.modality_dropout is not None and keypoints is not None:
-                features, fb_BDTHW, keypoints = self.modality_dropout(features, fb_BDTHW, keypoints)
             z_BTHWD = fb_BDTHW.movedim(1, -1)
             z_BTHWD = z_BTHWD + self.position(*z_BTHWD.shape[1:4])
         if self.joint_tokens is not None:

@@ -118,7 +118,7 @@ def test_two_processes_take_the_steps_of_one(made_set, tmp_path):
     clips, files = made_set(16)
     common: dict[str, Any] = {"epochs": 3, "batch": 5, "threads": 1, "device": "cpu", "precision": "fp32"}
     common |= {"lr": 2e-3, "val_share": 0.1}
-    noisy = TINY | {"dropout": 0.2, "drop_path": 0.3, "modality_dropout": 0.3}
+    noisy = TINY | {"dropout": 0.2, "drop_path": 0.3}
     recipes = [
         {"model": noisy | {"modality": "pose"}, "accumulate": 2, "ema": 0.9},
         {"model": noisy | {"modality": "rgb"}, "mixup": 0.5, "layer_decay": 0.8},
