@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
 """
 
 import io
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,6 +56,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign gets a question mark, not a crash
+    # What a cluster's scheduler or a time limit sends ends a run as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()
 
 

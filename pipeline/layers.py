@@ -6,13 +6,13 @@ All of it is done on plain values, with the place of every value kept, before an
 import copy
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError
 from pipeline.parameters import Complaint
-from pipeline.registry import did_you_mean
+from pipeline.registry import did_you_mean, load_stage, resolve
 from pipeline.yaml_lines import KeyPath, Located, Place, parse_yaml, read_yaml
 
 MAX_FILES = 50
@@ -47,6 +47,8 @@ def _read(path: Path, origin: str, above: tuple[str, ...], files: list[str]) -> 
             near = did_you_mean(Path(below).name, [file.name for file in Path(below).parent.glob("*.y*ml")], most=0)
             raise ManifestError(f"{place}: 'extends': no such file: {below}{near}")
         _merge(merged, _read(Path(below), below, (*above, origin), files))
+    if "name" in values:
+        merged.value.pop("description", None)  # it is the other manifest's
     _merge(merged, Located(values, places))
     return merged
 
@@ -83,14 +85,17 @@ def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, 
     path = name.strip().split(".")
     if not equals or not all(path):
         raise ManifestError(f"{place}: write STAGE.PARAMETER=VALUE")
-    stages = values.get("stages")
-    names = list(stages) if isinstance(stages, dict) else []
+    given = values.get("stages")
+    stages = given if isinstance(given, dict) else {}
+    names = list(stages)
     if path[0] in names:
         if len(path) == 1:
             raise ManifestError(f"{place}: name a parameter of the stage: {path[0]}.PARAMETER=VALUE")
         path = ["stages", path[0], "with", *path[1:]]
     elif not (len(path) == 1 and path[0] in heads) and path[0] != "stages":
-        raise ManifestError(f"{place}: no stage or key is called '{path[0]}'{did_you_mean(path[0], [*names, *heads])}")
+        taking = [name for name in names if path[0] in _parameters(name, stages[name])] if len(path) == 1 else []
+        near = f"; write {taking[0]}.{option}" if taking else did_you_mean(path[0], [*names, *heads])
+        raise ManifestError(f"{place}: no stage or key is called '{path[0]}'{near}")
     inner = values
     for i, step in enumerate(path[:-1]):
         if not isinstance(inner.get(step), dict):
@@ -105,6 +110,15 @@ def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, 
     for known in [known for known in places if known[: len(path)] == tuple(path)]:
         del places[known]
     places[tuple(path)] = place
+
+
+def _parameters(name: str, stage: Any) -> Collection[str]:
+    """Names of the parameters of a manifest's stage, as far as it can be imported."""
+    uses = stage.get("uses", name) if isinstance(stage, dict) else name
+    try:
+        return load_stage(resolve(uses)).model_fields
+    except ManifestError:
+        return ()
 
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_]\w*)(?P<default>:-[^{}]*)?\}|\$\{")
@@ -128,7 +142,7 @@ def expand(
             elif default is not None:
                 return str(default[2:])
             else:
-                near = did_you_mean(name, environ, most=0)
+                near = did_you_mean(name, environ, most=0, cutoff=0.8)
                 wrong.append(f"environment variable {name} is not set{near or f'; export {name}=…'}")
             return match[0]
 

@@ -9,6 +9,9 @@ from pipeline.events import Event
 MANY = 20
 """Stages, variants counted, above which a terminal shows only those at work, and a bar for all of them."""
 
+NAMED = 20
+"""Failed clips of a stage that are named line by line; all of them are in the run's failures.csv."""
+
 EVERY = 10.0
 """Seconds between two plain lines about the same stage."""
 
@@ -110,6 +113,7 @@ class Lines:
         self._clips: dict[str, int] = {}
         self._began: dict[str, float] = {}
         self._last: dict[str, float] = {}
+        self._failed: dict[str, int] = {}
 
     def __call__(self, event: Event) -> None:
         kind, name = event["event"], event.get("stage", "")
@@ -128,7 +132,11 @@ class Lines:
             elif self._due(name):
                 self._say(f"{name}: {self._done[name]} of {todo} partitions, {self._clips[name] / seconds:.1f} clips/s")
             for clip_id, error in event.get("failures", ()):
-                self._say(f"{name}: {clip_id}: {error}")
+                self._failed[name] = self._failed.get(name, 0) + 1
+                if self._failed[name] <= NAMED:
+                    self._say(f"{name}: {clip_id}: {error}")
+                elif self._failed[name] == NAMED + 1:
+                    self._say(f"{name}: more clips failed; pipeline failures lists them when the run has ended")
         elif kind == "progress" and self._due(name):
             self._say(f"{name}: {event['done']:g} of {event['total']:g}, {figures(event)}")
         elif kind == "retried":

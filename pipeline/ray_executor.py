@@ -62,6 +62,9 @@ class RayExecutor:
         self._idle.clear()
 
     def close(self) -> None:
+        if self._own:  # tasks and actors end with the connection; a task canceled as it completes would crash Ray
+            self._ray.shutdown()
+            return
         for reference, (_, actor) in self._running.items():
             if actor is None:
                 self._ray.cancel(reference, force=True)
@@ -69,8 +72,6 @@ class RayExecutor:
                 self._ray.kill(actor)
         self._running.clear()
         self.rest()
-        if self._own:
-            self._ray.shutdown()
 
     def _hand_out(self) -> None:
         """Give waiting GPU jobs to actors: idle ones, or new ones while GPUs are left."""

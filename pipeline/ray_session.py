@@ -1,6 +1,8 @@
 """Ray as this project starts it: quiet, small, and on this machine unless there is a cluster to connect to."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,8 +29,11 @@ def start_ray(address: str | None = None) -> bool:
         return False
     local = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     options = {"address": address} if address else {"address": "local"} | local
+    on_termination = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options, log_to_driver=False, logging_level="ERROR", configure_logging=True)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_termination)  # Ray's own would end the program without a word
     except Exception as error:
         where = f"the cluster at {address}" if address else "on this machine"
         raise StageError(

@@ -4,9 +4,11 @@ import hashlib
 import importlib
 import inspect
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from pipeline.events import read_events
 from pipeline.plan import NodePlan, Plan
 from pipeline.stage import Stage
 
@@ -37,6 +39,7 @@ def record(plan: Plan, run_folder: Path) -> str:
 def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
     """One text a node: why it would be computed, or that it is done."""
     record = _last_record(run_folder)
+    started = {event["key"] for event in read_events(run_folder) if event["event"] == "started"}
     texts: dict[str, str] = {}
     for name, node_plan in plan.nodes.items():
         node = node_plan.node
@@ -55,7 +58,7 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
         else:
             recomputed = _recomputed_needs(plan, node_plan)
             texts[name] = (_what_changed(before["identity"], node_plan.identity) if before else "") or _why_missing(
-                node_plan, before, todo, recomputed
+                node_plan, before, todo, recomputed, started
             )
     return texts
 
@@ -99,19 +102,32 @@ def _what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
         return f"now uses {now['uses']} (was {before['uses']})"
     if before["version"] != now["version"]:
         return f"stage version {before['version']} → {now['version']}"
+    old, new = dict(_flat(before["parameters"])), dict(_flat(now["parameters"]))
     changes = [
-        f"{name} {json.dumps(before['parameters'].get(name))} → {json.dumps(now['parameters'].get(name))}"
-        for name in sorted(before["parameters"].keys() | now["parameters"].keys())
-        if before["parameters"].get(name) != now["parameters"].get(name)
+        f"{name} {json.dumps(old.get(name))} → {json.dumps(new.get(name))}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
     ]
     changes += [f"{name} has another content" for name, sha in now["files"] if [name, sha] not in before["files"]]
     return "changed: " + ", ".join(changes) if changes else ""
 
 
-def _why_missing(plan: NodePlan, before: dict[str, Any] | None, todo: int, recomputed: list[str]) -> str:
-    if before is None:
+def _flat(parameters: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Parameters within parameters by dotted names."""
+    for name, value in parameters.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _why_missing(
+    plan: NodePlan, before: dict[str, Any] | None, todo: int, recomputed: list[str], started: set[str]
+) -> str:
+    keys = {key for key in plan.keys if key}
+    if before is None or (set(before["keys"]) >= keys and not keys & started):
         return "never computed"
-    if set(before["keys"]) >= {key for key in plan.keys if key}:
+    if set(before["keys"]) >= keys:
         return (
             "started, not finished"
             if recomputed or todo == plan.partitions

@@ -38,14 +38,14 @@ def recognition_manifest(
     stages: dict[str, Any] = {}
     for name in [name for name in graph.nodes if name in graph.ancestors(predict.name)] + [predict.name]:
         node = graph.nodes[name]
-        needs = [graph.nodes[need].spec for need in node.needs]
-        stages[node.spec] = {"uses": node.uses, "needs": needs, "with": _parameters(node)}
+        needs = [_called(graph.nodes[need]) for need in node.needs]
+        stages[_called(node)] = {"uses": node.uses, "needs": needs, "with": _parameters(node)}
         if node.kind == "source":
             spans = {"window": _seconds_of_clips(weights) if window is None else window, "stride": stride}
             given = {key: value for key, value in spans.items() if value}
-            stages[node.spec] = {"uses": "videos", "with": {"root": str(folder.absolute())} | given}
+            stages[_called(node)] = {"uses": "videos", "with": {"root": str(folder.absolute())} | given}
         elif node.kind == "whole":
-            stages[node.spec] = {"uses": "pretrained", "with": {"path": str(weights.absolute())}}
+            stages[_called(node)] = {"uses": "pretrained", "with": {"path": str(weights.absolute())}}
     stages[predict.spec]["with"]["split"] = None
     stages["recognitions"] = {"uses": "recognitions", "needs": [predict.spec], "with": {"out": str(out.absolute())}}
     resolved = {
@@ -57,6 +57,11 @@ def recognition_manifest(
         "stages": stages,
     }
     return manifest_from_dict(resolved, "recognize")
+
+
+def _called(node: Node) -> str:
+    """The stage's name here: what gives the model that ``train`` made is no training."""
+    return f"{node.spec}-{MODEL}" if node.kind == "whole" else node.spec
 
 
 def run_and_variant(model: str) -> tuple[Path, str]:

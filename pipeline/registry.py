@@ -73,11 +73,11 @@ def makers(table: str) -> list[str]:
     return names
 
 
-def did_you_mean(name: str, valid: Iterable[str], most: int = 20) -> str:
+def did_you_mean(name: str, valid: Iterable[str], most: int = 20, cutoff: float = 0.6) -> str:
     """``; did you mean 'frames'?``, or the valid names where none is near and they are few, or nothing."""
     names = list(valid)
     lowered = {other.lower(): other for other in names}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=cutoff)
     if not close and len(name) > 2:
         close = [other for other in lowered if name.lower() in other][:1]
     if close:

@@ -1,13 +1,13 @@
 """A run: plan, compute what is missing, lay out what people open. Resuming is running again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 from pipeline.errors import ManifestError
-from pipeline.events import EventLog, Listener, read_events
+from pipeline.events import Event, EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.failures import FAILURES, Failure, failed_partitions, find_failures, write_failures
 from pipeline.files import replace_file
@@ -106,7 +106,7 @@ def run_folder(manifest: Manifest) -> Path:
 def timings(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
     """Seconds, clips, bytes and failures of every computed stage, from the events of this and earlier runs."""
     names = {key: name for name in reversed(plan.nodes) for key in plan.nodes[name].keys if key}
-    finished = {event["key"]: event for event in read_events(folder) if event["event"] == "finished"}
+    finished = with_interrupted(read_events(folder))
     sums: dict[str, dict[str, float]] = {}
     for name, node_plan in plan.nodes.items():
         if node_plan.node.kind != "source":
@@ -116,6 +116,29 @@ def timings(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
         for figure in ("seconds", "clips", "bytes", "failed") if key in names else ():
             sums[names[key]][figure] += event[figure]
     return sums
+
+
+def with_interrupted(events: Iterable[Event]) -> dict[str, Event]:
+    """The last ``finished`` event of each key. What a stage that reports its progress had done when it was
+    interrupted counts in its seconds, too: it goes on from there."""
+    finished: dict[str, Event] = {}
+    before: dict[str, float] = {}
+    running: dict[str, tuple[str, float, float]] = {}
+    """Key, start and last sign of life of the stages that are not known to have ended."""
+    for event in events:
+        kind, name = event["event"], event.get("stage", "")
+        if kind == "started":
+            if name in running:
+                key, began, last = running[name]
+                before[key] = before.get(key, 0.0) + last - began
+            running[name] = event["key"], event["time"], event["time"]
+        elif kind == "progress" and name in running:
+            running[name] = (*running[name][:2], event["time"])
+        elif kind in ("finished", "stage_failed"):
+            running.pop(name, None)
+        if kind == "finished":
+            finished[event["key"]] = event | {"seconds": event["seconds"] + before.pop(event["key"], 0.0)}
+    return finished
 
 
 def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> None:

@@ -1,5 +1,7 @@
 """What the paper's network costs: ``python -m recognizer`` prints parameters and multiply-adds, part by part."""
 
+import argparse
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -30,6 +32,7 @@ def costs(recognizer: Recognizer, persons: int = 1) -> dict[str, tuple[int, int]
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m recognizer", description=__doc__.partition(": ")[0]).parse_args()
     config = RecognizerConfig(class_names=tuple(f"class {i}" for i in range(15)), layout="pennaction13")
     with torch.device("meta"):
         recognizer = build_recognizer(config)

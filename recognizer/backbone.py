@@ -51,7 +51,7 @@ class ConvNorm(nn.Sequential):
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         conv, norm = self
-        assert isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d)
+        assert isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d | nn.SyncBatchNorm)
         if norm.training or norm.running_mean is None or norm.running_var is None:
             return norm(conv(x_BCTHW))
         scale_C = norm.weight * (norm.running_var + norm.eps).rsqrt()

@@ -162,9 +162,12 @@ def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
     assert "nothing to remove" in pipeline("clean", "toy.yaml", "--yes").stdout
 
 
-def test_ctrl_c_says_how_to_go_on() -> None:
+@pytest.mark.parametrize(
+    "sent,executor", [(signal.SIGINT, "local"), (signal.SIGTERM, "local"), (signal.SIGTERM, "ray")]
+)
+def test_interrupted_it_says_how_to_go_on(sent: signal.Signals, executor: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "run", "toy.yaml", "--set", "add.slow=0.5", "--executor", "local"],
+        [sys.executable, "-m", "pipeline", "run", "toy.yaml", "--set", "add.slow=0.5", "--executor", executor],
         # Shells start what runs in the background deaf to Ctrl-C; a person's terminal does not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
@@ -174,9 +177,9 @@ def test_ctrl_c_says_how_to_go_on() -> None:
     while not Path("store/add").exists():
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert errors == "pipeline: interrupted; what is done is kept: give the same command again to go on\n"
     assert "running or interrupted" in pipeline("status", "toy").stdout
     assert pipeline("run", "toy.yaml").returncode == 0

@@ -1,11 +1,11 @@
-"""Bars on a terminal: each stage of a small run, only what is at work of a large one."""
+"""Bars on a terminal: each stage of a small run, only what is at work of a large one. Lines elsewhere."""
 
 import io
 import re
 
 from rich.console import Console
 
-from pipeline.progress import MANY, Bars
+from pipeline.progress import MANY, NAMED, Bars, Lines
 
 
 def last_frame(stages: int) -> list[str]:
@@ -29,3 +29,15 @@ def test_every_stage_of_a_small_run_has_its_bar() -> None:
 
 def test_of_many_variants_those_at_work_and_those_with_failures_are_shown() -> None:
     assert last_frame(MANY + 1) == ["all", "s1", f"s{MANY - 1}"]
+
+
+def test_lines_name_the_first_failures_and_say_where_the_others_are() -> None:
+    output = io.StringIO()
+    lines = Lines(Console(file=output, width=100))
+    lines({"event": "run_started", "stages": {"decode": 1}})
+    lines({"event": "started", "stage": "decode", "time": 0.0})
+    failures = [(f"{i}.mp4", "damaged") for i in range(NAMED + 5)]
+    lines({"event": "finished", "stage": "decode", "time": 1.0, "clips": len(failures), "failures": failures})
+    said = output.getvalue().splitlines()
+    assert said.count("decode: 19.mp4: damaged") == 1 and "decode: 20.mp4: damaged" not in said
+    assert said[-1] == "decode: more clips failed; pipeline failures lists them when the run has ended"

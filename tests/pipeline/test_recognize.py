@@ -48,12 +48,12 @@ def test_what_lies_between_index_and_prediction_stays() -> None:
     here = Path.cwd()
     assert (manifest.name, manifest.runs, manifest.store) == ("out", str(here / "some where"), "store")
     stages = {spec.name: spec for spec in manifest.stages}
-    assert list(stages) == ["index", "decode", "pose", "cache", "train", "predict", "recognitions"]
+    assert list(stages) == ["index", "decode", "pose", "cache", "train-model", "predict", "recognitions"]
     assert stages["index"].parameters == {"root": str(here / "videos"), "window": 2, "stride": 1}
     assert stages["decode"].parameters == {"frames": 7, "short_side": 128}
     assert stages["pose"].uses == "stages.pose.stage:Pose"
-    assert stages["train"].uses == "stages.pretrained:Pretrained"
-    assert stages["train"].parameters == {"path": str(here / "runs/it/model")}
+    assert stages["train-model"].uses == "stages.pretrained:Pretrained"
+    assert stages["train-model"].parameters == {"path": str(here / "runs/it/model")}
     assert stages["predict"].parameters == {"views": 2, "split": None}
     assert stages["recognitions"].parameters == {"out": str(here / "some where/out")}
     assert build_graph(manifest).nodes["predict"].source == "index"
@@ -65,7 +65,7 @@ def test_one_variant_of_a_matrix_is_chosen() -> None:
         recognition_manifest(Path("videos"), "it", Path("out"))
     assert "the run has several models; give one as --model: runs/it/variants/modality=rgb+pose, " in str(error.value)
     manifest = recognition_manifest(Path("videos"), "runs/it/variants/modality=pose", Path("out"))
-    [train] = [spec for spec in manifest.stages if spec.name == "train"]
+    [train] = [spec for spec in manifest.stages if spec.name == "train-model"]
     assert train.parameters == {"path": str(Path("runs/it/variants/modality=pose/model").absolute())}
     assert [node.name for node in build_graph(manifest).nodes.values()][-1] == "recognitions"
 

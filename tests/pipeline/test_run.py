@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import ManifestError
 from pipeline.manifest import load_manifest
 from pipeline.reasons import plan_lines
-from pipeline.run import plan_run
+from pipeline.run import plan_run, with_interrupted
 from toy_manifest import Toy
 
 
@@ -49,6 +49,24 @@ def test_a_changed_parameter_recomputes_its_stage_and_what_follows(toy: Toy) -> 
     assert toy.all_visits() == {"double": 0, "add": 40, "total": 1, "share": 20}
     toy.run()  # the results of the first run are still there
     assert toy.all_visits() == {"double": 0, "add": 0, "total": 0, "share": 0}
+
+
+def test_a_stage_that_was_planned_but_not_reached_has_not_been_started(toy: Toy) -> None:
+    toy.run(only="double")
+    assert toy.reasons()["double"] == "done"
+    assert toy.reasons()["total"] == "never computed"
+
+
+def test_time_before_an_interruption_counts() -> None:
+    def event(kind: str, time: float, **more: object) -> dict[str, object]:
+        return {"event": kind, "stage": "train", "time": time} | more
+
+    first = [event("started", 10.0, key="a"), event("progress", 40.0), event("progress", 70.0)]
+    second = [event("started", 100.0, key="a"), event("finished", 120.0, key="a", seconds=20.0)]
+    assert with_interrupted(second)["a"]["seconds"] == 20
+    assert with_interrupted(first + second)["a"]["seconds"] == 80
+    failed = [event("started", 10.0, key="a"), event("progress", 40.0), event("stage_failed", 50.0)]
+    assert with_interrupted(failed + second)["a"]["seconds"] == 20
 
 
 def test_an_unkeyed_parameter_recomputes_nothing(toy: Toy) -> None:
