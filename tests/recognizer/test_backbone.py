@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torchvision.models.video import mc3_18
 
 from recognizer.backbone import MC3, ConvNorm, load_kinetics400
@@ -62,3 +63,13 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "garbage.pth").write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match=r"garbage.pth is no checkpoint of PyTorch"):
         load_kinetics400(MC3(64), tmp_path / "garbage.pth")
+
+
+def test_normalization_shared_by_gpus_is_folded_too() -> None:
+    """What training on several GPUs makes of the normalization (``stages.parallel``)."""
+    backbone = MC3(4).eval()
+    frames = torch.rand(2, 3, 3, 16, 16)
+    expected = backbone(frames)
+    shared = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)
+    assert any(isinstance(module, nn.SyncBatchNorm) for module in shared.modules())
+    torch.testing.assert_close(shared(frames), expected)
