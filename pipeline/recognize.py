@@ -65,11 +65,13 @@ def _called(node: Node) -> str:
 
 
 def run_and_variant(model: str) -> tuple[Path, str]:
-    """The run's folder, and the name of its variant where ``model`` is the folder of one."""
+    """The run's folder, and the name of its variant where ``model`` is the folder of one, or of the model in it."""
     path = Path(model)
+    if path.name == MODEL and path.is_dir():
+        path = path.parent
     if path.parent.name == "variants" and (path.parents[1] / MANIFEST).is_file():
         return path.parents[1], path.name
-    return find_run(model), ""
+    return find_run(str(path)), ""
 
 
 def predicting_nodes(graph: Graph, run: Path) -> dict[str, Node]:

@@ -64,9 +64,10 @@ def test_one_variant_of_a_matrix_is_chosen() -> None:
     with pytest.raises(ManifestError) as error:
         recognition_manifest(Path("videos"), "it", Path("out"))
     assert "the run has several models; give one as --model: runs/it/variants/modality=rgb+pose, " in str(error.value)
-    manifest = recognition_manifest(Path("videos"), "runs/it/variants/modality=pose", Path("out"))
-    [train] = [spec for spec in manifest.stages if spec.name == "train-model"]
-    assert train.parameters == {"path": str(Path("runs/it/variants/modality=pose/model").absolute())}
+    for given in ("runs/it/variants/modality=pose", "runs/it/variants/modality=pose/model"):
+        manifest = recognition_manifest(Path("videos"), given, Path("out"))
+        [train] = [spec for spec in manifest.stages if spec.name == "train-model"]
+        assert train.parameters == {"path": str(Path("runs/it/variants/modality=pose/model").absolute())}
     assert [node.name for node in build_graph(manifest).nodes.values()][-1] == "recognitions"
 
 
