@@ -309,7 +309,7 @@ def main() -> None:
             parser.error("--clock cpu does not see what a GPU does")
         torch.set_num_threads(1)
     watch = Stopwatch(torch.device(name), options.clock)
-    # Mixed precision where training uses it.
+    # GPUs in mixed precision; processors in float32, which all of them have.
     dtype = torch.float32 if name == "cpu" else torch.bfloat16
     if options.measure:
         name, task = options.measure

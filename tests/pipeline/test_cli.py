@@ -104,6 +104,10 @@ def test_failed_clips_are_listed_and_can_be_too_many() -> None:
             ["plan", "toy.yaml", "--set", "index.file=/no/file"],
             "--set index.file=/no/file: stage 'index': /no/file: no such file",
         ),
+        (
+            ["plan", "toy.yaml", "--set", "amount=1"],
+            "--set amount=1: no stage or key is called 'amount'; write add.amount=1",
+        ),
         (["run", "toy.yaml", "--only", "ad"], "toy.yaml: no stage is called 'ad'; did you mean 'add'?"),
         (["run", "toy.yaml", "--only", "add", "--from", "add"], "--from and --only exclude each other"),
         (["run", "toy.yaml", "--only", "total"], "stage 'add' is not done"),

@@ -122,6 +122,7 @@ def test_reasons_say_what_changed(toy: Toy) -> None:
     assert reasons["double"] == "done"
     assert reasons["add"] == "changed: amount 1 → 5"
     assert reasons["total"] == "made from add"
+    assert toy.reasons("total.weights.odd=3")["total"] == "changed: weights.odd null → 3", "not all of the mapping"
     assert toy.reasons(force=("double",))["double"] == "forced"
     assert "new or changed clips" in toy.reasons("index.count=41")["double"]
 

@@ -165,6 +165,7 @@ class Total(WholeStage):
     may_take = (DOUBLES,)
 
     scale: int = 1
+    weights: dict[str, int] = {}
     """What the sum is multiplied by."""
     split: str | None = None
     """Only clips of this split; null: all."""
