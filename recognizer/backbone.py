@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.video import MC3_18_Weights
 
+from recognizer.precision import differentiable_on_cpus
+
 
 class MC3(nn.Module):
     """Mixed 3D and 2D convolutions (Tran et al. 2018), with the names of torchvision's ``mc3_18``.
@@ -26,7 +28,7 @@ class MC3(nn.Module):
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    @torch.autocast("cpu", enabled=False)  # in bfloat16 oneDNN may return wrong gradients, as for two frames
+    @differentiable_on_cpus
     def forward(self, frames_BCTHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return F_a, B,C,T,H/2,W/2 (at a stem stride of 4 H/4,W/4), and F_b, B,4C,T,H/8,W/8, of normalized frames
         B,3,T,H,W. Sizes are rounded up."""

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognizer.precision import differentiable_on_cpus
+
 
 class TokenSearch(nn.Module):
     """Finds the tokens that 3D deformable attention takes as keys and values (eq. 3).
@@ -50,7 +52,7 @@ class TokenSearch(nn.Module):
         return weight
 
 
-@torch.autocast("cpu", enabled=False)  # see MC3.forward
+@differentiable_on_cpus
 def convolve(z_BTHWD: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
     """The unpadded convolution of ``nn.Conv3d``, as a sum of 2D ones, one for each frame of the kernel. On a processor
     the backward pass of a depthwise one takes a quarter of the time so. Return B,T',H',W',D."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Predict(MapStage):
     """Averages the probabilities of one or more views of each clip."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     makes = PREDICTIONS
     takes = (SHARDS, MODELS)
 
@@ -33,6 +33,10 @@ class Predict(MapStage):
     frames: int | None = Field(None, ge=1)
     """Frames of each view, for a network trained on another number of them; null: as it was trained. The shards must
     hold as many."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """``auto``: mixed precision with bfloat16 where the GPU or the CPU has it (AVX-512 BF16, AMX), else float32
+    alone."""
 
     batch: int = unkeyed(8, ge=1)
     """Views in the network at once."""
@@ -63,7 +67,7 @@ class Predict(MapStage):
         shards = inputs["shards"]
         rows = (shards.slice(i, 1).to_pylist()[0] for i in range(shards.num_rows))
         with threads(1):
-            found = mean_probabilities(loaded, rows, self.views, self.batch, self.frames)
+            found = mean_probabilities(loaded, rows, self.views, self.batch, self.frames, self.precision)
         names = list(loaded.config.class_names)
         return pa.Table.from_pylist(
             [

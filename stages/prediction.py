@@ -1,6 +1,7 @@
 """Class probabilities from a recognizer, averaged over the views of each clip."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 import torch
 
@@ -10,20 +11,28 @@ from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.augment import fixed_views, seen
 from stages.batches import stacked
+from stages.devices import chosen_precision
 from stages.shards import Sample, sample_of
 
 
 @torch.inference_mode()
 def mean_probabilities(
-    recognizer: Recognizer, rows: Iterable[Row], views: int, batch: int, frames: int | None = None
+    recognizer: Recognizer,
+    rows: Iterable[Row],
+    views: int,
+    batch: int,
+    frames: int | None = None,
+    precision: Literal["auto", "fp32", "bf16"] = "fp32",
 ) -> dict[str, list[float]]:
     """The probabilities of each clip by its id, one a class.
 
     rows: of the shards; read one after the other, so that only ``batch`` clips are in memory.
     batch: views in the network at once, of several clips or of one.
     frames: of each view; None: as many as the network was trained on.
+    precision: see ``stages.devices.chosen_precision``.
     """
     device = next(recognizer.parameters()).device
+    bf16 = chosen_precision(precision, device) == "bf16"
     sums: dict[str, torch.Tensor] = {}
     counts: dict[str, int] = {}
     waiting: list[Sample] = []
@@ -32,7 +41,9 @@ def mean_probabilities(
         # Always as many views, since rounding depends on their number, and a clip must not on its neighbors.
         views = [waiting.pop(0) for _ in range(min(batch, len(waiting)))]
         ready = stacked(views + views[-1:] * (batch - len(views)), device)
-        found = recognizer(ready.frames, ready.keypoints).softmax(-1)[: len(views)]
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            logits = recognizer(ready.frames, ready.keypoints)
+        found = logits[: len(views)].float().softmax(-1)
         for view, probabilities in zip(views, found, strict=True):
             sums[view.clip_id] = sums.get(view.clip_id, 0) + probabilities.double().cpu()
 

@@ -33,12 +33,24 @@ def test_batches_change_nothing(made_set, modality, views):
     clips, files = made_set(frames=9, persons=lambda i: 1 + i % 3)
     models = model_table(modality=modality, preprocessing={"scale": 0.75, "flip": True})
     found = [
-        predicted(Predict(views=views, batch=batch, device="cpu"), clips, files.read(), models) for batch in (1, 5, 64)
+        predicted(Predict(views=views, batch=batch, device="cpu", precision="fp32"), clips, files.read(), models)
+        for batch in (1, 5, 64)
     ]
     for clip_id, probabilities in found[0].items():
         assert sum(probabilities) == pytest.approx(1)
         assert found[1][clip_id] == pytest.approx(probabilities, abs=1e-5)
         assert found[2][clip_id] == pytest.approx(probabilities, abs=1e-5)
+
+
+def test_mixed_precision_gives_nearly_the_same(made_set):
+    clips, files = made_set(4)
+    exact, mixed = (
+        predicted(Predict(precision=precision, device="cpu"), clips, files.read(), model_table())
+        for precision in ("fp32", "bf16")
+    )
+    assert exact != mixed
+    for clip_id, probabilities in exact.items():
+        assert mixed[clip_id] == pytest.approx(probabilities, abs=0.02)
 
 
 def test_several_views_are_averaged(made_set):
@@ -74,8 +86,9 @@ def test_more_frames_than_the_shards_hold(made_set):
         predicted(Predict(frames=9, device="cpu"), clips, files.read(), model_table())
 
 
-def test_frames_are_part_of_the_key():
+def test_what_is_part_of_the_key():
     assert keyed_parameters(Predict(frames=8)) != keyed_parameters(Predict())
+    assert keyed_parameters(Predict(precision="fp32")) != keyed_parameters(Predict())
     assert keyed_parameters(Predict(batch=3)) == keyed_parameters(Predict())
 
 
