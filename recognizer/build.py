@@ -10,7 +10,8 @@ from recognizer.config import RecognizerConfig
 from recognizer.deformable_attention import DeformableAttention
 from recognizer.head import Head
 from recognizer.joint_attention import JointAttention
-from recognizer.joint_tokens import FourierCoordinates, JointMotion, JointTokens
+from recognizer.joint_places import FourierCoordinates, JointMotion, JointPosture
+from recognizer.joint_tokens import JointTokens
 from recognizer.modal_tokens import ModalTokens
 from recognizer.model import Recognizer
 from recognizer.position import GridPosition, JointIdentity
@@ -32,6 +33,7 @@ def build_recognizer(config: RecognizerConfig) -> Recognizer:
             config.sigma,
             FourierCoordinates(config.dim) if config.joint_coordinates else None,
             JointMotion(config.dim) if config.joint_motion else None,
+            JointPosture(config.dim) if config.joint_posture else None,
             JointIdentity(config.frames, config.joints, config.dim) if config.joint_identity else None,
         )
     modal_tokens = None

@@ -33,6 +33,9 @@ class RecognizerConfig(BaseModel):
     """Mean of red, green and blue in [0, 1]; the default is that of Kinetics-400."""
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.22803, 0.22145, 0.216989)
     """Standard deviation of red, green and blue in [0, 1]."""
+    frame_motion: bool = False
+    """See each frame less the mean of the clip's frames: what moves, without what stands still. For clips of a camera
+    that stands still, and few of them."""
     preprocessing: dict[str, Any] = {}
     """How clips were sampled, cropped and given skeletons, for whoever uses the model elsewhere. Any JSON."""
 
@@ -56,6 +59,8 @@ class RecognizerConfig(BaseModel):
     """Add a Fourier embedding of x, y and score to the pose tokens, which in the paper know looks but not places."""
     joint_motion: bool = False
     """Add an embedding of the way each joint has come and goes, between one frame and the next."""
+    joint_posture: bool = False
+    """Add a Fourier embedding of where each joint is in its own body: from the body's middle, in units of its size."""
     joint_identity: bool = False
     """Add a learned embedding of joint and frame to the pose tokens, which in the paper do not tell which joint and
     when they are."""

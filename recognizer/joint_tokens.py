@@ -7,9 +7,9 @@ over columns, and the heatmaps themselves, J of them a frame, are never made.
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognizer.joint_places import FourierCoordinates, JointMotion, JointPosture
 from recognizer.position import JointIdentity
 
 SIGMA_GRID = 112
@@ -22,6 +22,7 @@ class JointTokens(nn.Module):
     sigma: standard deviation of the heatmaps in cells of a grid of 112 a side; scales with the grid's shorter side.
     coordinates: adds an embedding of x, y and score, or None.
     motion: adds an embedding of how far a joint moved, or None.
+    posture: adds an embedding of where a joint is in its own body, or None.
     identity: adds an embedding of joint and frame, or None.
     """
 
@@ -30,8 +31,9 @@ class JointTokens(nn.Module):
         channels: int,
         dim: int,
         sigma: float,
-        coordinates: "FourierCoordinates | None" = None,
-        motion: "JointMotion | None" = None,
+        coordinates: FourierCoordinates | None = None,
+        motion: JointMotion | None = None,
+        posture: JointPosture | None = None,
         identity: JointIdentity | None = None,
     ) -> None:
         super().__init__()
@@ -41,6 +43,7 @@ class JointTokens(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.coordinates = coordinates
         self.motion = motion
+        self.posture = posture
         self.identity = identity
 
     def forward(self, features: Tensor, keypoints_BMTR3: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,6 +70,8 @@ class JointTokens(nn.Module):
             p_BTJD = p_BTJD + self.coordinates(keypoints_BTJ3)
         if self.motion is not None:
             p_BTJD = p_BTJD + self.motion(keypoints_BTJ3[..., :2], present_BTJ)
+        if self.posture is not None:
+            p_BTJD = p_BTJD + self.posture(keypoints_BTJ3[..., :2], present_BTJ, persons)
         if self.identity is not None:
             p_BTJD = p_BTJD + self.identity(p_BTJD.shape[1], persons, joints)
         return p_BTJD, present_BTJ
@@ -88,37 +93,6 @@ def gather(features: Tensor, rows_BTJH: Tensor, columns_BTJW: Tensor) -> Tensor:
     # Rows first: with the channels last, these are the outermost, and the features need no copy.
     gathered_BTJWC = torch.einsum(f"{axes},btjh->btjwc", features, rows_BTJH.to(features.dtype))
     return torch.einsum("btjwc,btjw->btjc", gathered_BTJWC, columns_BTJW.to(gathered_BTJWC.dtype))
-
-
-class FourierCoordinates(nn.Module):
-    """A linear embedding of sines and cosines of x, y, and of the score."""
-
-    def __init__(self, dim: int, octaves: int = 6) -> None:
-        super().__init__()
-        self.octaves = octaves
-        self.project = nn.Linear(4 * octaves + 3, dim)
-
-    def forward(self, keypoints_BTJ3: Tensor) -> Tensor:
-        """Return the embedding, B,T,J,D. Waves have 1/4 to 2^octaves/8 cycles across the frame."""
-        octave = torch.arange(self.octaves, device=keypoints_BTJ3.device)
-        angle = (keypoints_BTJ3[..., :2, None] * (math.pi / 2 * 2.0**octave)).flatten(-2)
-        return self.project(torch.cat([keypoints_BTJ3, angle.sin(), angle.cos()], dim=-1))
-
-
-class JointMotion(nn.Module):
-    """A linear embedding of the way a joint has come since the frame before and goes until the next one."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.project = nn.Linear(4, dim)
-
-    def forward(self, place_BTJ2: Tensor, present_BTJ: Tensor) -> Tensor:
-        """Return the embedding, B,T,J,D. The unit is a frame's width a clip, so that the number of frames sampled
-        from a clip does not matter; the way is 0 at the clip's ends and where a joint is missing on either side."""
-        known_BTJ1 = (present_BTJ[:, 1:] & present_BTJ[:, :-1])[..., None]
-        way_BTJ2 = place_BTJ2.diff(dim=1) * known_BTJ1 * place_BTJ2.shape[1]
-        come_BTJ2, go_BTJ2 = F.pad(way_BTJ2, (0, 0, 0, 0, 1, 0)), F.pad(way_BTJ2, (0, 0, 0, 0, 0, 1))
-        return self.project(torch.cat([come_BTJ2, go_BTJ2], dim=-1))
 
 
 def fourier_map(channels: int, height: int, width: int, device: torch.device | None = None) -> Tensor:

@@ -65,7 +65,8 @@ class Recognizer(nn.Module):
         if self.backbone is not None and self.position is not None:
             frames = _checked(frames, "frames", "B,3,T,H,W", 1)
             clips, length = frames.shape[0], frames.shape[2]
-            features, fb_BDTHW = self.backbone((frames - self.mean_3111) / self.std_3111)
+            mean = frames.mean(dim=2, keepdim=True) if self.config.frame_motion else self.mean_3111
+            features, fb_BDTHW = self.backbone((frames - mean) / self.std_3111)
             z_BTHWD = fb_BDTHW.movedim(1, -1)
             z_BTHWD = z_BTHWD + self.position(*z_BTHWD.shape[1:4])
         if self.joint_tokens is not None:

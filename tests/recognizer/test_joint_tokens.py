@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from recognizer.joint_tokens import FourierCoordinates, JointMotion, JointTokens, fourier_map, gather, gaussian
+from recognizer.joint_places import FourierCoordinates, JointMotion, JointPosture
+from recognizer.joint_tokens import JointTokens, fourier_map, gather, gaussian
 from recognizer.position import JointIdentity
 
 
@@ -66,18 +67,18 @@ def test_sigma_scales_with_the_shorter_side() -> None:
 
 @pytest.mark.parametrize("joints,persons,frames", [(13, 1, 1), (17, 2, 3), (25, 2, 4), (50, 3, 1)])
 def test_shapes(joints: int, persons: int, frames: int) -> None:
-    module = JointTokens(4, 16, 2.0, FourierCoordinates(16), JointMotion(16), JointIdentity(2, joints, 16))
+    identity = JointIdentity(2, joints, 16)
+    module = JointTokens(4, 16, 2.0, FourierCoordinates(16), JointMotion(16), JointPosture(16), identity)
     tokens, present = module(torch.randn(2, 4, frames, 12, 20), some_keypoints(persons, frames, joints))
     assert tokens.shape == (2, frames, persons * joints, 16)
     assert present.shape == (2, frames, persons * joints)
     assert tokens.isfinite().all()
 
 
-@pytest.mark.parametrize("coordinates", [False, True])
-def test_permuting_persons_permutes_tokens(coordinates: bool) -> None:
-    module = JointTokens(
-        4, 16, 2.0, *((FourierCoordinates(16), JointMotion(16), JointIdentity(2, 13, 16)) if coordinates else ())
-    )
+@pytest.mark.parametrize("places", [False, True])
+def test_permuting_persons_permutes_tokens(places: bool) -> None:
+    embeddings = (FourierCoordinates(16), JointMotion(16), JointPosture(16), JointIdentity(2, 13, 16))
+    module = JointTokens(4, 16, 2.0, *embeddings if places else ())
     features, keypoints = torch.randn(2, 4, 2, 9, 9), some_keypoints(persons=3)
     tokens = module(features, keypoints)[0].unflatten(2, (3, 13))
     swapped = module(features, keypoints[:, [2, 0, 1]])[0].unflatten(2, (3, 13))
@@ -85,7 +86,7 @@ def test_permuting_persons_permutes_tokens(coordinates: bool) -> None:
 
 
 def test_where_a_missing_joint_is_said_to_be_does_not_matter() -> None:
-    module = JointTokens(4, 16, 2.0, FourierCoordinates(16))
+    module = JointTokens(4, 16, 2.0, FourierCoordinates(16), JointMotion(16), JointPosture(16))
     features, keypoints = torch.randn(2, 4, 2, 9, 9), some_keypoints()
     keypoints[:, 1, :, :4, 2] = 0
     elsewhere = keypoints.clone()
@@ -112,21 +113,3 @@ def test_fourier_map_tells_places_apart() -> None:
     places = fourier_map(16, 8, 8).flatten(1).T
     distance = torch.cdist(places, places) + torch.eye(64) * 9
     assert distance.min() > 0.1
-
-
-def test_motion_is_the_way_from_frame_to_frame() -> None:
-    module = JointMotion(8).double()
-    place = torch.rand(2, 5, 13, 2, dtype=torch.float64)
-    present = torch.ones(2, 5, 13, dtype=torch.bool)
-    present[0, 2, 4] = False
-    expected = torch.zeros(2, 5, 13, 8, dtype=torch.float64)
-    for b in range(2):
-        for t in range(5):
-            for j in range(13):
-                ways = []
-                for first, second in ((t - 1, t), (t, t + 1)):
-                    known = first >= 0 and second < 5 and present[b, first, j] and present[b, second, j]
-                    ways.append((place[b, second, j] - place[b, first, j]) * 5 if known else torch.zeros(2))
-                expected[b, t, j] = module.project(torch.cat(ways).double())
-    torch.testing.assert_close(module(place, present), expected)
-    torch.testing.assert_close(module(place[:, :1], present[:, :1]), module.project.bias.expand(2, 1, 13, 8))

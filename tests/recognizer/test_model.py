@@ -38,8 +38,10 @@ def some_clips(
 SWITCHES: list[dict[str, Any]] = [
     {},
     {"modality": "rgb"},
+    {"frame_motion": True},
     {"modality": "pose"},
     {"modality": "pose", "modal_tokens": "none", "joint_coordinates": True, "joint_identity": True},
+    {"modality": "pose", "joint_motion": True, "joint_posture": True},
     {"modality": "rgb", "modal_tokens": "none"},
     {"modal_tokens": "shared"},
     {"modal_tokens": "none"},
@@ -95,7 +97,7 @@ def test_any_number_of_joints_and_persons(joints: int, persons: int) -> None:
     "changes", [{}, {"modality": "pose"}, {"modal_tokens": "none"}, {"window_keys": "own"}], ids=str
 )
 def test_where_missing_joints_are_said_to_be_does_not_matter(changes: dict[str, Any]) -> None:
-    recognizer = small(joint_coordinates=True, **changes)
+    recognizer = small(joint_coordinates=True, joint_posture=True, **changes)
     frames, keypoints = some_clips()
     keypoints[:, 1, :, :, 2] = 0
     keypoints[:, 0, :, 3, 2] = 0
@@ -133,6 +135,14 @@ def test_mixed_precision_gives_nearly_the_same(modality: str, length: int) -> No
     torch.testing.assert_close(mixed, logits, rtol=0.1, atol=0.05)
     one, other = (torch.cat([gradient.flatten() for gradient in each]) for each in (gradients, mixed_gradients))
     assert torch.cosine_similarity(one, other, dim=0) > 0.995
+
+
+def test_frame_motion_sees_what_moves_alone() -> None:
+    recognizer = small(modality="rgb", frame_motion=True)
+    frames, _ = some_clips()
+    scenery = torch.rand(len(frames), 3, 1, *frames.shape[3:])
+    torch.testing.assert_close(recognizer(frames + scenery, None), recognizer(frames, None))
+    assert (recognizer(frames + torch.rand_like(frames), None) - recognizer(frames, None)).abs().max() > 1e-4
 
 
 def test_clips_of_a_batch_do_not_see_each_other() -> None:
