@@ -1,5 +1,7 @@
 """PennAction (Zhang, Zhu and Derpanis 2013) as it is downloaded: ``labels/NNNN.mat`` and ``frames/NNNN/``."""
 
+from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,8 +23,9 @@ class PennAction(Source):
     root: Path
     """Folder that holds ``labels`` and, where frames are wanted, ``frames``."""
     val_share: float = Field(0.0, ge=0, lt=1)
-    """Share of each class's training clips that get the split ``val``, evenly spread over the clip numbers, so that
-    settings can be chosen without looking at the test clips."""
+    """Share of each class's training clips that get the split ``val``, so that settings can be chosen without looking
+    at the test clips. Clips whose numbers follow each other go together, since they are often cut from one video, whose
+    clips the official split keeps together too."""
 
     def clips(self) -> pa.Table:
         """The 1258 training and 1068 test clips of the data set, or what is there of them.
@@ -51,12 +54,15 @@ class PennAction(Source):
         )
 
     def _splits(self, labels: tuple[str, ...], tests: tuple[bool, ...]) -> list[str]:
-        seen: dict[str, int] = {}
-        splits = []
-        for label, test in zip(labels, tests, strict=True):
-            number = seen[label] = seen.get(label, -1) + (not test)
-            validates = int((number + 1) * self.val_share) > int(number * self.val_share)
-            splits.append("test" if test else "val" if validates else "train")
+        """Training clips become ``val`` in whole runs, each where that brings its class nearer to its share."""
+        seen, validating = Counter[str](), Counter[str]()
+        splits: list[str] = []
+        for (label, test), run in groupby(zip(labels, tests, strict=True)):
+            count = len(list(run))
+            seen[label] += count * (not test)
+            validates = not test and self.val_share * seen[label] - validating[label] >= count / 2
+            validating[label] += count * validates
+            splits += ["test" if test else "val" if validates else "train"] * count
         return splits
 
 

@@ -1,6 +1,7 @@
 """PennAction's label files as an index."""
 
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ def test_validation_clips_are_cut_from_training_class_by_class(tmp_path: Path) -
     splits = Counter((row["label"], row["split"]) for row in rows)
     assert set(splits.values()) == {2, 3}
     assert all(splits[action, "val"] == splits[action, "test"] == 2 for action in ("squat", "bowl"))
+
+
+def test_validation_clips_that_follow_each_other_stay_together(tmp_path: Path) -> None:
+    """As clips of one video do; a run validates where that brings its class nearer to its share."""
+    runs = (4, 2, 1, 5, 2, 2, 4)
+    trains = [train for run in runs for train in (*[1] * run, -1)]
+    write_labels(tmp_path, [("squat", train) for train in trains])
+    splits = PennAction(root=tmp_path, val_share=0.3).clips()["split"].to_pylist()
+    found = [(split, len(list(run))) for split, run in groupby(splits) if split != "test"]
+    assert found == [("train", 4), ("val", 2), ("train", 1), ("train", 5), ("val", 2), ("train", 2), ("val", 4)]
+    assert set(PennAction(root=tmp_path).clips()["split"].to_pylist()) == {"train", "test"}
 
 
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:
