@@ -1,6 +1,6 @@
 """What the recognizer costs beside torchvision's video networks, and how far it is from what the machine could do.
 
-    python benchmarks/recognizer.py [--device cpu|cuda] [--quick] [--clock cpu] [--only NAME]
+    python benchmarks/recognizer.py [--device cpu|cuda] [--precision bf16] [--quick] [--clock cpu] [--only NAME]
     python benchmarks/recognizer.py --parts [--device cpu|cuda]
 
 Prints, for each network, the median time of a forward pass and of a training step (forward, backward, AdamW), clips per
@@ -298,6 +298,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: CPU time of one thread")
     parser.add_argument("--quick", action="store_true", help="the sizes of a laptop alone")
     parser.add_argument("--parts", action="store_true", help="parts of the recognizer instead of whole networks")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], help="default: bf16 on GPUs, fp32 on processors")
     parser.add_argument("--only", default="", help="networks whose name holds this")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
@@ -309,8 +310,7 @@ def main() -> None:
             parser.error("--clock cpu does not see what a GPU does")
         torch.set_num_threads(1)
     watch = Stopwatch(torch.device(name), options.clock)
-    # GPUs in mixed precision; processors in float32, which all of them have.
-    dtype = torch.float32 if name == "cpu" else torch.bfloat16
+    dtype = torch.bfloat16 if (options.precision or ("fp32" if name == "cpu" else "bf16")) == "bf16" else torch.float32
     if options.measure:
         name, task = options.measure
         print(json.dumps(measure(cases(options.quick)[name], task, options.batch, watch, dtype, rounds=3)))
