@@ -58,6 +58,7 @@ class Schedule:
                 for job, result in self.executor.wait(1.0):
                     task = self._running.pop(job.key)
                     if isinstance(result, Outcome):
+                        self.computed += 1
                         self._finished(task, result)
                     elif isinstance(result, WorkerDied):
                         self._worker_died(task, job, result)
@@ -117,7 +118,6 @@ class Schedule:
 
     def _finished(self, task: Task, outcome: Outcome) -> None:
         name, i = task
-        self.computed += 1
         self.log.emit(
             "finished",
             stage=name,
@@ -170,6 +170,9 @@ class Schedule:
         if name in self.blocked:
             return
         plan, store = self.plan.nodes[name], self.plan.store
+        if name not in self.plan.forced and plan.keys[0] in store.keys(plan.folder):
+            self._finished(task, Outcome(0, (), 0, 0.0))  # another run has made it since, and hours are not spent twice
+            return
         stage = cast(WholeStage, plan.node.stage)
         self.log.emit("started", stage=name, partition=0, key=plan.keys[0], clips=0)
         started = time.perf_counter()
@@ -191,6 +194,7 @@ class Schedule:
             self._stage_failed(name, error)
         else:
             clips = sum(variant.clips.num_rows for variant in variants)
+            self.computed += 1
             self._finished(task, Outcome(clips, (), size, time.perf_counter() - started))
 
     def _check_failed_share(self, name: str) -> None:

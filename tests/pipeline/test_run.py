@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ManifestError
+from pipeline.events import Event
 from pipeline.manifest import load_manifest
 from pipeline.reasons import plan_lines
-from pipeline.run import plan_run, with_interrupted
+from pipeline.run import Options, Result, plan_run, run, with_interrupted
 from toy_manifest import Toy
 
 
@@ -49,6 +50,20 @@ def test_a_changed_parameter_recomputes_its_stage_and_what_follows(toy: Toy) -> 
     assert toy.all_visits() == {"double": 0, "add": 40, "total": 1, "share": 20}
     toy.run()  # the results of the first run are still there
     assert toy.all_visits() == {"double": 0, "add": 0, "total": 0, "share": 0}
+
+
+def test_what_another_run_has_trained_meanwhile_is_not_trained_again(toy: Toy) -> None:
+    others: list[Result] = []
+
+    def run_another_when_double_starts(event: Event) -> None:
+        if event["event"] == "started" and event["stage"] == "double" and not others:
+            others.append(run(load_manifest(toy.path, ["name=other"]), Options(executor="local")))
+
+    result = run(load_manifest(toy.path), Options(executor="local"), [run_another_when_double_starts])
+    assert others[0].errors == result.errors == []
+    assert result.computed == others[0].computed - 2  # neither total nor summary
+    assert toy.all_visits()["total"] == 1
+    assert toy.total()["clips"] == 40
 
 
 def test_a_stage_that_was_planned_but_not_reached_has_not_been_started(toy: Toy) -> None:
