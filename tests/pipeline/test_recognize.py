@@ -54,7 +54,7 @@ def test_what_lies_between_index_and_prediction_stays() -> None:
     assert stages["pose"].uses == "stages.pose.stage:Pose"
     assert stages["train-model"].uses == "stages.pretrained:Pretrained"
     assert stages["train-model"].parameters == {"path": str(here / "runs/it/model")}
-    assert stages["predict"].parameters == {"views": 2, "split": None}
+    assert stages["predict"].parameters == {"precision": "fp32", "views": 2, "split": None}
     assert stages["recognitions"].parameters == {"out": str(here / "some where/out")}
     assert build_graph(manifest).nodes["predict"].source == "index"
 
