@@ -65,7 +65,7 @@ def cases(quick: bool) -> dict[str, Case]:
     """All networks by name: those of the laptop's size, and those of the paper's."""
     found = {
         "demo (8x64x64, R=17, M=1)": ours("demo.yaml", 17, 1),
-        "ut_interaction (12x96x96, R=17, M=2)": ours("ut_interaction.yaml", 17, 2),
+        "laptop (12x96x96, R=17, M=2)": ours("base/laptop.yaml", 17, 2),
     }
     found |= {f"{name} (12x96x96)": torchvisions(name, 12, 96) for name in ("swin3d_t", "r3d_18", "mc3_18")}
     if not quick:
