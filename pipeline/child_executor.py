@@ -7,12 +7,12 @@ from collections import deque
 from multiprocessing.connection import Connection
 
 from pipeline.errors import PipelineError, StageError
-from pipeline.executor import Result, WorkerDied
+from pipeline.executor import Executor, Result, WorkerDied
 from pipeline.limits import allow_hard_exit
-from pipeline.work import Job, do_job
+from pipeline.work import Job, WholeJob, do_job
 
 
-class ChildExecutor:
+class ChildExecutor(Executor):
     """One worker process, replaced when it dies."""
 
     def __init__(self) -> None:
@@ -22,13 +22,10 @@ class ChildExecutor:
         self._jobs: deque[Job] = deque()
         self._busy = False
 
-    def slots(self) -> int:
-        return 1
-
     def submit(self, job: Job) -> None:
         self._jobs.append(job)
 
-    def wait(self, seconds: float) -> list[tuple[Job, Result]]:
+    def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
         if not self._busy:
             try:
                 self._worker().send(self._jobs[0])
@@ -46,9 +43,6 @@ class ChildExecutor:
         except (EOFError, ConnectionResetError):
             self._stop()
             return [(job, WorkerDied())]
-
-    def rest(self) -> None:
-        """The child waits; it needs no more than memory."""
 
     def close(self) -> None:
         self._jobs.clear()

@@ -1,4 +1,5 @@
-"""Runs jobs with Ray, on this machine or on a cluster: CPU jobs as tasks, GPU jobs in actors that keep their model.
+"""Runs jobs with Ray, on this machine or on a cluster: CPU jobs as tasks, GPU jobs in actors that keep their model, and
+whole stages beside each other, each in a process of its own.
 
 Tasks rather than actors also for CPU stages that hold a model: it lives in the worker process (``pipeline.work``),
 which Ray keeps between tasks, so that two cores can be decoding at one moment and estimating poses at the next. An
@@ -7,17 +8,19 @@ actor would hold its core while it has nothing to do. A GPU is another matter: i
 
 import os
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import StageError
-from pipeline.executor import Result, WorkerDied
+from pipeline.executor import Executor, Result, WorkerDied
 from pipeline.limits import allow_hard_exit
 from pipeline.ray_session import start_ray
-from pipeline.work import Job, Outcome, do_job
+from pipeline.stage import Worker
+from pipeline.work import Job, Outcome, WholeJob, do_job, do_whole
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """Starts Ray on this machine, or connects to the cluster at ``address``."""
 
     def __init__(self, address: str | None = None) -> None:
@@ -28,10 +31,16 @@ class RayExecutor:
         self._folder = str(Path.cwd())
         self._task = ray.remote(max_retries=0)(_do_in_folder)
         self._actor = ray.remote(max_restarts=0, max_task_retries=0)(_GPUWorker)
-        self._running: dict[Any, tuple[Job, Any]] = {}
+        # A process for each: what a training leaves behind, on a GPU too, goes with it.
+        self._whole_task = ray.remote(max_retries=0, max_calls=1)(_do_whole_in_folder)
+        self._running: dict[Any, tuple[Job | WholeJob, Any]] = {}
         """Job and actor (None for a task) by reference."""
-        self._idle: dict[tuple[float, float], list[Any]] = {}
-        """Actors without a job, by the CPUs and GPUs they hold."""
+        self._progress: dict[str, Callable[..., None]] = {}
+        """Of the whole stages that run, by key."""
+        self._news: Any = None
+        """A queue from whole stages to this process, from the first of them on."""
+        self._idle: dict[Worker, list[Any]] = {}
+        """Actors without a job, by what they hold."""
         self._waiting: deque[Job] = deque()
         """GPU jobs that wait for an actor."""
 
@@ -50,8 +59,30 @@ class RayExecutor:
             task = self._task.options(num_cpus=worker.num_cpus, name=f"{job.node} {job.key}")
             self._running[task.remote(job, self._folder)] = job, None
 
-    def wait(self, seconds: float) -> list[tuple[Job, Result]]:
+    def has_room(self, worker: Worker) -> bool:
+        """A whole stage that could only run alone has no room: it is better off in the process that was started."""
+        cpus, gpus = self._granted(worker)
+        if gpus and self._gpus_in_use() + gpus > self._resource("GPU"):
+            return False
+        places = 0
+        for machine in self._ray.nodes():
+            has = machine["Resources"] if machine["Alive"] else {}
+            fits = [int(has.get(kind, 0) // wanted) for kind, wanted in (("CPU", cpus), ("GPU", gpus)) if wanted]
+            places += min(fits, default=0)
+        return places > max(1, len(self._progress))
+
+    def submit_whole(self, job: WholeJob, progress: Callable[..., None]) -> None:
+        self.rest()
+        if self._news is None:  # an empty queue is false
+            self._news = self._queue()
+        self._progress[job.key] = progress
+        options = self._granted(job.stage.worker() or Worker())._asdict()
+        task = self._whole_task.options(**options, name=f"{job.node} {job.key}")
+        self._running[task.remote(job, self._folder, self._news)] = job, None
+
+    def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
         ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        self._read_news()
         results = [self._result(reference) for reference in ready]
         self._hand_out()
         return results
@@ -77,21 +108,20 @@ class RayExecutor:
         """Give waiting GPU jobs to actors: idle ones, or new ones while GPUs are left."""
         while self._waiting:
             worker = self._waiting[0].stage.worker()
-            idle = self._idle.setdefault((worker.num_cpus, worker.num_gpus), [])
-            in_use = sum(job.stage.worker().num_gpus for job, actor in self._running.values() if actor is not None)
-            if not idle and in_use + worker.num_gpus > self._resource("GPU"):
+            idle = self._idle.setdefault(worker, [])
+            if not idle and self._gpus_in_use() + worker.num_gpus > self._resource("GPU"):
                 return
             if not idle:
                 for others in self._idle.values():  # what stages of another size hold would be waited for
                     while others:
                         self._ray.kill(others.pop())
-            options = {"num_cpus": worker.num_cpus, "num_gpus": worker.num_gpus}
-            actor = idle.pop() if idle else self._actor.options(**options).remote()
+            actor = idle.pop() if idle else self._actor.options(**worker._asdict()).remote()
             job = self._waiting.popleft()
             self._running[actor.do.remote(job, self._folder)] = job, actor
 
-    def _result(self, reference: Any) -> tuple[Job, Result]:
+    def _result(self, reference: Any) -> tuple[Job | WholeJob, Result]:
         job, actor = self._running.pop(reference)
+        self._progress.pop(job.key, None)
         exceptions = self._ray.exceptions
         result: Result
         try:
@@ -104,10 +134,31 @@ class RayExecutor:
             return job, StageError("Ray itself has died on this machine; what is done is kept: run again to go on")
         except exceptions.RayError:
             return job, WorkerDied()
-        if actor is not None:
-            worker = job.stage.worker()
-            self._idle.setdefault((worker.num_cpus, worker.num_gpus), []).append(actor)
+        if actor is not None and (worker := job.stage.worker()):
+            self._idle.setdefault(worker, []).append(actor)
         return job, result
+
+    def _queue(self) -> Any:
+        """On this machine, so that no other takes it along when it goes."""
+        from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
+        return Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+
+    def _read_news(self) -> None:
+        while self._progress and not self._news.empty():
+            key, done, total, figures = self._news.get()
+            if key in self._progress:
+                self._progress[key](done, total, **figures)
+
+    def _granted(self, worker: Worker) -> Worker:
+        """What a stage gets here: without GPUs where there are too few."""
+        return worker if self._resource("GPU") >= worker.num_gpus else worker._replace(num_gpus=0)
+
+    def _gpus_in_use(self) -> float:
+        jobs = (job for job, actor in self._running.values() if actor is not None or isinstance(job, WholeJob))
+        return sum(self._granted(worker).num_gpus for job in jobs if (worker := job.stage.worker()))
 
     def _resource(self, name: str) -> float:
         return float(self._ray.cluster_resources().get(name, 0))
@@ -121,8 +172,26 @@ class _GPUWorker:
 
 
 def _do_in_folder(job: Job, folder: str) -> Outcome:
-    """Do a job where the run was started, as far as this machine has that folder: paths may be relative to it."""
-    if Path(folder).is_dir():
-        os.chdir(folder)
+    _go_to(folder)
     allow_hard_exit()
     return do_job(job)
+
+
+def _do_whole_in_folder(job: WholeJob, folder: str, news: Any) -> Outcome:
+    _go_to(folder)
+    if not job.work_folder.is_dir():
+        raise StageError(
+            f"{job.work_folder} is not on the machine that {job.node} was given to: for a cluster, set runs to a "
+            "folder that all machines share"
+        )
+
+    def tell(done: float, total: float, /, **figures: object) -> None:
+        news.put((job.key, done, total, figures))
+
+    return do_whole(job, tell)
+
+
+def _go_to(folder: str) -> None:
+    """Work where the run was started, as far as this machine has that folder: paths may be relative to it."""
+    if Path(folder).is_dir():
+        os.chdir(folder)

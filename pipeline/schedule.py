@@ -7,6 +7,7 @@ import socket
 import time
 import traceback
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -16,22 +17,23 @@ from pipeline.events import EventLog
 from pipeline.executor import Executor, WorkerDied
 from pipeline.failures import find_failures
 from pipeline.plan import Plan
-from pipeline.stage import MapStage, WholeStage, Work
-from pipeline.work import Job, Outcome
+from pipeline.stage import MapStage, WholeStage
+from pipeline.work import Job, Outcome, WholeJob, do_whole
 
 Task = tuple[str, int]
 
 DEATHS = 2
 """Deaths of a worker over a partition after which it is gone through clip by clip."""
 DEATHS_BEFORE_ANY_CLIP = 3
+DEATHS_OF_A_WHOLE_STAGE = 3
 LOST_NODES = 10
 
 
 class Schedule:
     """One pass over a plan's tasks.
 
-    A map task waits for the tasks that make its partition's inputs and for nothing else. Whole stages run in this
-    process, when no map task can.
+    A map task waits for the tasks that make its partition's inputs and for nothing else. Whole stages begin when no map
+    task can: side by side where the executor has room, else one after another in this process, when nothing else runs.
     """
 
     def __init__(self, plan: Plan, executor: Executor, log: EventLog, folder: Path, max_failed: float) -> None:
@@ -81,16 +83,22 @@ class Schedule:
         return self.plan.nodes[name].node.kind == "whole"
 
     def _fill(self) -> None:
-        """Hand ready map tasks to the executor while it has slots. Whole stages sort last, so they wait at the end."""
+        """Hand ready tasks to the executor while it has slots. Whole stages sort last, so they wait at the end."""
         while self._ready and len(self._running) < self.executor.slots():
             name, i = task = self.plan.tasks[self._ready[0]]
-            if name in self.blocked:
-                heapq.heappop(self._ready)
-            elif self._is_whole(name):
+            if self._is_whole(name) and not self._has_room(name):
                 return
-            else:
-                heapq.heappop(self._ready)
+            heapq.heappop(self._ready)
+            if name in self.blocked:
+                continue
+            if not self._is_whole(name):
                 self._submit(task, self._job(name, i))
+            elif (job := self._whole_job(task)) is not None:
+                self._submit(task, job)
+
+    def _has_room(self, name: str) -> bool:
+        worker = cast(WholeStage, self.plan.nodes[name].node.stage).worker()
+        return worker is not None and self.executor.has_room(worker)
 
     def _job(self, name: str, i: int) -> Job:
         plan, store = self.plan.nodes[name], self.plan.store
@@ -107,12 +115,36 @@ class Schedule:
             whole_inputs={table: need.path(store) for table, need in needs.items() if need.node.kind == "whole"},
         )
 
-    def _submit(self, task: Task, job: Job) -> None:
-        self.log.emit("started", stage=task[0], partition=task[1], key=job.key, clips=job.clips.num_rows)
+    def _whole_job(self, task: Task) -> WholeJob | None:
+        """None where nothing is left to do, or nothing can be done."""
+        name = task[0]
+        plan, store = self.plan.nodes[name], self.plan.store
+        if name not in self.plan.forced and plan.keys[0] in store.keys(plan.folder):
+            self._finished(task, Outcome(0, (), 0, 0.0))  # another run has made it since, and hours are not spent twice
+            return None
         try:
-            self.executor.submit(job)
+            self._check_failed_share(name)
+            folder = self.folder.absolute() / "work" / f"{name}-{plan.keys[0][:12]}"
+            if name in self.plan.forced:
+                shutil.rmtree(folder, ignore_errors=True)  # its checkpoint would make it end before it has begun
+            folder.mkdir(parents=True, exist_ok=True)
+            stage, variants = cast(WholeStage, plan.node.stage), self.plan.variants(name)
+        except Exception as error:
+            self._stage_failed(name, error)
+            return None
+        return WholeJob(name, stage, store.url, plan.folder, plan.keys[0], variants, folder)
+
+    def _submit(self, task: Task, job: Job | WholeJob) -> None:
+        name, i = task
+        clips = 0 if isinstance(job, WholeJob) else job.clips.num_rows
+        self.log.emit("started", stage=name, partition=i, key=job.key, clips=clips)
+        try:
+            if isinstance(job, WholeJob):
+                self.executor.submit_whole(job, self._progress_of(name))
+            else:
+                self.executor.submit(job)
         except StageError as error:
-            self._stage_failed(task[0], error)
+            self._stage_failed(name, error)
         else:
             self._running[job.key] = task
 
@@ -134,12 +166,19 @@ class Schedule:
             if not self._missing[dependent]:
                 heapq.heappush(self._ready, self._position[dependent])
 
-    def _worker_died(self, task: Task, job: Job, death: WorkerDied) -> None:
-        """Try again; after two deaths clip by clip; a clip that is caught becomes an error row."""
+    def _worker_died(self, task: Task, job: Job | WholeJob, death: WorkerDied) -> None:
+        """Try again; after two deaths clip by clip; a clip that is caught becomes an error row. A training goes on from
+        its checkpoint."""
         if death.node_lost:
             self._lost[task] = self._lost.get(task, 0) + 1
             if self._lost[task] > LOST_NODES:
                 self._stage_failed(task[0], StageError(f"lost {LOST_NODES} machines over one partition"))
+                return
+        elif isinstance(job, WholeJob):
+            self._deaths[task] = self._deaths.get(task, 0) + 1
+            if self._deaths[task] >= DEATHS_OF_A_WHOLE_STAGE:
+                error = f"its process died {DEATHS_OF_A_WHOLE_STAGE} times (out of memory, or a fault in native code?)"
+                self._stage_failed(task[0], StageError(error))
                 return
         elif job.one_by_one and (guilty := self._caught(job)):
             job = job.without(*guilty)
@@ -150,7 +189,8 @@ class Schedule:
                 self._stage_failed(task[0], StageError(error))
                 return
             job = replace(job, one_by_one=self._deaths[task] >= DEATHS)
-        self.log.emit("retried", stage=task[0], partition=task[1], key=job.key, one_by_one=job.one_by_one)
+        one_by_one = isinstance(job, Job) and job.one_by_one
+        self.log.emit("retried", stage=task[0], partition=task[1], key=job.key, one_by_one=one_by_one)
         self._submit(task, job)
 
     def _caught(self, job: Job) -> tuple[str, str] | None:
@@ -166,36 +206,25 @@ class Schedule:
         return clip_id, "crashed its worker process (a fault in native code, or out of memory)"
 
     def _run_whole(self, task: Task) -> None:
+        """In this process."""
         name = task[0]
-        if name in self.blocked:
+        if name in self.blocked or (job := self._whole_job(task)) is None:
             return
-        plan, store = self.plan.nodes[name], self.plan.store
-        if name not in self.plan.forced and plan.keys[0] in store.keys(plan.folder):
-            self._finished(task, Outcome(0, (), 0, 0.0))  # another run has made it since, and hours are not spent twice
-            return
-        stage = cast(WholeStage, plan.node.stage)
-        self.log.emit("started", stage=name, partition=0, key=plan.keys[0], clips=0)
-        started = time.perf_counter()
-
-        def progress(done: float, total: float, /, **figures: object) -> None:
-            self.log.emit("progress", stage=name, done=done, total=total, figures=figures)
-
+        self.log.emit("started", stage=name, partition=0, key=job.key, clips=0)
+        self.executor.rest()
         try:
-            self._check_failed_share(name)
-            variants = self.plan.variants(name)
-            folder = self.folder / "work" / f"{name}-{plan.keys[0][:12]}"
-            if name in self.plan.forced:
-                shutil.rmtree(folder, ignore_errors=True)  # its checkpoint would make it end before it has begun
-            folder.mkdir(parents=True, exist_ok=True)
-            self.executor.rest()
-            table = stage.run(variants, Work(folder, progress))
-            size = store.write(plan.folder, plan.keys[0], table.cast(stage.makes.schema), stage.makes)
+            outcome = do_whole(job, self._progress_of(name))
         except Exception as error:
             self._stage_failed(name, error)
         else:
-            clips = sum(variant.clips.num_rows for variant in variants)
             self.computed += 1
-            self._finished(task, Outcome(clips, (), size, time.perf_counter() - started))
+            self._finished(task, outcome)
+
+    def _progress_of(self, name: str) -> Callable[..., None]:
+        def progress(done: float, total: float, /, **figures: object) -> None:
+            self.log.emit("progress", stage=name, done=done, total=total, figures=figures)
+
+        return progress
 
     def _check_failed_share(self, name: str) -> None:
         """Stop before a whole stage where too many clips have failed to call its result one."""

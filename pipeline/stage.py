@@ -34,7 +34,7 @@ class Table(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """What one worker of a map stage occupies, in Ray's units."""
+    """What one worker occupies, in Ray's units."""
 
     num_cpus: float = 1
     num_gpus: float = 0
@@ -179,6 +179,11 @@ class WholeStage(Stage):
     def check_axes(self, axes: Collection[str]) -> None:
         """Raise ManifestError where a parameter names an axis that is not among ``axes``, those of all matrices
         upstream of a stage that gathers. Called before anything runs."""
+
+    def worker(self) -> Worker | None:
+        """What it occupies where branches of a matrix run side by side, each in a process of its own; None: it always
+        runs in the process that a person started, while nothing else runs."""
+        return None
 
     def run(self, variants: list[Variant], work: Work) -> pa.Table:
         """Return a table of schema ``makes``, a function of parameters and inputs alone (no times, no paths).

@@ -1,15 +1,16 @@
-"""What a worker does with one partition. Every executor calls ``do_job``, which is why they all make the same files."""
+"""What is done with a partition, and with a whole stage. All executors call this, so all make the same files."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.errors import PipelineError, StageError
 from pipeline.limits import time_limit
-from pipeline.stage import MapStage, Row, attempt
+from pipeline.stage import MapStage, Row, Variant, WholeStage, Work, attempt
 from pipeline.store import TEMPORARY, Store
 
 
@@ -44,6 +45,20 @@ class Job:
 
 
 @dataclass(frozen=True)
+class WholeJob:
+    """A whole stage."""
+
+    node: str
+    stage: WholeStage
+    store: str
+    folder: str
+    key: str
+    variants: list[Variant]
+    work_folder: Path
+    """Of the run, for checkpoints."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What the engine learns of a finished job."""
 
@@ -72,6 +87,14 @@ def do_job(job: Job) -> Outcome:
         bytes=size,
         seconds=time.perf_counter() - started,
     )
+
+
+def do_whole(job: WholeJob, progress: Callable[..., None]) -> Outcome:
+    """Compute a whole stage and commit its table to the store. ``progress``: see ``Work``."""
+    started = time.perf_counter()
+    table = job.stage.run(job.variants, Work(job.work_folder, progress))
+    size = Store(job.store).write(job.folder, job.key, table.cast(job.stage.makes.schema), job.stage.makes)
+    return Outcome(sum(variant.clips.num_rows for variant in job.variants), (), size, time.perf_counter() - started)
 
 
 def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, pa.Table]]:

@@ -1,6 +1,7 @@
 """Train: a recognizer from the training clips' shards. The loop is in ``stages.training``."""
 
 import json
+import os
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from pipeline.errors import StageError
-from pipeline.stage import Variant, WholeStage, Work, unkeyed
+from pipeline.stage import Variant, WholeStage, Work, Worker, unkeyed
 from stages.recipe import Augmentation, Network
 from stages.tables import MODELS, SHARDS
 
@@ -102,7 +103,8 @@ class Train(WholeStage):
     batch. Needs a C++ compiler. Not together with ``checkpoint_activations``."""
 
     threads: int | None = unkeyed(None, ge=1)
-    """Threads of the network on CPUs; null: one a core."""
+    """Threads of the network on CPUs; null: one a core. The trainings of a matrix run side by side as far as the cores,
+    and the GPUs unless ``device: cpu``, last for them: with ``threads: 1``, two at a time on two cores."""
 
     workers: int = unkeyed(2, ge=1)
     """Threads that read and vary clips."""
@@ -123,6 +125,12 @@ class Train(WholeStage):
         if self.batch < self.data_parallel:
             raise ValueError(f"data_parallel: {self.data_parallel} processes cannot share a batch of {self.batch}")
         return self
+
+    def worker(self) -> Worker | None:
+        """All cores where ``threads`` says nothing, so that trainings run side by side where it leaves room."""
+        if self.data_parallel > 1:
+            return None  # it starts processes of its own
+        return Worker(self.threads or os.cpu_count() or 1, 0 if self.device == "cpu" else 1)
 
     def files(self) -> tuple[Path, ...]:
         return (self.backbone_file,) if self.backbone_file and self.backbone == "kinetics400" else ()

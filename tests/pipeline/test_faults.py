@@ -111,6 +111,69 @@ def test_gpu_stages_run_in_actors(toy: Toy) -> None:
         ray.shutdown()
 
 
+@pytest.fixture
+def two_places():
+    """Ray with two CPUs, and two GPUs that it is only told of."""
+    ray = pytest.importorskip("ray")
+    ray.shutdown()
+    ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    yield
+    ray.shutdown()
+
+
+def matrix(toy: Toy, *scales: int) -> None:
+    """One total for each scale."""
+    text = toy.path.read_text().replace("needs: add, with", f"needs: add, matrix: {{scale: {list(scales)}}}, with")
+    toy.path.write_text(text)
+
+
+@pytest.mark.parametrize("settings", [["total.cpus=1"], ["total.cpus=1", "total.gpus=1", "share.gpus=1"]])
+def test_whole_stages_of_a_matrix_run_side_by_side(toy: Toy, two_places, tmp_path: Path, settings: list[str]) -> None:
+    matrix(toy, 1, 2, 3)
+    events: list[dict] = []
+    result = run(load_manifest(toy.path, [*settings, "total.slow=1"]), Options(executor="ray"), [events.append])
+    assert result.errors == []
+    at_work, most, processes = set(), 0, set()
+    for event in events:
+        if event.get("stage", "").startswith("total"):
+            {"started": at_work.add, "finished": at_work.discard}.get(event["event"], len)(event["stage"])
+            processes |= {event["figures"].get("process")} if event["event"] == "progress" else set()
+        most = max(most, len(at_work))
+    assert most == 2
+    assert len(processes - {None, os.getpid()}) == 3
+    other = Toy(tmp_path / "other")
+    matrix(other, 1, 2, 3)
+    other.run()
+    assert toy.stored() == other.stored()
+
+
+def test_a_whole_stage_that_could_only_run_alone_runs_in_this_process(toy: Toy, two_places) -> None:
+    matrix(toy, 1, 2)
+    events: list[dict] = []
+    result = run(load_manifest(toy.path, ["total.cpus=2"]), Options(executor="ray"), [events.append])
+    assert result.errors == []
+    figures = [event["figures"] for event in events if event["event"] == "progress"]
+    assert {shown["process"] for shown in figures if "process" in shown} == {os.getpid()}
+
+
+def test_a_whole_stage_whose_process_dies_is_tried_again(toy: Toy, two_places) -> None:
+    matrix(toy, 1, 2)
+    result = run(load_manifest(toy.path, ["total.cpus=1", "total.deaths=2"]), Options(executor="ray"))
+    assert result.errors == []
+    assert toy.all_visits()["total"] == 6
+
+
+def test_a_whole_stage_that_dies_or_fails_costs_its_branch_alone(toy: Toy, two_places) -> None:
+    axis = "{how: {dies: {deaths: 9, scale: 2}, fails: {fail: true, scale: 3}, works: {}}}"
+    toy.path.write_text(toy.path.read_text().replace("needs: add, with", f"needs: add, matrix: {axis}, with"))
+    result = run(load_manifest(toy.path, ["total.cpus=1"]), Options(executor="ray"))
+    assert sorted(result.errors) == [
+        "total[how=dies]: its process died 3 times (out of memory, or a fault in native code?)",
+        "total[how=fails]: told to fail",
+    ]
+    assert (toy.folder / "runs/toy/variants/how=works/total.json").exists()
+
+
 def test_a_lost_node_counts_against_no_clip(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster of two nodes on this machine; the one that works is killed in the middle."""
     ray = pytest.importorskip("ray")

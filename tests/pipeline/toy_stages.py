@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.errors import ClipError, ManifestError
+from pipeline.errors import ClipError, ManifestError, StageError
 from pipeline.stage import MapStage, Row, Source, Table, Variant, WholeStage, Work, Worker, unkeyed
 
 
@@ -171,15 +171,32 @@ class Total(WholeStage):
     """Only clips of this split; null: all."""
     slow: float = unkeyed(0.0, ge=0)
     """Seconds to wait before the work."""
+    cpus: float | None = unkeyed(None, gt=0)
+    """CPUs it asks for to run beside others."""
+    gpus: float = unkeyed(0.0, ge=0)
+    """GPUs it asks for then."""
+    fail: bool = unkeyed(False)
+    """Raises StageError."""
+    deaths: int = unkeyed(0, ge=0)
+    """Times it dies, as a crash in native code does, before it works."""
     trace: Path | None = unkeyed(None)
     """A folder that gets a line in ``total.log`` whenever this runs."""
+
+    def worker(self) -> Worker | None:
+        return Worker(self.cpus, self.gpus) if self.cpus else None
 
     def run(self, variants: list[Variant], work: Work) -> pa.Table:
         [variant] = variants
         if self.trace is not None:
             with (self.trace / "total.log").open("a") as file:
                 file.write("total\n")
-        work.progress(0, 1)
+        died = work.folder / "died"
+        if (times := len(died.read_text()) if died.exists() else 0) < self.deaths:
+            died.write_text("+" * (times + 1))
+            os.abort()
+        if self.fail:
+            raise StageError("told to fail")
+        work.progress(0, 1, process=os.getpid())
         time.sleep(self.slow)
         wanted = {
             row["clip_id"] for row in variant.clips.to_pylist() if self.split is None or row["split"] == self.split

@@ -239,6 +239,12 @@ def test_a_checkpoint_of_another_network_is_named(made_set, tmp_path):
         train(tmp_path / "work", clips, files, model={**TINY, "blocks": 2})
 
 
+def test_what_a_training_occupies_decides_what_runs_beside_it():
+    assert Train().worker() == (os.cpu_count(), 1)
+    assert Train(threads=3, device="cpu").worker() == (3, 0)
+    assert Train(data_parallel=2, batch=2).worker() is None
+
+
 def test_parameters_that_contradict_the_data_or_each_other():
     for name, value in {"class_names": ["a"], "layout": "ntu25", "frames": 8}.items():
         with pytest.raises(ValidationError, match=f"{name} comes from"):
