@@ -65,9 +65,8 @@ class RayExecutor(Executor):
         if gpus and self._gpus_in_use() + gpus > self._resource("GPU"):
             return False
         places = 0
-        for machine in self._ray.nodes():
-            has = machine["Resources"] if machine["Alive"] else {}
-            fits = [int(has.get(kind, 0) // wanted) for kind, wanted in (("CPU", cpus), ("GPU", gpus)) if wanted]
+        for machine in self._machines():
+            fits = [int(machine.get(kind, 0) // wanted) for kind, wanted in (("CPU", cpus), ("GPU", gpus)) if wanted]
             places += min(fits, default=0)
         return places > max(1, len(self._progress))
 
@@ -153,12 +152,21 @@ class RayExecutor(Executor):
                 self._progress[key](done, total, **figures)
 
     def _granted(self, worker: Worker) -> Worker:
-        """What a stage gets here: without GPUs where there are too few."""
-        return worker if self._resource("GPU") >= worker.num_gpus else worker._replace(num_gpus=0)
+        """What a stage gets here: no GPU where there are too few; beside a GPU, no more than its share of the cores."""
+        if self._resource("GPU") < worker.num_gpus:
+            return worker._replace(num_gpus=0)
+        if not worker.num_gpus:
+            return worker
+        share = min(machine.get("CPU", 0) / machine["GPU"] for machine in self._machines() if machine.get("GPU"))
+        return worker._replace(num_cpus=min(worker.num_cpus, max(1, int(share * worker.num_gpus))))
 
     def _gpus_in_use(self) -> float:
         jobs = (job for job, actor in self._running.values() if actor is not None or isinstance(job, WholeJob))
         return sum(self._granted(worker).num_gpus for job in jobs if (worker := job.stage.worker()))
+
+    def _machines(self) -> list[dict[str, float]]:
+        """The resources of each machine that is up."""
+        return [machine["Resources"] for machine in self._ray.nodes() if machine["Alive"]]
 
     def _resource(self, name: str) -> float:
         return float(self._ray.cluster_resources().get(name, 0))

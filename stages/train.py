@@ -103,8 +103,8 @@ class Train(WholeStage):
     batch. Needs a C++ compiler. Not together with ``checkpoint_activations``."""
 
     threads: int | None = unkeyed(None, ge=1)
-    """Threads of the network on CPUs; null: one a core. The trainings of a matrix run side by side as far as the cores,
-    and the GPUs unless ``device: cpu``, last for them: with ``threads: 1``, two at a time on two cores."""
+    """Threads of the network on CPUs; null: one a core. The trainings of a matrix run side by side, as many as there
+    are GPUs, or as there are cores for these threads: with ``threads: 1``, two at a time on two cores."""
 
     workers: int = unkeyed(2, ge=1)
     """Threads that read and vary clips."""
@@ -127,7 +127,7 @@ class Train(WholeStage):
         return self
 
     def worker(self) -> Worker | None:
-        """All cores where ``threads`` says nothing, so that trainings run side by side where it leaves room."""
+        """All cores where ``threads`` says nothing: side by side, trainings need cores or GPUs of their own."""
         if self.data_parallel > 1:
             return None  # it starts processes of its own
         return Worker(self.threads or os.cpu_count() or 1, 0 if self.device == "cpu" else 1)

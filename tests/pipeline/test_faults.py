@@ -127,7 +127,7 @@ def matrix(toy: Toy, *scales: int) -> None:
     toy.path.write_text(text)
 
 
-@pytest.mark.parametrize("settings", [["total.cpus=1"], ["total.cpus=1", "total.gpus=1", "share.gpus=1"]])
+@pytest.mark.parametrize("settings", [["total.cpus=1"], ["total.cpus=2", "total.gpus=1", "share.gpus=1"]])
 def test_whole_stages_of_a_matrix_run_side_by_side(toy: Toy, two_places, tmp_path: Path, settings: list[str]) -> None:
     matrix(toy, 1, 2, 3)
     events: list[dict] = []
