@@ -125,7 +125,7 @@ class Lines:
         elif kind == "finished":
             self._done[name] = self._done.get(name, 0) + 1
             self._clips[name] = self._clips.get(name, 0) + event["clips"]
-            seconds = event["time"] - self._began[name]
+            seconds = event["time"] - self._began.setdefault(name, event["time"])  # another run may have made it
             todo = self._todo.get(name, 1)
             if self._done[name] == todo:
                 self._say(f"{name}: done in {seconds:.1f} s" + (f", {self._clips[name]} clips" if todo > 1 else ""))

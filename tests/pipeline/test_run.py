@@ -1,14 +1,17 @@
 """The engine end to end on numbers: what is computed, what is reused, what a run leaves behind."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pipeline.errors import ManifestError
 from pipeline.events import Event
 from pipeline.manifest import load_manifest
+from pipeline.progress import Bars, Lines
 from pipeline.reasons import plan_lines
 from pipeline.run import Options, Result, plan_run, run, with_interrupted
 from toy_manifest import Toy
@@ -59,7 +62,11 @@ def test_what_another_run_has_trained_meanwhile_is_not_trained_again(toy: Toy) -
         if event["event"] == "started" and event["stage"] == "double" and not others:
             others.append(run(load_manifest(toy.path, ["name=other"]), Options(executor="local")))
 
-    result = run(load_manifest(toy.path), Options(executor="local"), [run_another_when_double_starts])
+    shown = io.StringIO()
+    displays = [Lines(Console(file=shown)), Bars(Console(file=io.StringIO(), force_terminal=True))]
+    result = run(load_manifest(toy.path), Options(executor="local"), [run_another_when_double_starts, *displays])
+    displays[1].close()
+    assert "total: done in 0.0 s" in shown.getvalue()
     assert others[0].errors == result.errors == []
     assert result.computed == others[0].computed - 2  # neither total nor summary
     assert toy.all_visits()["total"] == 1
