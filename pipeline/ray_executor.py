@@ -157,7 +157,8 @@ class RayExecutor(Executor):
             return worker._replace(num_gpus=0)
         if not worker.num_gpus:
             return worker
-        share = min(machine.get("CPU", 0) / machine["GPU"] for machine in self._machines() if machine.get("GPU"))
+        shares = [machine.get("CPU", 0) / machine["GPU"] for machine in self._machines() if machine.get("GPU")]
+        share = min(shares, default=0)  # none where the last such machine has just gone
         return worker._replace(num_cpus=min(worker.num_cpus, max(1, int(share * worker.num_gpus))))
 
     def _gpus_in_use(self) -> float:

@@ -172,7 +172,7 @@ class Schedule:
         if death.node_lost:
             self._lost[task] = self._lost.get(task, 0) + 1
             if self._lost[task] > LOST_NODES:
-                self._stage_failed(task[0], StageError(f"lost {LOST_NODES} machines over one partition"))
+                self._stage_failed(task[0], StageError(f"lost {LOST_NODES} machines over the same work"))
                 return
         elif isinstance(job, WholeJob):
             self._deaths[task] = self._deaths.get(task, 0) + 1
