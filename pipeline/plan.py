@@ -152,7 +152,10 @@ def make_plan(
                 raise graph.blame(name, error) from error
             nodes[name] = NodePlan(node, stage_identity(node.uses, node.stage), "")
             continue
-        found = _map_plan(node, nodes, sources) if node.kind == "map" else _whole_plan(node, nodes, sources)
+        try:
+            found = _map_plan(node, nodes, sources) if node.kind == "map" else _whole_plan(node, nodes, sources)
+        except ManifestError as error:
+            raise graph.blame(name, error) from error
         found.keys = [_after_attempts(key, attempts) for key in found.first_keys]
         if found.folder not in existing:
             existing[found.folder] = store.keys(found.folder)

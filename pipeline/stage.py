@@ -93,7 +93,10 @@ class MapStage(Stage):
         return 120.0
 
     def select(self, clips: pa.Table) -> pa.Table:
-        """The clips this stage works on, given all columns of the index (labels and splits too)."""
+        """The clips this stage works on, given all columns of the index (labels and splits too).
+
+        Called before anything runs. Raises ManifestError where there is nothing that the manifest could mean.
+        """
         return clips
 
     def load(self, inputs: Mapping[str, pa.Table]) -> Any:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.errors import StageError
+from pipeline.errors import ManifestError, StageError
 from pipeline.stage import MapStage, Worker, unkeyed
 from stages.tables import MODELS, PREDICTIONS, SHARDS
 
@@ -23,7 +23,7 @@ class Predict(MapStage):
     takes = (SHARDS, MODELS)
 
     split: str | None = "test"
-    """The split to predict; null: all clips."""
+    """The split to predict, which some clip must have; null: all clips."""
 
     views: int = Field(1, ge=1, le=30)
     """Views of a clip that are averaged: the middle one, then others in time where the shards hold more frames than
@@ -48,7 +48,16 @@ class Predict(MapStage):
         return Worker(num_gpus=0 if self.device == "cpu" else 1)
 
     def select(self, clips: pa.Table) -> pa.Table:
-        return clips if self.split is None else clips.filter(pc.equal(clips["split"], self.split))
+        if self.split is None:
+            return clips
+        chosen = clips.filter(pc.equal(clips["split"], self.split))
+        if not chosen.num_rows and clips.num_rows:
+            there = ", ".join(sorted(name or "none" for name in clips["split"].unique().to_pylist()))
+            raise ManifestError(
+                f"split: no clip of the index has the split {self.split} (there are: {there}): set the split parameters "
+                "of the index, or another split of predict and evaluate; split: null predicts all clips"
+            )
+        return chosen
 
     def load(self, inputs: Mapping[str, pa.Table]) -> "Recognizer":
         from recognizer.model import Recognizer

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
 from pipeline.manifest import load_manifest
 from pipeline.run import plan_run
@@ -104,6 +105,17 @@ def test_the_rows_of_table_4_are_all_combinations(environ: dict[str, str]) -> No
         assert network["modality"] == "rgb+pose" and network["modal_tokens"] == ("cross" if any(switches) else "none")
         found.add(switches)
     assert len(found) == 8
+
+
+def test_videos_without_a_test_split_are_found_before_anything_runs(environ: dict[str, str]) -> None:
+    videos = Path(environ["VIDEOS_ROOT"])
+    for i in range(4):
+        (videos / "train" / "jump").mkdir(parents=True, exist_ok=True)
+        (videos / "train" / "jump" / f"{i}.mp4").touch()
+    settings = [f"store={videos}/store"]
+    with pytest.raises(ManifestError, match=r"stage 'predict': split: no clip .* \(there are: train\)"):
+        plan_run(load_manifest(MANIFESTS / "folder.yaml", settings, environ))
+    plan_run(load_manifest(MANIFESTS / "folder.yaml", [*settings, "predict.split=null"], environ))
 
 
 def test_folds_of_real_videos_share_decoding_pose_and_cache(shared_data: Path, environ: dict[str, str]) -> None:

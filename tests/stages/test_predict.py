@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pipeline.errors import StageError
+from pipeline.errors import ManifestError, StageError
 from pipeline.keys import keyed_parameters
 from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
@@ -106,6 +106,8 @@ def test_the_split_is_selected(made_set):
     clips, _ = made_set(12)
     assert Predict().select(clips)["clip_id"].to_pylist() == ["right/04", "down/05", "right/10", "down/11"]
     assert Predict(split=None).select(clips).num_rows == 12
+    with pytest.raises(ManifestError, match=r"no clip of the index has the split val \(there are: test, train\)"):
+        Predict(split="val").select(clips)
 
 
 def test_a_model_that_does_not_fit(made_set):
