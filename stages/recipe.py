@@ -15,8 +15,8 @@ class Augmentation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     scale: tuple[Share, Share] = (0.75, 1.0)
-    """Smallest and largest side of the random square, as a share of the shard's frames. At test the largest one is
-    taken from the middle. Always 224 of 256 pixels: [0.875, 0.875]."""
+    """Smallest and largest side of the random square, as a share of the shard's frames. At test the mean of both is
+    taken from the middle, so that people are as large as they mostly were. Always 224 of 256 pixels: [0.875, 0.875]."""
 
     rotation: float = Field(0.0, ge=0, le=180)
     """Largest turn of the clip to either side around its middle, in degrees."""
@@ -48,6 +48,11 @@ class Augmentation(BaseModel):
         if self.scale[0] > self.scale[1]:
             raise ValueError(f"scale goes from the smallest to the largest side, not {list(self.scale)}")
         return self
+
+    @property
+    def test_scale(self) -> float:
+        """Side of the square in the middle that is seen at test."""
+        return sum(self.scale) / 2
 
 
 class Network(RecognizerConfig):

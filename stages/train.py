@@ -21,7 +21,7 @@ class Train(WholeStage):
     epoch with the highest validation accuracy instead.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     makes = MODELS
     takes = (SHARDS,)
 
@@ -146,7 +146,7 @@ class Train(WholeStage):
         if self.keep == "best" and not clips.val:
             raise StageError("keep: best needs validation clips: set val_share, or give clips the split val")
         frames = self.frames or shards.read(clips.train[0]).frame_count
-        preprocessing = {"scale": self.augment.scale[1], "flip": self.augment.flip}
+        preprocessing = {"scale": self.augment.test_scale, "flip": self.augment.flip}
         if (seconds := shards.median_seconds()) is not None:
             preprocessing["seconds"] = round(seconds, 3)
         config = self.model.for_data(clips.class_names, shards.layout, frames, preprocessing)

@@ -131,7 +131,7 @@ def _fit(
 
     def validation_sample(clip_id: str) -> Sample:
         sample = shards.read(clip_id)
-        view = fixed_views(sample.frame_count, config.frames, 1, recipe.augment.scale[1], flip=False)[0]
+        view = fixed_views(sample.frame_count, config.frames, 1, recipe.augment.test_scale, flip=False)[0]
         return seen(sample, view, config.size, config.layout)
 
     figures: dict[str, float] = {}

@@ -56,6 +56,11 @@ def test_sampled_frames():
     assert all(0 <= i < 7 for _ in range(200) for i in random_view(Augmentation(speed=0.9), rng, 7, 12).frames)
 
 
+def test_people_are_as_large_at_test_as_in_the_middle_of_training():
+    assert Augmentation(scale=(0.7, 1.0)).test_scale == pytest.approx(0.85)
+    assert Augmentation(scale=(0.875, 0.875)).test_scale == 0.875
+
+
 def test_fixed_views_differ_and_begin_in_the_middle():
     assert fixed_views(4, 4, 1, 1.0, flip=True) == [View((0, 1, 2, 3))]
     assert fixed_views(4, 4, 10, 1.0, flip=True) == [View((0, 1, 2, 3)), View((0, 1, 2, 3), flip=True)]

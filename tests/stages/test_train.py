@@ -52,7 +52,7 @@ def test_it_learns_and_says_so(made_set, tmp_path):
     model = Recognizer.from_pretrained(tmp_path / "run" / "model")
     assert model.config.class_names == ("down", "right") and model.config.frames == 4
     assert model.config.layout == "coco17" and model.config.preprocessing == {
-        "scale": 1.0,
+        "scale": 0.875,
         "flip": True,
         "seconds": 0.4,
     }
