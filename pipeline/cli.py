@@ -140,8 +140,9 @@ def status(run: RunName, debug: Debug = False) -> None:
         else:
             say("nothing was left to compute")
         say(f"\n{folder}: {state.text()} after {duration(state.last - state.started)}")
-        if (folder / "metrics.json").is_file() and state.finished and not state.broken:
-            metrics = json.loads((folder / "metrics.json").read_text())
+        file = folder / "metrics.json"
+        if state.finished and not state.broken and file.is_file() and file.stat().st_mtime >= state.started:
+            metrics = json.loads(file.read_text())
             say(", ".join(f"{key} {figure(value)}" for key, value in metrics.items() if isinstance(value, int | float)))
 
 
@@ -296,10 +297,13 @@ def clean(
     settings: Settings = None,
     debug: Debug = False,
 ) -> None:
-    """Remove results that no manifest needs; asks first.
+    """Remove results that no manifest and no run beside theirs needs; asks first.
+
+    Recognitions are runs, too: give their manifest.json, or their videos are decoded anew.
 
     \b
     pipeline clean manifests/*.yaml
+    pipeline clean manifests/*.yaml recognized/manifest.json
     """
     with plain_errors(debug):
         from pipeline.clean import find_garbage, readable

@@ -56,8 +56,12 @@ class RayExecutor(Executor):
             self._waiting.append(job)
             self._hand_out()
         else:
-            task = self._task.options(num_cpus=worker.num_cpus, name=f"{job.node} {job.key}")
-            self._running[task.remote(job, self._folder)] = job, None
+            self._start_task(job, worker)
+
+    def _start_task(self, job: Job, worker: Worker) -> None:
+        """On CPUs."""
+        task = self._task.options(num_cpus=worker.num_cpus, name=f"{job.node} {job.key}")
+        self._running[task.remote(job, self._folder)] = job, None
 
     def has_room(self, worker: Worker) -> bool:
         """A whole stage that could only run alone has no room: it is better off in the process that was started."""
@@ -107,6 +111,9 @@ class RayExecutor(Executor):
         """Give waiting GPU jobs to actors: idle ones, or new ones while GPUs are left."""
         while self._waiting:
             worker = self._waiting[0].stage.worker()
+            if self._resource("GPU") < worker.num_gpus:  # the last one has gone since
+                self._start_task(self._waiting.popleft(), worker)
+                continue
             idle = self._idle.setdefault(worker, [])
             if not idle and self._gpus_in_use() + worker.num_gpus > self._resource("GPU"):
                 return

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.errors import ManifestError
 from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
-from pipeline.run import MANIFEST
+from pipeline.run import MANIFEST, is_outdated
 from pipeline.status import find_run
 
 MODEL = "model"
@@ -35,6 +35,9 @@ def recognition_manifest(
     weights = (run / "variants" / variant if variant else run) / MODEL
     if not weights.is_dir():
         raise ManifestError(f"{weights}: the run has not laid out a trained model; finish it first")
+    if is_outdated(run, predict.inputs["models"][0]):
+        raise ManifestError(f"{weights}: the run has been changed since this model was trained; finish it first")
+    _refuse_other_runs(out)
     stages: dict[str, Any] = {}
     for name in [name for name in graph.nodes if name in graph.ancestors(predict.name)] + [predict.name]:
         node = graph.nodes[name]
@@ -57,6 +60,18 @@ def recognition_manifest(
         "stages": stages,
     }
     return manifest_from_dict(resolved, "recognize")
+
+
+def _refuse_other_runs(out: Path) -> None:
+    """Raise ManifestError where recognizing into a folder would overwrite the records of something else."""
+    try:
+        stages = json.loads((out / MANIFEST).read_bytes())["stages"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, LookupError, TypeError):
+        stages = ()
+    if "recognitions" not in stages:
+        raise ManifestError(f"{out}: holds a manifest that is of no recognition: give another folder as --out")
 
 
 def _called(node: Node) -> str:
@@ -98,11 +113,10 @@ def _predicting_node(graph: Graph, run: Path, variant: str) -> Node:
 def _seconds_of_clips(weights: Path) -> float | None:
     """How long the clips were that a model was trained on, if it says so."""
     try:
-        config = json.loads((weights / "config.json").read_text())
-    except (OSError, ValueError):
-        return None  # the stage that loads the model says what is wrong with it
-    seconds = config.get("preprocessing", {}).get("seconds")
-    return round(seconds, 1) if seconds else None
+        seconds = json.loads((weights / "config.json").read_text())["preprocessing"]["seconds"]
+        return round(float(seconds), 1) or None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # it does not say, or is damaged: the stage that loads the model says what is wrong with it
 
 
 def _parameters(node: Node) -> dict[str, Any]:

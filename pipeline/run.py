@@ -1,7 +1,7 @@
 """A run: plan, compute what is missing, lay out what people open. Resuming is running again."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -14,7 +14,7 @@ from pipeline.files import replace_file
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest
 from pipeline.plan import Plan, make_plan
-from pipeline.reasons import RECORD, record
+from pipeline.reasons import RECORD, record, recorded_keys
 from pipeline.schedule import Schedule
 from pipeline.stage import WholeStage
 from pipeline.store import Store
@@ -66,6 +66,7 @@ def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Li
     replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
     if not plan.tasks and _exported(folder) == _exports(plan):
         result.failures = _read_failures(folder)
+        _export(plan, folder)  # what is known to be there may have been deleted since
         return result
     plan.store.sweep()
     replace_file(folder / RECORD, record(plan, folder).encode())
@@ -145,6 +146,11 @@ def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> Non
     """The files a person opens: failures, timings, and what whole stages export."""
     write_failures(result.failures, folder)
     replace_file(folder / TIMINGS, json.dumps(timings(folder, plan), indent=1).encode())
+    _export(plan, folder, blocked)
+
+
+def _export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> None:
+    """Have all whole stages that are done lay out their files."""
     exported = {}
     for name, key in _exports(plan).items():
         node_plan = plan.nodes[name]
@@ -161,6 +167,12 @@ def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> Non
 
 def _exports(plan: Plan) -> dict[str, str]:
     return {name: node_plan.keys[0] for name, node_plan in plan.nodes.items() if node_plan.node.kind == "whole"}
+
+
+def is_outdated(folder: Path, name: str) -> bool:
+    """Whether a run was changed since a whole node of it laid out its files, and has not made them anew."""
+    exported, planned = _exported(folder), recorded_keys(folder).get(name)
+    return exported is not None and planned is not None and [exported.get(name)] != planned
 
 
 def _exported(folder: Path) -> dict[str, str] | None:

@@ -19,7 +19,7 @@ LISTED = 200
 class Evaluate(WholeStage):
     """Accuracy of the predicted clips of a split, and how many of its clips have no prediction."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes = METRICS
     takes = (PREDICTIONS,)
 
@@ -88,9 +88,11 @@ def figures(
     matrix = multiclass_confusion_matrix(torch.from_numpy(guess_N), torch.from_numpy(truth_N), len(names)).numpy()
     clips_K, right_K = matrix.sum(1), matrix.diagonal()
     accuracy_K = right_K / np.maximum(clips_K, 1)
-    top5 = multiclass_accuracy(
-        torch.from_numpy(p_NK), torch.from_numpy(truth_N), len(names), average="micro", top_k=min(5, len(names))
-    )
+    known_N = truth_N < len(class_names)
+    top5_of_known = multiclass_accuracy(
+        torch.from_numpy(p_NK[known_N, : len(class_names)]), torch.from_numpy(truth_N[known_N]), len(class_names),
+        average="micro", top_k=min(5, len(class_names)),
+    ) if known_N.any() else 0.0  # fmt: skip
     wrong = [
         {
             "clip_id": clip_ids[i],
@@ -103,7 +105,7 @@ def figures(
     return {
         "top1": float(right_K.sum() / len(labels)),
         "top1_interval": list(wilson_interval(int(right_K.sum()), len(labels))),
-        "top5": float(top5),
+        "top5": float(top5_of_known) * float(known_N.mean()),
         "mean_class": float(accuracy_K[clips_K > 0].mean()),
         "clips": len(labels),
         "classes": names,

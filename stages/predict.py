@@ -54,8 +54,8 @@ class Predict(MapStage):
         if not chosen.num_rows and clips.num_rows:
             there = ", ".join(sorted(name or "none" for name in clips["split"].unique().to_pylist()))
             raise ManifestError(
-                f"split: no clip of the index has the split {self.split} (there are: {there}): set the split parameters "
-                "of the index, or another split of predict and evaluate; split: null predicts all clips"
+                f"split: no clip of the index has the split {self.split} (there are: {there}): set the index's split "
+                "parameters, or another split of predict and evaluate; split: null predicts all clips"
             )
         return chosen
 

@@ -26,11 +26,13 @@ class Skeletons(MapStage):
     """M, the most people a clip can have."""
 
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
-        """One row of SKELETONS. Raises ClipError where the file is missing, damaged, or holds nobody."""
+        """One row of SKELETONS. Raises ClipError for spans, and where the file is missing, damaged or holds nobody."""
         from stages.pose.skeleton_files import read_skeletons
 
         if clip["skeleton_path"] is None:
             raise ClipError("the index names no skeleton file: use decode and pose to estimate skeletons from videos")
+        if clip["start"] is not None or clip["end"] is not None:
+            raise ClipError("a skeleton file has no times, so no span can be cut out of it: use decode and pose")
         file = read_skeletons(Path(clip["skeleton_path"]))
         if file.size is None:
             raise ClipError(f"skeleton file {file.path} lacks the array size: the video's width and height in pixels")

@@ -81,7 +81,7 @@ def _read_npz(path: Path) -> SkeletonFile:
         )
     if keypoints.shape[3] == 2:
         keypoints = np.concatenate([keypoints, np.isfinite(keypoints).all(3, keepdims=True)], axis=3)
-    if size is not None and not (len(size) == 2 and min(size) > 0):
+    if size is not None and not (len(size) == 2 and all(0 < edge < np.inf for edge in size)):
         raise ClipError(f"skeleton file {path}: size is {size}, not the width and height of the video")
     keypoints[..., 2] = keypoints[..., 2].clip(0, 1)  # some data sets write COCO's visibility: 2 is visible
     return SkeletonFile(path, keypoints, layout, size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,7 @@ class Pose(MapStage):
     estimator, many frames and clips together. Frame i's skeleton is always computed from frame i.
     """
 
+    version: ClassVar[int] = 2
     makes = SKELETONS
     takes = (FRAMES,)
 
@@ -148,7 +149,7 @@ class Pose(MapStage):
 
             file = read_skeletons(Path(clip["skeleton_path"]))
             keypoints, layout = file.frames(frames["indices"], self.persons), file.layout
-            size = frames["source_width"], frames["source_height"]
+            size = file.size or (frames["source_width"], frames["source_height"])
             estimator = "ground truth"
         else:
             assert estimation is not None

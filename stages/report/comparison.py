@@ -120,12 +120,14 @@ def _row(runs: list[Run]) -> dict[str, Any]:
     if repeats * len(folds) < len(runs):
         raise StageError("the folds of a row have different numbers of repetitions: pool axes of one matrix each")
     accuracies = [_accuracy([fold[i] for fold in folds.values()]) for i in range(repeats)]
+    clips = len(frozenset().union(*folds))
+    times = repeats * sum(map(len, folds)) / max(clips, 1)  # folds may overlap, as where two sequences are left out
     return {
         "folds": len(folds),
         "repeats": repeats,
         "accuracies": accuracies,
         "sd": stdev(accuracies) if repeats > 1 else None,
-        "metrics": runs[0].metrics if len(runs) == 1 else _pooled([run.metrics for run in runs], repeats, accuracies),
+        "metrics": runs[0].metrics if len(runs) == 1 else _pooled([run.metrics for run in runs], times, accuracies),
     }
 
 
@@ -134,9 +136,10 @@ def _accuracy(folds: list[Metrics]) -> float:
     return float(sum(fold["top1"] * fold["clips"] for fold in folds) / sum(fold["clips"] for fold in folds))
 
 
-def _pooled(all_metrics: list[Metrics], repeats: int, accuracies: list[float]) -> Metrics:
+def _pooled(all_metrics: list[Metrics], times: float, accuracies: list[float]) -> Metrics:
     """Metrics of all test clips together, like those of one run; ``confusion`` counts every repetition.
 
+    times: how often each clip was tested, in the mean.
     The mean class accuracy is that of the pooled clips, since a fold may lack a class.
     """
     classes = list(dict.fromkeys(name for metrics in all_metrics for name in metrics["classes"]))
@@ -145,10 +148,10 @@ def _pooled(all_metrics: list[Metrics], repeats: int, accuracies: list[float]) -
         places = [classes.index(name) for name in metrics["classes"]]
         confusion[np.ix_(places, places)] += np.array(metrics["confusion"], int)
     counts, hits = confusion.sum(1), confusion.diagonal()
-    clips = round(sum(metrics["clips"] for metrics in all_metrics) / repeats)
+    clips = round(sum(metrics["clips"] for metrics in all_metrics) / times)
     top1 = fmean(accuracies)
     per_class = {
-        name: {"clips": int(count) // repeats, "accuracy": float(hit / count) if count else None}
+        name: {"clips": round(int(count) / times), "accuracy": float(hit / count) if count else None}
         for name, count, hit in zip(classes, counts, hits, strict=True)
     }
     return {
@@ -157,7 +160,7 @@ def _pooled(all_metrics: list[Metrics], repeats: int, accuracies: list[float]) -
         "top5": fmean((metrics["top5"] for metrics in all_metrics), [metrics["clips"] for metrics in all_metrics]),
         "mean_class": fmean(figures["accuracy"] for figures in per_class.values() if figures["accuracy"] is not None),
         "clips": clips,
-        "failed": round(sum(metrics["failed"] for metrics in all_metrics) / repeats),
+        "failed": round(sum(metrics["failed"] for metrics in all_metrics) / times),
         "split": all_metrics[0]["split"],
         "classes": classes,
         "confusion": confusion.tolist(),

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISDIR
 from typing import NamedTuple
 
 from pipeline.errors import ManifestError
@@ -31,12 +32,19 @@ class Skipped(NamedTuple):
 
 
 def fingerprint(path: str | os.PathLike[str]) -> str:
-    """``SIZE:MTIME_NS`` of a file, by which a changed file is known; ``missing`` where there is none to be read."""
+    """``SIZE:MTIME_NS`` of a file, by which a changed file is known; ``missing`` where there is none to be read.
+
+    Of a folder of images ``COUNT:SIZE:MTIME_NS``: its entries' number, the sum of their sizes, and the newest time.
+    """
     try:
         status = os.stat(path)  # noqa: PTH116, a million of them: a Path each would double the time
+        if not S_ISDIR(status.st_mode):
+            return f"{status.st_size}:{status.st_mtime_ns}"
+        entries = [entry.stat() for entry in os.scandir(path)]
     except (OSError, ValueError):
         return "missing"
-    return f"{status.st_size}:{status.st_mtime_ns}"
+    newest = max((entry.st_mtime_ns for entry in entries), default=0)
+    return f"{len(entries)}:{sum(entry.st_size for entry in entries)}:{newest}"
 
 
 def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
@@ -80,6 +88,8 @@ def _walk(folder: str, below: str, above: frozenset[tuple[int, int]]) -> Iterato
         try:
             if entry.is_dir() and not is_video:
                 yield from _walk(entry.path, name, above | {identity})
+            elif is_video and not (entry.is_file() or entry.is_dir()) and Path(entry.path).exists():
+                yield Skipped(name, "a pipe or a device, not a file")
             elif is_video:
                 yield Video(name, readable(entry.path), fingerprint(entry.path))
             else:

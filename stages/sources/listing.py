@@ -74,6 +74,8 @@ class Listing(Source):
             raise ManifestError(f"list: there is no file {file}")
         is_csv = file.suffix.lower() == ".csv"
         read = _read_csv(file) if is_csv else _read_json(file)
+        if twice := [name for name in COLUMNS if read.column_names.count(name) > 1]:
+            raise ManifestError(f"list: {file} has the column {twice[0]} twice")
         if "path" not in read.column_names:
             raise ManifestError(f"list: {file} has no column path; it has {', '.join(read.column_names) or 'none'}")
         columns = {}
@@ -100,6 +102,11 @@ def _read_csv(file: Path) -> pa.Table:
     """All columns as text; empty lines become empty rows, so that row numbers are line numbers."""
     from pyarrow import csv
 
+    try:
+        file.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ManifestError(f"list: {file}, line {line}: is not UTF-8: save it as CSV in UTF-8") from error
     try:
         return csv.read_csv(
             file,

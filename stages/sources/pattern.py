@@ -43,6 +43,9 @@ class Pattern(Source):
             raise ValueError(f"pattern {self.pattern!r} has no field {{label}}")
         if len(set(fields)) < len(fields):
             raise ValueError(f"pattern {self.pattern!r} has a field twice: give each its own name")
+        for name in fields:
+            if not name.isidentifier():
+                raise ValueError(f"pattern {self.pattern!r}: a field's name begins with a letter, not like {{{name}}}")
         for name in (*self.test, *self.val):
             if name not in fields:
                 raise ValueError(f"pattern {self.pattern!r} has no field {{{name}}}; it has {', '.join(fields)}")

@@ -37,6 +37,10 @@ class Mark(NamedTuple):
     def of(cls, packet: Any) -> "Mark":
         """The mark of a PyAV packet; a missing time is taken from the other one."""
         pts = packet.dts if packet.pts is None else packet.pts
+        if pts is None:
+            raise ClipError(
+                "the stream says no times (raw video?): put it into a container, as by ffmpeg -i IN OUT.mp4"
+            )
         dts = pts if packet.dts is None else packet.dts
         # VP8 has frames that serve prediction alone; the fifth bit says whether one is shown (RFC 6386, section 9.1).
         hidden = packet.stream.codec_context.name == "vp8" and not bytes(packet)[0] & 0x10

@@ -88,6 +88,38 @@ def test_runs_that_cannot_recognize() -> None:
         recognition_manifest(Path("videos"), "it", Path("out"))
 
 
+def test_a_model_that_does_not_belong_to_the_manifest_any_more_is_refused() -> None:
+    trained("demo.yaml", ["decode.frames=30"])
+    Path("runs/it/plan.json").write_text('{"train": {"keys": ["new"]}}')
+    for exported, refused in (('{"train": "old"}', True), ("{}", True), ('{"train": "new"}', False)):
+        Path("runs/it/exported.json").write_text(exported)
+        if refused:
+            with pytest.raises(ManifestError, match="changed since this model was trained; finish it first"):
+                recognition_manifest(Path("videos"), "it", Path("out"))
+        else:
+            recognition_manifest(Path("videos"), "it", Path("out"))
+
+
+def test_nothing_else_is_overwritten() -> None:
+    trained("demo.yaml")
+    with pytest.raises(ManifestError, match="runs/it: holds a manifest that is of no recognition"):
+        recognition_manifest(Path("videos"), "it", Path("runs/it"))
+    Path("manifest.json").write_text("[1]")
+    with pytest.raises(ManifestError, match="give another folder as --out"):
+        recognition_manifest(Path("videos"), "it", Path())
+    Path("out").mkdir()
+    Path("out/manifest.json").write_text(json.dumps(recognition_manifest(Path("videos"), "it", Path("out")).resolved))
+    recognition_manifest(Path("videos"), "it", Path("out"))
+
+
+@pytest.mark.parametrize("config", ["[]", "{", '{"preprocessing": null}', '{"preprocessing": {"seconds": "long"}}'])
+def test_a_model_that_does_not_say_how_long_its_clips_were(config: str) -> None:
+    trained("demo.yaml")
+    Path("runs/it/model/config.json").write_text(config)
+    manifest = recognition_manifest(Path("videos"), "it", Path("out"))
+    assert "window" not in next(spec for spec in manifest.stages if spec.name == "index").parameters
+
+
 def test_a_folder_of_good_and_bad_files() -> None:
     from recognizer.build import build_recognizer
     from recognizer.config import RecognizerConfig

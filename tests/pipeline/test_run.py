@@ -250,5 +250,12 @@ def test_a_gathering_stage_is_told_the_label_on_each_axis(toy: Toy) -> None:
         toy.run("summary.only=scal")
 
 
+def test_files_that_were_deleted_come_back(toy: Toy) -> None:
+    toy.run()
+    (toy.folder / "runs" / "toy" / "total.json").unlink()
+    assert toy.run().computed == 0
+    assert (toy.folder / "runs" / "toy" / "total.json").is_file()
+
+
 def test_an_empty_index_is_no_crash(toy: Toy) -> None:
     assert toy.run("index.count=0").errors == []

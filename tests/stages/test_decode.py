@@ -185,12 +185,14 @@ def test_what_is_no_video_says_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(20_000))
     (tmp_path / "folder.mp4").mkdir()
     write_sound(tmp_path / "sound.mp4")
+    write_video(tmp_path / "raw.h264").rename(tmp_path / "raw.avi")
     assert "empty" in refusal("empty.mp4")
     assert "text file" in refusal("text.mp4")
     assert "not a video" in refusal("noise.mp4")
     assert "folder" in refusal("folder.mp4")
     assert "no video stream" in refusal("sound.mp4")
     assert "no such file" in refusal("gone.mp4")
+    assert "says no times" in refusal("raw.avi")
 
 
 def test_spans_beyond_the_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,8 @@ def test_a_label_that_the_model_does_not_know_is_always_wrong(evaluated):
     metrics = evaluated({"0": ("a", "test"), "1": ("zzz", "test")}, [prediction("0", "a"), prediction("1", "a")])
     assert metrics["classes"] == [*NAMES, "zzz"] and metrics["top1"] == 0.5
     assert metrics["confusion"][-1][0] == 1 and metrics["per_class"]["zzz"]["accuracy"] == 0
+    few = figures(["a", "b"], ["0", "1"], ["a", "zzz"], [[0.4, 0.6], [0.9, 0.1]])
+    assert (few["top1"], few["top5"]) == (0, 0.5)
 
 
 def test_fewer_classes_than_five():

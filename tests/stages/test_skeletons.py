@@ -12,7 +12,7 @@ from stages.skeletons import Skeletons
 
 
 def clip(path: Path | None) -> dict[str, Any]:
-    return {"clip_id": "a", "skeleton_path": path and str(path)}
+    return {"clip_id": "a", "start": None, "end": None, "skeleton_path": path and str(path)}
 
 
 def test_coordinates_are_those_of_the_square_around_the_frame(tmp_path: Path) -> None:
@@ -39,6 +39,8 @@ def test_frames_are_the_middles_of_equal_segments(tmp_path: Path) -> None:
 def test_errors_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="use decode and pose"):
         Skeletons().clip(clip(None), {}, None)
+    with pytest.raises(ClipError, match="no span can be cut out"):
+        Skeletons().clip(clip(tmp_path / "a.npz") | {"start": 1.0}, {}, None)
     np.savez(tmp_path / "a.npz", keypoints=np.ones((1, 30, 17, 3)), layout="coco17")
     with pytest.raises(ClipError, match="lacks the array size"):
         Skeletons().clip(clip(tmp_path / "a.npz"), {}, None)

@@ -170,6 +170,7 @@ def test_a_matlab_file_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_npz_may_say_how_large_the_video_is(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", keypoints=np.ones((1, 5, 17, 3)), layout="coco17", size=[640, 480])
     assert read_skeletons(tmp_path / "a.npz").size == (640, 480)
-    np.savez(tmp_path / "a.npz", keypoints=np.ones((1, 5, 17, 3)), layout="coco17", size=[640])
-    with pytest.raises(ClipError, match="not the width and height"):
-        read_skeletons(tmp_path / "a.npz")
+    for size in ([640], [640, float("nan")], [640, 0]):
+        np.savez(tmp_path / "a.npz", keypoints=np.ones((1, 5, 17, 3)), layout="coco17", size=size)
+        with pytest.raises(ClipError, match="not the width and height"):
+            read_skeletons(tmp_path / "a.npz")

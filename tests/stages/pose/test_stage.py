@@ -160,6 +160,14 @@ def test_ground_truth_is_passed_through_without_any_model(tmp_path: Path) -> Non
     assert "missing.npz not found" in bad["error"]
 
 
+def test_skeletons_stay_in_place_in_a_video_of_another_size_than_theirs(tmp_path: Path) -> None:
+    truth = np.full((1, 2 * T, 17, 3), 1.0)
+    truth[..., :2] = 99.5, 49.5
+    np.savez(tmp_path / "a.npz", keypoints=truth, layout="coco17", size=[400, 100])
+    [row] = run(Pose(estimator="hrnet_mini"), *tables({"a": [jpeg(None)] * T}, {"a": tmp_path / "a.npz"}))
+    assert keypoints(row)[0, 0, 0].tolist() == [0.25, 0.5, 1]
+
+
 def test_pixels_become_relative_and_joints_outside_are_missing() -> None:
     pixels = np.array([[0, 0, 1], [159, 119, 0.5], [-0.5, 119.5, 1], [160, 50, 1], [20, 20, 0]])
     expected = [[0.5 / 160, 0.5 / 120, 1], [159.5 / 160, 119.5 / 120, 0.5], [0, 1, 1], [0, 0, 0], [0, 0, 0]]

@@ -53,6 +53,17 @@ def test_folds_are_put_together_to_the_figures_of_all_clips() -> None:
         assert row["metrics"]["per_class"][name] == pytest.approx(whole["per_class"][name])
 
 
+def test_a_clip_of_several_folds_counts_once() -> None:
+    wrong = drawn(1, 0.3)
+    thirds = [range(start, len(IDS), 3) for start in range(3)]
+    pairs = [[*thirds[0], *thirds[1]], [*thirds[0], *thirds[2]], [*thirds[1], *thirds[2]]]
+    whole = run({}, wrong).metrics
+    (row,) = compare([run({"fold": k}, wrong, fold) for k, fold in enumerate(pairs)], ["fold"])["rows"]
+    assert (row["folds"], row["repeats"]) == (3, 1)
+    for figure in ("top1", "top1_interval", "clips", "per_class"):
+        assert row["metrics"][figure] == whole[figure], figure
+
+
 def test_seeds_are_averaged_and_count_a_clip_once() -> None:
     wrongs = [drawn(seed, 0.2 + 0.1 * seed) for seed in range(3)]
     (row,) = compare([run({"seed": seed}, wrong) for seed, wrong in enumerate(wrongs)], ["seed"])["rows"]

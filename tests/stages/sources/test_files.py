@@ -43,9 +43,31 @@ def test_other_files_are_named_with_the_reason(tmp_path: Path) -> None:
     assert skipped == [("notes.txt", "no video by its extension")]
 
 
+def test_what_would_be_waited_for_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "live.mp4")
+    videos, skipped = find_videos(tmp_path, "videos")
+    assert [video.name for video in videos] == ["a.mp4", "gone.mp4"], "a broken link is listed, and fails when opened"
+    assert skipped == [("live.mp4", "a pipe or a device, not a file")]
+
+
 def test_a_fingerprint_changes_with_the_file(tmp_path: Path) -> None:
     file = tmp_path / "a.mp4"
     assert fingerprint(file) == "missing"
     file.write_text("one")
     os.utime(file, ns=(0, 1_000_000_001))
     assert fingerprint(file) == "3:1000000001"
+
+
+def test_a_fingerprint_of_a_folder_changes_with_its_images_alone(tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for name in ("1.png", "2.png"):
+        (frames / name).write_text("one")
+        os.utime(frames / name, ns=(0, 1_000_000_001))
+    assert fingerprint(frames) == "2:6:1000000001"
+    os.utime(frames, ns=(0, 5))
+    assert fingerprint(frames) == "2:6:1000000001"
+    (frames / "1.png").write_text("other")
+    assert fingerprint(frames) != "2:6:1000000001"

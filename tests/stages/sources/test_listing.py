@@ -51,6 +51,7 @@ def test_json_lines(tmp_path: Path) -> None:
         ("list.csv", "path,label\na.mp4,run\n,run\n", "line 3: path is empty"),
         ("list.csv", "path,label\na.mp4,run\nb.mp4\n", "line 3: Expected 2 columns"),
         ("list.csv", "file,label\na.mp4,run\n", "no column path; it has file, label"),
+        ("list.csv", "path,path\na.mp4,b.mp4\n", "the column path twice"),
         ("list.csv", "path,label\n", "lists no clips"),
         ("list.csv", "path\na.mp4\na.mp4\n", "a.mp4: list each once"),
         ("list.jsonl", '{"path": "a.mp4"}\n{"path": "b.mp4", "start": "soon"}\n', "line 2: .*start"),
@@ -62,6 +63,13 @@ def test_errors_name_file_and_line(name: str, text: str, words: str, tmp_path: P
     with pytest.raises(ManifestError, match=words) as caught:
         listed(tmp_path / name, text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("encoding", "line"), [("latin-1", 2), ("utf-16", 1)])
+def test_a_list_in_another_encoding_is_named(encoding: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_bytes("path,label\na.mp4,Straße\n".encode(encoding))
+    with pytest.raises(ManifestError, match=rf"list\.csv, line {line}: is not UTF-8"):
+        Listing(list=tmp_path / "list.csv").clips()
 
 
 def test_a_missing_or_empty_list_is_named(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def test_impossible_patterns_are_refused(root: Path) -> None:
         Pattern(root=root, pattern="{label}_{clip}.avi", test={"camera": [1]})
     with pytest.raises(ValidationError, match="a field twice"):
         Pattern(root=root, pattern="{label}_{label}.avi")
+    with pytest.raises(ValidationError, match=r"begins with a letter, not like \{1\}"):
+        Pattern(root=root, pattern="{1}_{label}.avi")
 
 
 def test_ut_interaction(shared_data: Path) -> None:
