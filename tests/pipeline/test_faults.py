@@ -174,6 +174,36 @@ def test_a_whole_stage_that_dies_or_fails_costs_its_branch_alone(toy: Toy, two_p
     assert (toy.folder / "runs/toy/variants/how=works/total.json").exists()
 
 
+def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy) -> None:
+    """A cluster on this machine whose only node with a GPU, one that Ray is only told of, is killed in the middle."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()
+    memory = 100 * 2**20
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": memory})
+    try:
+        lost = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=memory)
+        ray.init(address=cluster.address, log_to_driver=False)
+        cluster.wait_for_nodes()
+        done: list[int] = []
+
+        def lose(event: dict) -> None:
+            if event["event"] == "finished":
+                done.append(event["partition"])
+                if len(done) == 2:
+                    cluster.remove_node(lost, allow_graceful=False)
+
+        settings = ["double.slow=0.05", "double.gpus=1", "partition=4"]
+        result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
+        assert result.errors == [] and result.failures == []
+        assert len(done) > 2
+        assert toy.total() == {"total": 1600, "clips": 40}
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
 def test_a_lost_node_counts_against_no_clip(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster of two nodes on this machine; the one that works is killed in the middle."""
     ray = pytest.importorskip("ray")
