@@ -250,7 +250,7 @@ def report(run: RunName, debug: Debug = False) -> None:
     with plain_errors(debug):
         from pipeline.errors import ManifestError
         from pipeline.manifest import load_resolved
-        from pipeline.run import EXPORTED, MANIFEST, Options, plan_run
+        from pipeline.run import MANIFEST, Options, plan_run
         from pipeline.run import run as run_manifest
         from pipeline.status import find_run
 
@@ -259,7 +259,6 @@ def report(run: RunName, debug: Debug = False) -> None:
         if tasks := plan_run(manifest).tasks:
             complain(f"{folder}: {count(len(tasks), 'result')} would be computed anew; the report is that of before")
         else:
-            (folder / EXPORTED).unlink(missing_ok=True)
             run_manifest(manifest, Options(executor="local"))
         if not (folder / "report.html").is_file():
             raise ManifestError(f"{folder}: has no report; finish the run, with a stage that writes one")
