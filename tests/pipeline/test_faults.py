@@ -99,7 +99,9 @@ def test_gpu_stages_run_in_actors(toy: Toy) -> None:
     """With a GPU that Ray is only told of: what matters is who works on what, and that a dead actor is replaced."""
     ray = pytest.importorskip("ray")
     ray.shutdown()
-    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    ray.init(
+        "local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20
+    )
     try:
         settings = ["double.gpus=1", "add.gpus=0.5", "double.abort=[clip-7]"]
         result = run(load_manifest(toy.path, settings), Options(executor="ray"))
@@ -116,7 +118,9 @@ def two_places():
     """Ray with two CPUs, and two GPUs that it is only told of."""
     ray = pytest.importorskip("ray")
     ray.shutdown()
-    ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    ray.init(
+        "local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20
+    )
     yield
     ray.shutdown()
 

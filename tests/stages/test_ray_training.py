@@ -111,7 +111,7 @@ def test_a_killed_worker_is_replaced_and_a_killed_training_goes_on_with_one_proc
 
 def test_too_few_processors_are_named(made_set, tmp_path):
     clips, files = made_set()
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
     try:
         with pytest.raises(StageError, match="data_parallel: 2 needs as many CPUs; Ray has 1 here"):
             history(tmp_path / "work", clips, files, data_parallel=2)
