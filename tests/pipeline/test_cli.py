@@ -67,6 +67,15 @@ def test_run_twice_then_ask_about_it() -> None:
     assert pipeline("status", "toy.yaml").stdout == status.stdout
 
 
+def test_status_shows_figures_of_the_last_run_alone() -> None:
+    assert pipeline("run", "toy.yaml", "--executor", "local").returncode == 0
+    figures = Path("runs/toy/metrics.json")
+    figures.write_text('{"top1": 0.5}')
+    assert "top1 0.5" in pipeline("status", "toy").stdout
+    os.utime(figures, (0, 0))  # laid out by an earlier run: this one has changed what it was made from
+    assert "top1" not in pipeline("status", "toy").stdout
+
+
 def test_a_name_and_settings_make_another_run() -> None:
     assert pipeline("run", "toy.yaml", "--name", "other", "--set", "total.scale=3").returncode == 0
     assert json.loads(Path("runs/other/total.json").read_text())["total"] == 3 * (2 * 190 + 20)
