@@ -65,12 +65,12 @@ def recognition_manifest(
 def _refuse_other_runs(out: Path) -> None:
     """Raise ManifestError where recognizing into a folder would overwrite the records of something else."""
     try:
-        stages = json.loads((out / MANIFEST).read_bytes())["stages"]
+        recognizes = "recognitions" in json.loads((out / MANIFEST).read_bytes())["stages"]
     except FileNotFoundError:
         return
     except (OSError, ValueError, LookupError, TypeError):
-        stages = ()
-    if "recognitions" not in stages:
+        recognizes = False
+    if not recognizes:
         raise ManifestError(f"{out}: holds a manifest that is of no recognition: give another folder as --out")
 
 

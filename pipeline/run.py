@@ -64,12 +64,12 @@ def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Li
     result = Result(plan, folder)
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
+    replace_file(folder / RECORD, record(plan, folder).encode())
     if not plan.tasks and _exported(folder) == _exports(plan):
         result.failures = _read_failures(folder)
         _export(plan, folder)  # what is known to be there may have been deleted since
         return result
     plan.store.sweep()
-    replace_file(folder / RECORD, record(plan, folder).encode())
     log = EventLog(folder, *listeners)
     try:
         log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})

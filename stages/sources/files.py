@@ -34,17 +34,17 @@ class Skipped(NamedTuple):
 def fingerprint(path: str | os.PathLike[str]) -> str:
     """``SIZE:MTIME_NS`` of a file, by which a changed file is known; ``missing`` where there is none to be read.
 
-    Of a folder of images ``COUNT:SIZE:MTIME_NS``: its entries' number, the sum of their sizes, and the newest time.
+    Of a folder of images ``COUNT:SIZE:MTIME_NS``: how many files it holds, the sum of their sizes, and the newest time.
     """
     try:
         status = os.stat(path)  # noqa: PTH116, a million of them: a Path each would double the time
         if not S_ISDIR(status.st_mode):
             return f"{status.st_size}:{status.st_mtime_ns}"
-        entries = [entry.stat() for entry in os.scandir(path)]
+        files = [entry.stat() for entry in os.scandir(path) if entry.is_file()]
     except (OSError, ValueError):
         return "missing"
-    newest = max((entry.st_mtime_ns for entry in entries), default=0)
-    return f"{len(entries)}:{sum(entry.st_size for entry in entries)}:{newest}"
+    newest = max((file.st_mtime_ns for file in files), default=0)
+    return f"{len(files)}:{sum(file.st_size for file in files)}:{newest}"
 
 
 def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:

@@ -102,14 +102,15 @@ def _read_csv(file: Path) -> pa.Table:
     """All columns as text; empty lines become empty rows, so that row numbers are line numbers."""
     from pyarrow import csv
 
+    content = file.read_bytes()
     try:
-        file.read_bytes().decode()
+        content.decode()
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
+        line = content[: error.start].count(b"\n") + 1
         raise ManifestError(f"list: {file}, line {line}: is not UTF-8: save it as CSV in UTF-8") from error
     try:
         return csv.read_csv(
-            file,
+            pa.BufferReader(content),
             read_options=csv.ReadOptions(use_threads=False),  # only then does an error know its row
             parse_options=csv.ParseOptions(ignore_empty_lines=False),
             convert_options=csv.ConvertOptions(

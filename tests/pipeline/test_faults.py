@@ -5,13 +5,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.manifest import load_manifest
 from pipeline.run import Options, run
 from toy_manifest import Toy
+
+MEMORY = 100 * 2**20
+"""Bytes of an object store."""
 
 
 @pytest.fixture
@@ -99,9 +105,7 @@ def test_gpu_stages_run_in_actors(toy: Toy) -> None:
     """With a GPU that Ray is only told of: what matters is who works on what, and that a dead actor is replaced."""
     ray = pytest.importorskip("ray")
     ray.shutdown()
-    ray.init(
-        "local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20
-    )
+    ray.init("local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
     try:
         settings = ["double.gpus=1", "add.gpus=0.5", "double.abort=[clip-7]"]
         result = run(load_manifest(toy.path, settings), Options(executor="ray"))
@@ -118,9 +122,7 @@ def two_places():
     """Ray with two CPUs, and two GPUs that it is only told of."""
     ray = pytest.importorskip("ray")
     ray.shutdown()
-    ray.init(
-        "local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20
-    )
+    ray.init("local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
     yield
     ray.shutdown()
 
@@ -178,18 +180,27 @@ def test_a_whole_stage_that_dies_or_fails_costs_its_branch_alone(toy: Toy, two_p
     assert (toy.folder / "runs/toy/variants/how=works/total.json").exists()
 
 
-def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy) -> None:
-    """A cluster on this machine whose only node with a GPU, one that Ray is only told of, is killed in the middle."""
+@contextmanager
+def cluster_of(head_cpus: int, **node: int) -> Iterator[tuple[Any, Any]]:
+    """A cluster of two nodes on this machine: the head's, and one that may be lost. This process is connected to it."""
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     ray.shutdown()
-    memory = 100 * 2**20
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": memory})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head_cpus, "object_store_memory": MEMORY})
     try:
-        lost = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=memory)
+        lost = cluster.add_node(object_store_memory=MEMORY, **node)
         ray.init(address=cluster.address, log_to_driver=False)
         cluster.wait_for_nodes()
+        yield cluster, lost
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy) -> None:
+    """The only node with a GPU, one that Ray is only told of, is killed in the middle."""
+    with cluster_of(1, num_cpus=1, num_gpus=1) as (cluster, lost):
         done: list[int] = []
 
         def lose(event: dict) -> None:
@@ -203,37 +214,22 @@ def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy) -> None:
         assert result.errors == [] and result.failures == []
         assert len(done) > 2
         assert toy.total() == {"total": 1600, "clips": 40}
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
-def test_a_lost_node_counts_against_no_clip(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster of two nodes on this machine; the one that works is killed in the middle."""
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    ray.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 * 2**20})
-    try:
-        first = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
-        ray.init(address=cluster.address, log_to_driver=False)
-        cluster.wait_for_nodes()
+def test_a_lost_node_counts_against_no_clip(toy: Toy) -> None:
+    """The node that works is killed in the middle, and another one joins."""
+    with cluster_of(0, num_cpus=1) as (cluster, lost):
         done: list[int] = []
 
         def lose(event: dict) -> None:
             if event["event"] == "finished":
                 done.append(event["partition"])
                 if len(done) == 2:
-                    cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
-                    cluster.remove_node(first, allow_graceful=False)
+                    cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+                    cluster.remove_node(lost, allow_graceful=False)
 
         settings = ["double.slow=0.05", "partition=8"]
         result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
-        assert result.errors == []
-        assert result.failures == []
+        assert result.errors == [] and result.failures == []
         assert len(done) > 2
         assert toy.total() == {"total": 1600, "clips": 40}
-    finally:
-        ray.shutdown()
-        cluster.shutdown()

@@ -104,9 +104,10 @@ def test_nothing_else_is_overwritten() -> None:
     trained("demo.yaml")
     with pytest.raises(ManifestError, match="runs/it: holds a manifest that is of no recognition"):
         recognition_manifest(Path("videos"), "it", Path("runs/it"))
-    Path("manifest.json").write_text("[1]")
-    with pytest.raises(ManifestError, match="give another folder as --out"):
-        recognition_manifest(Path("videos"), "it", Path())
+    for stranger in ("[1]", '{"stages": 5}', "{"):
+        Path("manifest.json").write_text(stranger)
+        with pytest.raises(ManifestError, match="give another folder as --out"):
+            recognition_manifest(Path("videos"), "it", Path())
     Path("out").mkdir()
     Path("out/manifest.json").write_text(json.dumps(recognition_manifest(Path("videos"), "it", Path("out")).resolved))
     recognition_manifest(Path("videos"), "it", Path("out"))

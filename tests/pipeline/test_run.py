@@ -13,7 +13,7 @@ from pipeline.events import Event
 from pipeline.manifest import load_manifest
 from pipeline.progress import Bars, Lines
 from pipeline.reasons import plan_lines
-from pipeline.run import Options, Result, plan_run, run, with_interrupted
+from pipeline.run import Options, Result, is_outdated, plan_run, run, with_interrupted
 from toy_manifest import Toy
 
 
@@ -255,6 +255,21 @@ def test_files_that_were_deleted_come_back(toy: Toy) -> None:
     (toy.folder / "runs" / "toy" / "total.json").unlink()
     assert toy.run().computed == 0
     assert (toy.folder / "runs" / "toy" / "total.json").is_file()
+
+
+def test_a_run_is_outdated_until_its_change_is_finished_or_taken_back(toy: Toy) -> None:
+    def interrupt(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    folder = toy.folder / "runs" / "toy"
+    toy.run()
+    assert not is_outdated(folder, "total")
+    for overrides in ([], ["total.scale=2"]):
+        with pytest.raises(KeyboardInterrupt):
+            run(load_manifest(toy.path, ["total.scale=2"]), Options(executor="local"), [interrupt])
+        assert is_outdated(folder, "total")
+        toy.run(*overrides)
+        assert not is_outdated(folder, "total")
 
 
 def test_an_empty_index_is_no_crash(toy: Toy) -> None:

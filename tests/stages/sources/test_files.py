@@ -67,6 +67,7 @@ def test_a_fingerprint_of_a_folder_changes_with_its_images_alone(tmp_path: Path)
         (frames / name).write_text("one")
         os.utime(frames / name, ns=(0, 1_000_000_001))
     assert fingerprint(frames) == "2:6:1000000001"
+    (frames / "3.png").symlink_to(tmp_path / "nowhere")
     os.utime(frames, ns=(0, 5))
     assert fingerprint(frames) == "2:6:1000000001"
     (frames / "1.png").write_text("other")
