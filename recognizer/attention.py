@@ -1,10 +1,13 @@
 """Multi-head attention and the feed-forward network, as all three attention modules use them."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from recognizer.precision import onednn_products
 
 
 class Attention(nn.Module):
@@ -71,6 +74,13 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
         """Return tokens like x, B,…,N,D. Where ``attend`` answers for the last few of the N alone, those come back."""
-        answers = self.drop_path(attend(self.norm(x)))
-        x = x[..., x.shape[-2] - answers.shape[-2] :, :] + answers
-        return x + self.drop_path(self.feed_forward(self.feed_forward_norm(x)))
+        with onednn_products() if _is_worth_onednn(x) else nullcontext():
+            answers = self.drop_path(attend(self.norm(x)))
+            x = x[..., x.shape[-2] - answers.shape[-2] :, :] + answers
+            return x + self.drop_path(self.feed_forward(self.feed_forward_norm(x)))
+
+
+def _is_worth_onednn(x: Tensor) -> bool:
+    """Whether products of so many tokens repay oneDNN's preparations: PyTorch's attention multiplies in blocks of 256
+    queries from 768 on, in smaller ones before. Not where gradients are wanted, which are computed later."""
+    return x.device.type == "cpu" and x.shape[-2] >= 768 and not torch.is_grad_enabled()

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.video import MC3_18_Weights
 
-from recognizer.precision import differentiable_on_cpus
+from recognizer.precision import conv3d, differentiable_on_cpus
 
 
 class MC3(nn.Module):
@@ -58,7 +58,7 @@ class ConvNorm(nn.Sequential):
             return norm(conv(x_BCTHW))
         scale_C = norm.weight * (norm.running_var + norm.eps).rsqrt()
         weight = conv.weight * scale_C[:, None, None, None, None]
-        return F.conv3d(x_BCTHW, weight, norm.bias - norm.running_mean * scale_C, conv.stride, conv.padding)
+        return conv3d(x_BCTHW, weight, norm.bias - norm.running_mean * scale_C, conv.stride, conv.padding)
 
 
 class ResidualBlock(nn.Module):

@@ -58,3 +58,13 @@ def test_equations_6_and_7_with_and_without_norm() -> None:
     before = Residual(norm, norm, feed_forward, nn.Identity())
     after = x + 3 * norm(x)
     torch.testing.assert_close(before(x, lambda t: 3 * t), after + feed_forward(norm(after)))
+
+
+def test_many_tokens_find_the_same_with_and_without_gradients() -> None:
+    torch.manual_seed(0)
+    attention, feed_forward = Attention(32, 2), FeedForward(32, 64, dropout=0.0)
+    residual = Residual(nn.LayerNorm(32), nn.LayerNorm(32), feed_forward, nn.Identity())
+    x = torch.randn(2, 900, 32)
+    wanted = residual(x, lambda t: attention(t, t))
+    with torch.inference_mode():
+        torch.testing.assert_close(residual(x, lambda t: attention(t, t)), wanted, rtol=1e-4, atol=1e-5)
