@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizer.precision import onednn_products
+from recognizer.onednn import onednn_products
 
 
 class Attention(nn.Module):

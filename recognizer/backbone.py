@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.video import MC3_18_Weights
 
-from recognizer.precision import conv3d, differentiable_on_cpus
+from recognizer.onednn import conv3d
+from recognizer.precision import differentiable_on_cpus
 
 
 class MC3(nn.Module):
@@ -56,6 +57,7 @@ class ConvNorm(nn.Sequential):
         assert isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d | nn.SyncBatchNorm)
         if norm.training or norm.running_mean is None or norm.running_var is None:
             return norm(conv(x_BCTHW))
+        assert isinstance(conv.padding, tuple)
         scale_C = norm.weight * (norm.running_var + norm.eps).rsqrt()
         weight = conv.weight * scale_C[:, None, None, None, None]
         return conv3d(x_BCTHW, weight, norm.bias - norm.running_mean * scale_C, conv.stride, conv.padding)
