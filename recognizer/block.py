@@ -22,7 +22,7 @@ class Tokens(NamedTuple):
     """RGB tokens."""
     p_BTJD: Tensor | None
     """Pose tokens."""
-    present_BTJ: Tensor | None
+    present_BTMR: Tensor | None
     """The pose tokens of joints that are there (bool)."""
     modal: Modal
 
@@ -51,38 +51,38 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Return the tokens after this block."""
-        z_BTHWD, p_BTJD, present_BTJ, modal = tokens
+        z_BTHWD, p_BTJD, present_BTMR, modal = tokens
         if self.deformable is not None and z_BTHWD is not None:
             z_BTHWD, m_BTKD = self.deformable(z_BTHWD, stack(modal, RGB_SIDE, z_BTHWD.flatten(2, 3)))
             modal = unstack(m_BTKD, modal, RGB_SIDE)
         memorized = modal
         if self.joint is not None and p_BTJD is not None:
-            p_BTJD, m_BTKD = self.joint(p_BTJD, stack(modal, POSE_SIDE, p_BTJD), present_BTJ)
+            p_BTJD, m_BTKD = self.joint(p_BTJD, stack(modal, POSE_SIDE, p_BTJD), present_BTMR)
             modal = unstack(m_BTKD, modal, POSE_SIDE)
         if self.fusion is not None:
             both_BTD = torch.cat([memorized["cls"], modal["cls"]], dim=-1)
             modal = modal | {"cls": self.fusion(both_BTD)}
-        tokens = Tokens(z_BTHWD, p_BTJD, present_BTJ, modal)
+        tokens = Tokens(z_BTHWD, p_BTJD, present_BTMR, modal)
         return tokens if self.temporal is None else self._over_time(self.temporal, tokens)
 
     def _over_time(self, temporal: TemporalAttention, tokens: Tokens) -> Tokens:
         """Temporal stride attention over N = [Z‖P‖M_RGB‖M_pose‖M_CLS]."""
-        z_BTHWD, p_BTJD, present_BTJ, modal = tokens
+        z_BTHWD, p_BTJD, present_BTMR, modal = tokens
         branches = [x for x in (None if z_BTHWD is None else z_BTHWD.flatten(2, 3), p_BTJD) if x is not None]
         m_BTKD = stack(modal, ALL, branches[0])
         n_BTND = torch.cat([*branches, m_BTKD], dim=2)
         before = 0 if z_BTHWD is None else branches[0].shape[2]
         after = n_BTND.shape[2] - m_BTKD.shape[2]
         key_mask_BTN = None
-        if present_BTJ is not None:
-            key_mask_BTN = present_BTJ.new_ones(n_BTND.shape[:3])
-            key_mask_BTN[:, :, before:after] = present_BTJ
+        if present_BTMR is not None:
+            key_mask_BTN = present_BTMR.new_ones(n_BTND.shape[:3])
+            key_mask_BTN[:, :, before:after] = present_BTMR.flatten(2)
         if self.last and modal:
             return Tokens(None, None, None, unstack(temporal(n_BTND, key_mask_BTN, len(modal)), modal, ALL))
         z_BTND, p_BTND, m_BTKD = temporal(n_BTND, key_mask_BTN).tensor_split([before, after], dim=2)
         return Tokens(
             None if z_BTHWD is None else z_BTND.unflatten(2, z_BTHWD.shape[2:4]),
             None if p_BTJD is None else p_BTND,
-            present_BTJ,
+            present_BTMR,
             unstack(m_BTKD, modal, ALL),
         )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognizer.attention import Attention
@@ -17,7 +18,7 @@ from recognizer.block import Block
 from recognizer.deformable_attention import DeformableAttention
 from recognizer.joint_attention import JointAttention
 from recognizer.model import Recognizer
-from recognizer.windows import WindowAttention, answering, window_starts
+from recognizer.windows import WindowAttention, shares
 
 QUERIES = 512
 """Queries whose weights are in memory at once, where only a sum over queries is kept."""
@@ -119,7 +120,7 @@ def _sampled(module: DeformableAttention, inputs: dict[nn.Module, tuple[Any, ...
 
 
 def _joints(module: JointAttention, inputs: dict[nn.Module, tuple[Any, ...]]) -> JointWeights:
-    p_BJTD, m_BND, present_BJT = inputs[module.windows]
+    p_BJTD, m_BND, present_BJT, there_BJ = inputs[module.windows]
     count, grid = present_BJT[0].numel(), present_BJT.shape[1:]
     modal_BN = present_BJT.new_zeros(len(p_BJTD), count + m_BND.shape[1])
     modal_BN[:, count:] = True
@@ -133,8 +134,8 @@ def _joints(module: JointAttention, inputs: dict[nn.Module, tuple[Any, ...]]) ->
         received_BK = torch.einsum("bnk,bn->bk", weights_BENK.mean(dim=1), share_BN.to(weights_BENK.dtype))
         return received_BK[:, :count].unflatten(1, grid).mT
 
-    weights_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT)
-    even_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT, even_weights)
+    weights_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT, there_BJ)
+    even_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT, there_BJ, even_weights)
     return JointWeights(received(weights_BENK, asks_BN), received(even_BENK, asks_BN), received(weights_BENK, all_BN))
 
 
@@ -166,6 +167,7 @@ def window_weights(
     x_BAND: Tensor,
     extra_BXD: Tensor,
     key_mask_BAN: Tensor | None = None,
+    there_BA: Tensor | None = None,
     weigh: Callable[[Attention, Tensor, Tensor, Tensor], Tensor] = attention_weights,
 ) -> Tensor:
     """Attention in windows as one attention over all tokens, the A·N of the axis and then the X extra ones.
@@ -176,29 +178,35 @@ def window_weights(
     weigh: the weights within a window.
     """
     clips, length, per_step = x_BAND.shape[:3]
-    size = min(windows.window, length)
-    starts = window_starts(length, size, windows.stride)
-    key_starts = answering(starts, windows.shifted)
-
+    cut = windows.cut(x_BAND, there_BA)
     tokens_BND = torch.cat([x_BAND.flatten(1, 2), extra_BXD], dim=1)
-    number_N = torch.arange(tokens_BND.shape[1], device=x_BAND.device)
-    own_AN, extra_X = number_N[: length * per_step].view(length, per_step), number_N[length * per_step :]
-    held_A = x_BAND.new_zeros(length)
-    for start in starts:
-        held_A[start : start + size] += 1
+    extra_BX = torch.arange(length * per_step, tokens_BND.shape[1], device=x_BAND.device).expand(clips, -1)
     if key_mask_BAN is None:
         key_mask_BAN = x_BAND.new_ones(clips, length, per_step, dtype=torch.bool)
-    key_mask_BN = torch.cat([key_mask_BAN.flatten(1), key_mask_BAN.new_ones(clips, len(extra_X))], dim=1)
-    sees_BS = torch.stack([key_mask_BAN[:, start : start + size].any(dim=2).any(dim=1) for start in key_starts], dim=1)
-    sees_BS = (sees_BS | ~sees_BS.any(dim=1, keepdim=True)).to(x_BAND.dtype)
-    share_BS = sees_BS / sees_BS.sum(dim=1, keepdim=True)
+    key_mask_BN = F.pad(key_mask_BAN.flatten(1), (0, extra_BX.shape[1]), value=True)
+    clip_B1 = torch.arange(clips, device=x_BAND.device)[:, None]
 
-    weights_BENK = x_BAND.new_zeros(clips, windows.attention.heads, len(number_N), len(number_N))
-    for window, (start, key_start) in enumerate(zip(starts, key_starts, strict=True)):
-        queries = torch.cat([own_AN[start : start + size].flatten(), extra_X])
-        keys = torch.cat([own_AN[key_start : key_start + size].flatten(), extra_X])
-        found_BENK = weigh(windows.attention, tokens_BND[:, queries], tokens_BND[:, keys], key_mask_BN[:, keys])
-        own_BN = (1 / held_A[start : start + size]).repeat_interleave(per_step).expand(clips, -1)
-        part_BN = torch.cat([own_BN, share_BS[:, window, None].expand(-1, len(extra_X))], dim=1)
-        weights_BENK[:, :, queries[:, None], keys] += found_BENK * part_BN[:, None, :, None]
-    return weights_BENK
+    def numbers(steps_BA: Tensor) -> Tensor:
+        """Those of the steps' tokens and of the extra ones."""
+        own_BAN = steps_BA[..., None] * per_step + torch.arange(per_step, device=x_BAND.device)
+        return torch.cat([own_BAN.flatten(1), extra_BX], dim=1)
+
+    asked = [numbers(steps_BA) for steps_BA in cut.steps_BSA.unbind(dim=1)]
+    answered = [numbers(steps_BA) for steps_BA in cut.key_steps_BSA.unbind(dim=1)]
+    own = length * per_step
+    sees_BS = cut.real_BS & torch.stack(
+        [(key_mask_BN.gather(1, keys_BK) & (keys_BK < own)).any(dim=1) for keys_BK in answered], dim=1
+    )
+    part_BSN = x_BAND.new_zeros(clips, len(asked), tokens_BND.shape[1])
+    for window, queries_BQ in enumerate(asked):
+        part_BSN[:, window].scatter_(1, queries_BQ, cut.real_BS[:, window, None].expand_as(queries_BQ).to(x_BAND.dtype))
+    part_BSN /= part_BSN.sum(dim=1, keepdim=True).clamp(min=1)
+    part_BSN[..., own:] = shares(sees_BS, cut.real_BS)[..., None]
+
+    weights_BNKE = x_BAND.new_zeros(clips, tokens_BND.shape[1], tokens_BND.shape[1], windows.attention.heads)
+    for window, (queries_BQ, keys_BK) in enumerate(zip(asked, answered, strict=True)):
+        mask_BK = key_mask_BN.gather(1, keys_BK)
+        found_BEQK = weigh(windows.attention, tokens_BND[clip_B1, queries_BQ], tokens_BND[clip_B1, keys_BK], mask_BK)
+        found_BEQK = found_BEQK * part_BSN[:, window].gather(1, queries_BQ)[:, None, :, None]
+        weights_BNKE[clip_B1[..., None], queries_BQ[:, :, None], keys_BK[:, None]] += found_BEQK.movedim(1, -1)
+    return weights_BNKE.movedim(-1, 1)

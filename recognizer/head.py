@@ -23,8 +23,8 @@ class Head(nn.Module):
         parts = [token_BTD.mean(dim=1) for token_BTD in tokens.modal.values()]
         if not parts and tokens.z_BTHWD is not None:
             parts.append(tokens.z_BTHWD.mean(dim=(1, 2, 3)))
-        if not tokens.modal and tokens.p_BTJD is not None and tokens.present_BTJ is not None:
-            weight_BTJ1 = tokens.present_BTJ[..., None].to(tokens.p_BTJD.dtype)
+        if not tokens.modal and tokens.p_BTJD is not None and tokens.present_BTMR is not None:
+            weight_BTJ1 = tokens.present_BTMR.flatten(2)[..., None].to(tokens.p_BTJD.dtype)
             total_BD = (tokens.p_BTJD * weight_BTJ1).sum(dim=(1, 2))
             parts.append(total_BD / weight_BTJ1.sum(dim=(1, 2)).clamp(min=1))
         return self.classifier(self.dropout(torch.cat([self.norm(part) for part in parts], dim=-1)))

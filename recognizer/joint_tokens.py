@@ -47,7 +47,7 @@ class JointTokens(nn.Module):
         self.identity = identity
 
     def forward(self, features: Tensor, keypoints_BMTR3: Tensor) -> tuple[Tensor, Tensor]:
-        """Return pose tokens B,T,J,D, and which of them are there, B,T,J (bool).
+        """Return pose tokens B,T,J,D, and which of them are there, B,T,M,R (bool).
 
         features: F_a, B,C,T,H,W, or a map C,H,W that is the same for all frames.
         keypoints: x and y relative to the frame, and score. A joint without score, or with a coordinate that is not
@@ -74,7 +74,7 @@ class JointTokens(nn.Module):
             p_BTJD = p_BTJD + self.posture(keypoints_BTJ3[..., :2], present_BTJ, persons)
         if self.identity is not None:
             p_BTJD = p_BTJD + self.identity(p_BTJD.shape[1], persons, joints)
-        return p_BTJD, present_BTJ
+        return p_BTJD, present_BTJ.unflatten(2, (persons, joints))
 
 
 def gaussian(position_BTJ: Tensor, cells: int, sigma: float) -> Tensor:

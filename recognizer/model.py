@@ -61,7 +61,7 @@ class Recognizer(nn.Module):
         T, H, W and M need not be those of the configuration. Raises ValueError where the two do not fit the network
         or each other.
         """
-        z_BTHWD = p_BTJD = present_BTJ = features = None
+        z_BTHWD = p_BTJD = present_BTMR = features = None
         if self.backbone is not None and self.position is not None:
             frames = _checked(frames, "frames", "B,3,T,H,W", 1)
             clips, length = frames.shape[0], frames.shape[2]
@@ -79,9 +79,9 @@ class Recognizer(nn.Module):
                 raise ValueError(
                     f"keypoints {tuple(keypoints.shape)} are not of these {clips} clips of {length} frames"
                 )
-            p_BTJD, present_BTJ = self.joint_tokens(features, keypoints)
+            p_BTJD, present_BTMR = self.joint_tokens(features, keypoints)
         modal = {} if self.modal_tokens is None else self.modal_tokens(clips, length)
-        tokens = Tokens(z_BTHWD, p_BTJD, present_BTJ, modal)
+        tokens = Tokens(z_BTHWD, p_BTJD, present_BTMR, modal)
         for block in self.blocks:
             tokens = block(tokens)
         return self.head(tokens)

@@ -21,4 +21,4 @@ class TemporalAttention(nn.Module):
         asking: how many of the N, counted from the last, are worked out and returned; None: all.
         """
         nothing_BED = n_BTND.new_empty(n_BTND.shape[0], 0, n_BTND.shape[-1])
-        return self.residual(n_BTND, lambda x_BTND: self.windows(x_BTND, nothing_BED, key_mask_BTN, asking)[0])
+        return self.residual(n_BTND, lambda x_BTND: self.windows(x_BTND, nothing_BED, key_mask_BTN, asking=asking)[0])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Predict(MapStage):
     """Averages the probabilities of one or more views of each clip."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     makes = PREDICTIONS
     takes = (SHARDS, MODELS)
 

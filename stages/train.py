@@ -21,7 +21,7 @@ class Train(WholeStage):
     epoch with the highest validation accuracy instead.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     makes = MODELS
     takes = (SHARDS,)
 

@@ -14,7 +14,7 @@ from recognizer.config import RecognizerConfig
 from recognizer.explanation import attention_weights, explain, window_weights
 from recognizer.model import Recognizer
 from recognizer.token_search import sample
-from recognizer.windows import WindowAttention, window_starts
+from recognizer.windows import WindowAttention
 
 
 def weights_by_loops(attention: Attention, x: Tensor, y: Tensor, keys: Tensor | None = None) -> Tensor:
@@ -87,14 +87,18 @@ def test_windows_as_one_attention(length: int, window: int, stride: int, shifted
     present = torch.rand(3, length, 3) > 0.4
     present[1, : length // 2 + 1] = False  # windows that see nothing
     present[2] = False
+    there = torch.ones(3, length, dtype=torch.bool)
+    there[0, 1] = there[1, : length // 2 + 1] = False
     everything = torch.cat([x.flatten(1, 2), extra], dim=1)
     with torch.no_grad():
-        for mask in (None, present):
-            weights = window_weights(module, x, extra, mask)
-            torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+        for mask, cut in ((None, None), (present, None), (present & there[..., None], there)):
+            weights = window_weights(module, x, extra, mask, cut)
+            counts = (there if cut is not None else there.new_ones(there.shape)).repeat_interleave(3, 1)
+            total = weights.sum(-1)[..., : 3 * length]
+            torch.testing.assert_close(total * counts[:, None], counts[:, None].expand_as(total).double())
             out = attended(module.attention, weights, everything)
-            x_out, extra_out = module(x, extra, mask)
-            torch.testing.assert_close(out[:, : 3 * length].unflatten(1, (length, 3)), x_out)
+            x_out, extra_out = module(x, extra, mask, cut)
+            torch.testing.assert_close(out[:, : 3 * length][counts], x_out.flatten(1, 2)[counts])
             torch.testing.assert_close(out[:, 3 * length :], extra_out)
 
 
@@ -104,9 +108,8 @@ def test_windows_by_loops() -> None:
     module = WindowAttention(Attention(8, 2), 4, 2, shifted=True).double()
     x, extra = torch.randn(1, 7, 2, 8).double(), torch.randn(1, 3, 8).double()
     tokens = torch.cat([x.flatten(1, 2), extra], dim=1)
-    starts = window_starts(7, 4, 2)
     rows: dict[int, list[Tensor]] = {n: [] for n in range(17)}
-    for start, key in zip(starts, [2, 3, 0], strict=True):
+    for start, key in ((0, 2), (2, 3), (3, 0)):
         queries = [*range(2 * start, 2 * start + 8), 14, 15, 16]
         keys = [*range(2 * key, 2 * key + 8), 14, 15, 16]
         with torch.no_grad():
@@ -146,8 +149,8 @@ def test_what_a_recognizer_really_attends_to(modal_tokens: str, window_keys: str
             if modal_tokens == "cross":
                 assert 0 < sampled.from_modal_BK.sum() < 2
 
-            (p, m, present), (p_out, m_out) = seen[block.joint.windows]
-            weights = window_weights(block.joint.windows, p, m, present)
+            (p, m, present, there), (p_out, m_out) = seen[block.joint.windows]
+            weights = window_weights(block.joint.windows, p, m, present, there)
             out = attended(block.joint.windows.attention, weights, torch.cat([p.flatten(1, 2), m], dim=1))
             torch.testing.assert_close(out, torch.cat([p_out.flatten(1, 2), m_out], dim=1))
             received = explained.joints.from_modal_BTJ

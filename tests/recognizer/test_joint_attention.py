@@ -27,7 +27,22 @@ def test_algorithm_a1() -> None:
         m_sum += out[:, 12:].unflatten(1, (3, 2))
     p_mean, m_mean = p_sum / held[:, None], m_sum / 3
 
-    p_out, m_out = module(p, m, present)
+    p_out, m_out = module(p, m, present[:, :, None])
     feed = residual.feed_forward
     torch.testing.assert_close(p_out, p_mean + feed(residual.feed_forward_norm(p_mean)))
     torch.testing.assert_close(m_out, m_mean + feed(residual.feed_forward_norm(m_mean)))
+
+
+def test_absent_persons_have_no_part_in_windows() -> None:
+    """Which of three persons are there decides what their windows are, and who answers the last one."""
+    torch.manual_seed(0)
+    residual = Residual(nn.Identity(), nn.LayerNorm(8), FeedForward(8, 16, 0.0), nn.Identity())
+    module = JointAttention(WindowAttention(Attention(8, 2), 4, 2, shifted=True), residual).double()
+    p, m = torch.randn(2, 3, 3, 5, 8).double(), torch.randn(2, 3, 2, 8).double()
+    present = torch.rand(2, 3, 3, 5) > 0.2
+    present[0, :, 1] = present[1, :, 0] = present[1, :, 2] = False
+    p_out, m_out = module(p.flatten(2, 3), m, present)
+    for b, persons in enumerate(([0, 2], [1])):
+        p_alone, m_alone = module(p[b : b + 1, :, persons].flatten(2, 3), m[b : b + 1], present[b : b + 1, :, persons])
+        torch.testing.assert_close(p_out[b : b + 1].unflatten(2, (3, 5))[:, :, persons].flatten(2, 3), p_alone)
+        torch.testing.assert_close(m_out[b : b + 1], m_alone)

@@ -71,7 +71,7 @@ def test_shapes(joints: int, persons: int, frames: int) -> None:
     module = JointTokens(4, 16, 2.0, FourierCoordinates(16), JointMotion(16), JointPosture(16), identity)
     tokens, present = module(torch.randn(2, 4, frames, 12, 20), some_keypoints(persons, frames, joints))
     assert tokens.shape == (2, frames, persons * joints, 16)
-    assert present.shape == (2, frames, persons * joints)
+    assert present.shape == (2, frames, persons, joints)
     assert tokens.isfinite().all()
 
 
@@ -93,7 +93,7 @@ def test_where_a_missing_joint_is_said_to_be_does_not_matter() -> None:
     elsewhere[:, 1, :, :4, :2] = torch.tensor([math.nan, 1e9], dtype=torch.float64)
     tokens, present = module(features, keypoints)
     torch.testing.assert_close(module(features, elsewhere)[0], tokens, rtol=0, atol=0)
-    assert not present[:, :, 13:17].any() and present[:, :, :13].all()
+    assert not present.flatten(2)[:, :, 13:17].any() and present.flatten(2)[:, :, :13].all()
 
 
 def test_half_precision_keypoints() -> None:

@@ -109,15 +109,19 @@ def test_where_missing_joints_are_said_to_be_does_not_matter(changes: dict[str, 
     )
 
 
-@pytest.mark.parametrize("changes", [{}, {"modality": "pose"}, {"modal_tokens": "none"}], ids=str)
-def test_an_absent_person_is_as_good_as_none(changes: dict[str, Any]) -> None:
-    """Exactly so where windows hold all joints; smaller windows fall differently on one person and on two."""
-    recognizer = small(window_joints=99, **changes)
-    frames, keypoints = some_clips()
-    keypoints[:, 1] = 0
-    torch.testing.assert_close(
-        recognizer(*inputs(recognizer, frames, keypoints)), recognizer(*inputs(recognizer, frames, keypoints[:, :1]))
-    )
+@pytest.mark.parametrize(
+    "changes", [{}, {"modality": "pose"}, {"modal_tokens": "none"}, {"window_keys": "own"}], ids=str
+)
+@pytest.mark.parametrize("window_joints", [4, 17, 20, 99])
+def test_an_absent_person_is_as_good_as_none(window_joints: int, changes: dict[str, Any]) -> None:
+    """Also the first of two, and one beside a clip with both."""
+    recognizer = small(window_joints=window_joints, joint_identity=True, joint_posture=True, **changes)
+    frames, keypoints = some_clips(clips=3)
+    keypoints[0, 1] = keypoints[1, 0] = 0
+    logits = recognizer(*inputs(recognizer, frames, keypoints))
+    for clip, persons in enumerate(([0], [1], [0, 1])):
+        alone = recognizer(*inputs(recognizer, frames[clip : clip + 1], keypoints[clip : clip + 1, persons]))
+        torch.testing.assert_close(logits[clip : clip + 1], alone)
 
 
 @pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
@@ -225,22 +229,24 @@ def test_a_name_that_cannot_be_had_is_named() -> None:
 
 
 def test_golden_logits() -> None:
-    """The numbers of one network as they were: a change that means to change them rewrites the file.
+    """The numbers of each switch's network as they were, over seven frames, so that there are several windows in time.
 
-    ``python tests/recognizer/test_model.py`` writes it.
+    A change that means to change them rewrites the file: ``python tests/recognizer/test_model.py``.
     """
     golden = json.loads(GOLDEN.read_text())
-    for name, (logits, loss) in golden_values().items():
+    found = golden_values()
+    assert found.keys() == golden.keys()
+    for name, (logits, loss) in found.items():
         torch.testing.assert_close(logits, golden[name]["logits"], rtol=1e-4, atol=1e-4)
         assert loss == pytest.approx(golden[name]["loss"], abs=1e-4)
 
 
 def golden_values() -> dict[str, tuple[list[list[float]], float]]:
     values = {}
-    for modality in ("rgb+pose", "rgb", "pose"):
-        recognizer = small(modality=modality)
-        logits = recognizer(*inputs(recognizer, *some_clips()))
-        values[modality] = logits.tolist(), F.cross_entropy(logits, torch.tensor([0, 2])).item()
+    for changes in SWITCHES:
+        recognizer = small(frames=7, **changes)
+        logits = recognizer(*inputs(recognizer, *some_clips(frames=7)))
+        values[json.dumps(changes)] = logits.tolist(), F.cross_entropy(logits, torch.tensor([0, 2])).item()
     return values
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from recognizer.attention import Attention
-from recognizer.windows import WindowAttention, answering, merge, window_starts
+from recognizer.windows import WindowAttention, merge, windows_of
 
 
 def windows(window: int, stride: int, shifted: bool, dim: int = 8) -> WindowAttention:
@@ -10,26 +10,47 @@ def windows(window: int, stride: int, shifted: bool, dim: int = 8) -> WindowAtte
     return WindowAttention(Attention(dim, 2), window, stride, shifted).double()
 
 
+def starts_of(length: int, window: int, stride: int) -> list[int]:
+    """Where the windows of an axis begin: every stride steps, and the last one so that it ends with the axis."""
+    last = max(length - window, 0)
+    return [*range(0, last, stride), last]
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 12, 17, 34])
 @pytest.mark.parametrize("window,stride", [(1, 1), (4, 2), (5, 2), (4, 4), (6, 1)])
 def test_every_step_is_in_a_window(length: int, window: int, stride: int) -> None:
-    starts = window_starts(length, window, stride)
+    cut = windows_of(torch.ones(2, length, dtype=torch.bool), window, stride, shifted=False)
+    assert cut.real_BS.all() and torch.equal(cut.steps_BSA, cut.key_steps_BSA)
+    assert set(cut.steps_BSA[0].flatten().tolist()) == set(range(length))
     size = min(window, length)
-    assert {start + step for start in starts for step in range(size)} == set(range(length))
-    assert starts == sorted(set(starts)) and starts[-1] == length - size
+    assert cut.steps_BSA[1].tolist() == [[*range(i, i + size)] for i in starts_of(length, window, stride)]
+
+
+def test_every_window_answers_one() -> None:
+    cut = windows_of(torch.ones(1, 34, dtype=torch.bool), 17, 8, shifted=True)
+    assert cut.steps_BSA[0, :, 0].tolist() == [0, 8, 16, 17]
+    assert cut.key_steps_BSA[0, :, 0].tolist() == [8, 16, 17, 0]
 
 
 @pytest.mark.parametrize("shifted", [False, True])
-def test_every_window_answers_one(shifted: bool) -> None:
-    starts = window_starts(34, 17, 8)
-    assert sorted(answering(starts, shifted)) == starts == [0, 8, 16, 17]
-    assert (answering(starts, shifted) == starts) != shifted
+@pytest.mark.parametrize("window,stride", [(2, 1), (4, 2), (5, 3), (8, 4), (20, 10)])
+def test_absent_steps_are_as_good_as_none(window: int, stride: int, shifted: bool) -> None:
+    module = windows(window, stride, shifted)
+    x, extra = torch.randn(3, 12, 3, 8).double(), torch.randn(3, 2, 8).double()
+    present = torch.rand(3, 12, 3) > 0.3
+    there = torch.ones(3, 12, dtype=torch.bool)
+    there[0, :4] = there[1, 5:9] = there[1, 11] = False
+    x_out, extra_out = module(x, extra, present & there[..., None], there)
+    for b in range(3):
+        alone, extra_alone = module(x[b : b + 1, there[b]], extra[b : b + 1], present[b : b + 1, there[b]])
+        torch.testing.assert_close(x_out[b : b + 1, there[b]], alone)
+        torch.testing.assert_close(extra_out[b : b + 1], extra_alone)
 
 
 def test_merging_the_windows_of_an_axis_gives_it_back() -> None:
     x_BAND = torch.randn(2, 7, 3, 4, dtype=torch.float64)
-    steps = torch.tensor(window_starts(7, 4, 2))[:, None] + torch.arange(4)
-    torch.testing.assert_close(merge(x_BAND[:, steps], steps, 7), x_BAND)
+    cut = windows_of(torch.ones(2, 7, dtype=torch.bool), 4, 2, shifted=True)
+    torch.testing.assert_close(merge(x_BAND[:, cut.steps_BSA[0]], cut, 7), x_BAND)
 
 
 @pytest.mark.parametrize("shifted", [False, True])
@@ -50,7 +71,7 @@ def test_windows_one_by_one(length: int, window: int, stride: int, shifted: bool
     module = windows(window, stride, shifted)
     x, extra = torch.randn(2, length, 3, 8).double(), torch.randn(2, 2, 8).double()
     present = torch.rand(2, length, 3) > 0.3
-    starts = window_starts(length, window, stride)
+    starts = starts_of(length, window, stride)
     total, held = torch.zeros_like(x), torch.zeros(length).double()
     extras = []
     for i, start in enumerate(starts):
