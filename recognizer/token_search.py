@@ -4,8 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizer.precision import differentiable_on_cpus
-
 
 class TokenSearch(nn.Module):
     """Finds the tokens that 3D deformable attention takes as keys and values (eq. 3).
@@ -52,16 +50,17 @@ class TokenSearch(nn.Module):
         return weight
 
 
-@differentiable_on_cpus
 def convolve(z_BTHWD: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
     """The unpadded convolution of ``nn.Conv3d``, as a sum of 2D ones, one for each frame of the kernel. On a processor
     the backward pass of a depthwise one takes a quarter of the time so. Return B,T',H',W',D."""
     first, *others = weight.unbind(dim=2)
     frames = z_BTHWD.shape[1] - len(others)
-    total_BDHW = F.conv2d(z_BTHWD[:, :frames].flatten(0, 1).movedim(-1, 1), first, bias, groups=groups)
-    for tap, weight_2d in enumerate(others, start=1):
-        z_BDHW = z_BTHWD[:, tap : tap + frames].flatten(0, 1).movedim(-1, 1)
-        total_BDHW = total_BDHW + F.conv2d(z_BDHW, weight_2d, groups=groups)
+    # In bfloat16 the backward pass of a depthwise one takes longer there.
+    with torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and not torch.is_grad_enabled()):
+        total_BDHW = F.conv2d(z_BTHWD[:, :frames].flatten(0, 1).movedim(-1, 1), first, bias, groups=groups)
+        for tap, weight_2d in enumerate(others, start=1):
+            z_BDHW = z_BTHWD[:, tap : tap + frames].flatten(0, 1).movedim(-1, 1)
+            total_BDHW = total_BDHW + F.conv2d(z_BDHW, weight_2d, groups=groups)
     return total_BDHW.movedim(1, -1).unflatten(0, (-1, frames))
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.video import mc3_18
 
 from recognizer.backbone import MC3, ConvNorm, load_kinetics400
@@ -38,6 +38,32 @@ def test_a_stem_of_stride_4_keeps_the_tokens(frames: int, height: int, width: in
     assert {name: w.shape for name, w in backbone.layer2.named_parameters()} == {
         name: w.shape for name, w in MC3(8).layer2.named_parameters()
     }
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 12])
+@pytest.mark.parametrize("stem_stride", [2, 4])
+def test_in_bfloat16_it_finds_nearly_the_same(frames: int, stem_stride: int) -> None:
+    """Gradients too, which oneDNN's convolutions get wrong for two frames."""
+    torch.manual_seed(0)
+    backbone = MC3(16, stem_stride).eval()
+    clips = torch.randn(2, 3, frames, 40, 56)
+
+    def found() -> tuple[list[Tensor], list[Tensor]]:
+        features = list(backbone(clips))
+        total = torch.stack([feature.float().square().mean() for feature in features]).sum()
+        return features, list(torch.autograd.grad(total, backbone.parameters()))
+
+    exact, gradients = found()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed, mixed_gradients = found()
+        with torch.inference_mode():
+            recognized = backbone(clips)
+    assert {features.dtype for features in recognized} == {torch.bfloat16}
+    assert {features.dtype for features in mixed} == {torch.float32 if frames == 2 else torch.bfloat16}
+    for features, *nearly in zip(exact, mixed, recognized, strict=True):
+        assert all((found - features).norm() < 0.02 * features.norm() for found in nearly)
+    for gradient, nearly in zip(gradients, mixed_gradients, strict=True):
+        assert (nearly - gradient).norm() < 0.1 * gradient.norm()
 
 
 def test_normalization_within_the_convolution_is_the_same() -> None:
