@@ -31,8 +31,7 @@ class Attention(nn.Module):
     def mix(self, q_BND: Tensor, k_BKD: Tensor, v_BKD: Tensor, key_mask_BK: Tensor | None = None) -> Tensor:
         """Scaled dot-product attention of projected tokens, B,N,D, before the output projection.
 
-        key_mask: which keys may be attended to (bool). A query with no key at all attends to every key alike in its
-        clip's window, so that the result stays finite; the tokens of missing joints carry nothing of their place.
+        key_mask: which keys may be attended to (bool), see ``usable``.
         """
         if q_BND.dtype == torch.bfloat16 and q_BND.device.type == "cpu":
             # Where autocast would choose bfloat16, for which the kernel takes twice the time of float32 on CPUs.
@@ -40,13 +39,19 @@ class Attention(nn.Module):
                 return self.mix(q_BND.float(), k_BKD.float(), v_BKD.float(), key_mask_BK)
         mask = None
         if key_mask_BK is not None:
-            mask = (key_mask_BK | ~key_mask_BK.any(dim=-1, keepdim=True))[:, None, None, :]
+            mask = usable(key_mask_BK)[:, None, None, :]
         out_BEND = F.scaled_dot_product_attention(self._split(q_BND), self._split(k_BKD), self._split(v_BKD), mask)
         return out_BEND.transpose(1, 2).flatten(2)
 
     def _split(self, x_BND: Tensor) -> Tensor:
         """The heads apart: B,E,N,D/E."""
         return x_BND.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def usable(key_mask_BK: Tensor) -> Tensor:
+    """The keys that may be attended to, and all of them where there is none, so that the result stays finite: the
+    tokens of missing joints carry nothing of their place."""
+    return key_mask_BK | ~key_mask_BK.any(dim=-1, keepdim=True)
 
 
 class FeedForward(nn.Sequential):

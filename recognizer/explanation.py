@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizer.attention import Attention
+from recognizer.attention import Attention, usable
 from recognizer.block import Block
 from recognizer.deformable_attention import DeformableAttention
 from recognizer.joint_attention import JointAttention
@@ -150,14 +150,13 @@ def attention_weights(attention: Attention, x_BND: Tensor, y_BKD: Tensor, key_ma
     )
     scores_BENK = q_BEND @ k_BEKD.mT / math.sqrt(q_BEND.shape[-1])
     if key_mask_BK is not None:
-        allowed_BK = key_mask_BK | ~key_mask_BK.any(dim=-1, keepdim=True)
-        scores_BENK = scores_BENK.masked_fill(~allowed_BK[:, None, None], -torch.inf)
+        scores_BENK = scores_BENK.masked_fill(~usable(key_mask_BK)[:, None, None], -torch.inf)
     return scores_BENK.softmax(dim=-1)
 
 
 def even_weights(attention: Attention, x_BND: Tensor, y_BKD: Tensor, key_mask_BK: Tensor) -> Tensor:
     """What ``attention_weights`` would be if all scores were the same."""
-    allowed_BK = (key_mask_BK | ~key_mask_BK.any(dim=-1, keepdim=True)).to(x_BND.dtype)
+    allowed_BK = usable(key_mask_BK).to(x_BND.dtype)
     share_BK = allowed_BK / allowed_BK.sum(dim=-1, keepdim=True)
     return share_BK[:, None, None].expand(-1, attention.heads, x_BND.shape[1], -1)
 

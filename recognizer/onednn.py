@@ -23,7 +23,8 @@ def onednn_products() -> Iterator[None]:
 
 @cache
 def onednn_keeps_float32() -> bool:
-    """Whether oneDNN multiplies in float32 also where it may round the factors: it has no unit for bfloat16 here."""
+    """Whether oneDNN multiplies in float32 also where it may round the factors: it rounds them where that
+    is faster, as with AMX."""
     if not torch.backends.mkldnn.is_available():
         return False
     with _factors_may_be_rounded(), torch.inference_mode(), torch.autocast("cpu", enabled=False):

@@ -38,8 +38,8 @@ class Predict(MapStage):
     """``auto``: mixed precision with bfloat16 where the GPU or the CPU has it (AVX-512 BF16, AMX), else float32
     alone."""
 
-    batch: int = unkeyed(8, ge=1)
-    """Views in the network at once."""
+    batch: int | None = unkeyed(None, ge=1)
+    """Views in the network at once; null: 8, but one where frames go through a CPU, which gains nothing from more."""
 
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
     """``auto``: a GPU where the cluster has one; each worker then gets its own."""

@@ -20,18 +20,19 @@ def mean_probabilities(
     recognizer: Recognizer,
     rows: Iterable[Row],
     views: int,
-    batch: int,
+    batch: int | None = None,
     frames: int | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "fp32",
 ) -> dict[str, list[float]]:
     """The probabilities of each clip by its id, one a class.
 
     rows: of the shards; read one after the other, so that only ``batch`` clips are in memory.
-    batch: views in the network at once, of several clips or of one.
+    batch: views in the network at once, of several clips or of one; None: see ``Predict.batch``.
     frames: of each view; None: as many as the network was trained on.
     precision: see ``stages.devices.chosen_precision``.
     """
     device = next(recognizer.parameters()).device
+    batch = batch or (1 if device.type == "cpu" and recognizer.config.uses_rgb else 8)
     bf16 = chosen_precision(precision, device) == "bf16"
     sums: dict[str, torch.Tensor] = {}
     counts: dict[str, int] = {}

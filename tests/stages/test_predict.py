@@ -34,7 +34,7 @@ def test_batches_change_nothing(made_set, modality, views):
     models = model_table(modality=modality, preprocessing={"scale": 0.75, "flip": True})
     found = [
         predicted(Predict(views=views, batch=batch, device="cpu", precision="fp32"), clips, files.read(), models)
-        for batch in (1, 5, 64)
+        for batch in (None, 1, 5, 64)
     ]
     for clip_id, probabilities in found[0].items():
         assert sum(probabilities) == pytest.approx(1)
