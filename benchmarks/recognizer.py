@@ -7,7 +7,8 @@ Prints, for each network, the median time of a forward pass and of a training st
 second, and the peak memory that either adds to a process with nothing but PyTorch in it. The floor of a forward pass is
 the longer of its multiply-adds at the machine's matrix rate and of its bytes at the machine's bandwidth; that of a
 training step is three times as long. Both rates are measured in the same run: the matrix rate is that of a large matrix
-product or of a 3x3x3 convolution, whichever is faster. Bytes are what every layer reads and writes.
+product or of a 3x3x3 convolution, whichever is faster. Bytes are what modules without parts of their own read and write
+in float32; what networks compute by functions is not among them, so where bandwidth decides the floor is too low.
 
 Each measurement has a process of its own, and the rounds go through all networks in turn, so that a machine busy with
 other work is so for all of them. ``--clock cpu`` counts CPU time of one thread, which such work disturbs less.
@@ -78,7 +79,7 @@ def cases(quick: bool) -> dict[str, Case]:
 
 
 def work(model: nn.Module, inputs: list[Tensor]) -> tuple[int, int]:
-    """Multiply-adds of a forward pass, and the bytes that its layers read and write."""
+    """Multiply-adds of a forward pass, and the bytes that modules without parts of their own read and write."""
     total = 0
 
     def count(module: nn.Module, given: tuple[Any, ...], result: Any) -> None:

@@ -75,8 +75,10 @@ class Block(nn.Module):
         after = n_BTND.shape[2] - m_BTKD.shape[2]
         key_mask_BTN = None
         if present_BTMR is not None:
-            key_mask_BTN = present_BTMR.new_ones(n_BTND.shape[:3])
-            key_mask_BTN[:, :, before:after] = present_BTMR.flatten(2)
+            # Put together as numbers: compiled for CPUs, PyTorch cannot do so with truth values it has just found.
+            number_BTN = n_BTND.new_ones(n_BTND.shape[:3])
+            number_BTN[:, :, before:after] = present_BTMR.flatten(2)
+            key_mask_BTN = number_BTN > 0
         if self.last and modal:
             return Tokens(None, None, None, unstack(temporal(n_BTND, key_mask_BTN, len(modal)), modal, ALL))
         z_BTND, p_BTND, m_BTKD = temporal(n_BTND, key_mask_BTN).tensor_split([before, after], dim=2)

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognizer.attention import Attention
@@ -86,9 +85,12 @@ class WindowAttention(nn.Module):
         v_BSKD = _tokens(attention.value(x_BAND), attention.value(extra_BED), windows.key_steps_BSA)
         sees_BS, key_mask_BSK = windows.real_BS, None
         if key_mask_BAN is not None:
-            key_mask_BSN = _taken(key_mask_BAN, windows.key_steps_BSA).flatten(2)
-            sees_BS = sees_BS & key_mask_BSN.any(dim=2)
-            key_mask_BSK = F.pad(key_mask_BSN, (0, extra_BED.shape[1]), value=True)
+            # Put together as numbers, as in Block.
+            ones_BE1 = extra_BED.new_ones(*extra_BED.shape[:2], 1)
+            key_mask_BSK = (
+                _tokens(key_mask_BAN[..., None].to(ones_BE1.dtype), ones_BE1, windows.key_steps_BSA)[..., 0] > 0
+            )
+            sees_BS = sees_BS & key_mask_BSK[..., : key_mask_BSK.shape[2] - extra_BED.shape[1]].any(dim=2)
         out_BSND = attention.mix(
             q_BSND.flatten(0, 1),
             k_BSKD.flatten(0, 1),
