@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import ClipError, PipelineError
 from pipeline.limits import time_limit
+from pipeline.parquet import read_parquet
 
 Row = dict[str, Any]
 
@@ -141,10 +142,8 @@ class TableFiles:
         return (self.read_one(path) for path in self.paths)
 
     def read_one(self, path: str, columns: list[str] | None = None) -> pa.Table:
-        import pyarrow.parquet as pq
-
         with self.open(path) as file:
-            return pq.read_table(file, columns=columns)
+            return read_parquet(file, columns)
 
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """The whole table in memory, optionally only some of its columns."""

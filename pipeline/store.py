@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import ManifestError, StageError
 from pipeline.files import replace_file
 from pipeline.keys import KEY_BYTES
+from pipeline.parquet import read_parquet
 from pipeline.stage import Table
 
 TEMPORARY = "tmp"
@@ -70,7 +71,7 @@ class Store:
 
     def read(self, path: str, columns: list[str] | None = None) -> pa.Table:
         with self.open(path) as file:
-            return pq.read_table(file, columns=columns)
+            return read_parquet(file, columns)
 
     def remove(self, path: str) -> None:
         self.filesystem.rm_file(path)
