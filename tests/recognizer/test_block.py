@@ -28,7 +28,7 @@ def apart(joined: Tensor, like: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def written_out(recognizer: Recognizer, frames: Tensor, keypoints: Tensor) -> Tensor:
-    """Logits by the paper's sections 3.1 to 3.5, for windows that hold all joints and frames."""
+    """Logits module by module as in the paper's Fig. 2, for windows that hold all joints and frames."""
     assert recognizer.backbone and recognizer.position and recognizer.joint_tokens
     fa, fb = recognizer.backbone((frames - recognizer.mean_3111) / recognizer.std_3111)
     clips, length = fb.shape[0], fb.shape[2]

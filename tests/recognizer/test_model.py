@@ -127,7 +127,7 @@ def test_an_absent_person_is_as_good_as_none(window_joints: int, changes: dict[s
 @pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
 @pytest.mark.parametrize("length", [2, 5])
 def test_mixed_precision_gives_nearly_the_same(modality: str, length: int) -> None:
-    """Gradients too."""
+    """Gradients too, and nearer where no convolution is in bfloat16: for skeletons alone, and for two frames."""
     recognizer = small(modality=modality)
     clips = inputs(recognizer, *some_clips(frames=length))
     weights = list(recognizer.parameters())
@@ -138,7 +138,7 @@ def test_mixed_precision_gives_nearly_the_same(modality: str, length: int) -> No
     mixed_gradients = torch.autograd.grad(mixed.square().sum(), weights, materialize_grads=True)
     torch.testing.assert_close(mixed, logits, rtol=0.1, atol=0.05)
     one, other = (torch.cat([gradient.flatten() for gradient in each]) for each in (gradients, mixed_gradients))
-    assert torch.cosine_similarity(one, other, dim=0) > 0.95
+    assert torch.cosine_similarity(one, other, dim=0) > (0.995 if modality == "pose" or length == 2 else 0.95)
 
 
 def test_frame_motion_sees_what_moves_alone() -> None:

@@ -95,3 +95,13 @@ def test_gradient_reaches_the_offsets() -> None:
     assert torch.autograd.gradcheck(search, (z,), eps=1e-7, atol=1e-4)
     search(z).square().sum().backward()
     assert search.conv.weight.grad is not None and search.conv.weight.grad.abs().sum() > 0
+
+
+def test_in_mixed_precision_it_convolves_in_bfloat16_where_nobody_asks_for_gradients() -> None:
+    z, weight = torch.randn(1, 4, 5, 5, 3), torch.randn(3, 1, 2, 2, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert convolve(z, weight, None, 3).dtype == torch.float32
+        with torch.inference_mode():
+            assert convolve(z, weight, None, 3).dtype == torch.bfloat16
+    with torch.no_grad():
+        assert convolve(z, weight, None, 3).dtype == torch.float32
