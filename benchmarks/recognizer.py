@@ -7,8 +7,8 @@ Prints, for each network, the median time of a forward pass and of a training st
 second, and the peak memory that either adds to a process with nothing but PyTorch in it. The floor of a forward pass is
 the longer of its multiply-adds at the machine's matrix rate and of its bytes at the machine's bandwidth; that of a
 training step is three times as long. Both rates are measured in the same run: the matrix rate is that of a large matrix
-product or of a 3x3x3 convolution, whichever is faster. Bytes are what modules without parts of their own read and write
-in float32; what networks compute by functions is not among them, so where bandwidth decides the floor is too low.
+product or of a 3x3x3 convolution, whichever is faster. Bytes are what modules without parts of their own read and
+write; what networks compute by functions is not among them, so where bandwidth decides the floor is too low.
 
 Each measurement has a process of its own, and the rounds go through all networks in turn, so that a machine busy with
 other work is so for all of them. ``--clock cpu`` counts CPU time of one thread, which such work disturbs less.
@@ -78,14 +78,15 @@ def cases(quick: bool) -> dict[str, Case]:
     return found
 
 
-def work(model: nn.Module, inputs: list[Tensor]) -> tuple[int, int]:
-    """Multiply-adds of a forward pass, and the bytes that modules without parts of their own read and write."""
+def work(model: nn.Module, inputs: list[Tensor], dtype: torch.dtype) -> tuple[int, int]:
+    """Multiply-adds of a forward pass, and the bytes that modules without parts of their own read and write if all
+    their numbers are of this type."""
     total = 0
 
     def count(module: nn.Module, given: tuple[Any, ...], result: Any) -> None:
         nonlocal total
         for tensor in (*given, result, *module.parameters(recurse=False)):
-            total += tensor.nbytes if isinstance(tensor, Tensor) else 0
+            total += tensor.numel() * dtype.itemsize if isinstance(tensor, Tensor) else 0
 
     layers = [module for module in model.modules() if not list(module.children())]
     hooks = [layer.register_forward_hook(count) for layer in layers]
@@ -198,7 +199,7 @@ def table(options: argparse.Namespace, watch: Stopwatch, dtype: torch.dtype) -> 
     print(f"{'':38}{'a clip':>11}" + f" | {'ms':>8}{'clips/s':>9}{'MB':>8}{'x floor':>9}" * 2)
     for name, (make, shapes) in chosen.items():
         with torch.device("meta"):
-            multiply_adds, moved = work(make(), [torch.empty(1, *shape) for shape in shapes])
+            multiply_adds, moved = work(make(), [torch.empty(1, *shape) for shape in shapes], dtype)
         floor = options.batch * max(multiply_adds / matrix_rate, moved / rate["bandwidth"])
         line = f"{name:38}{multiply_adds / 1e9:11.2f}"
         for task, passes in (("forward", 1), ("train", 3)):

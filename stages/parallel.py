@@ -38,6 +38,13 @@ class Team:
         start, stop = self.bounds(len(clips))
         return clips[start:stop]
 
+    def reads(self, clips: Sequence[str], before: bool) -> list[str]:
+        """What this process reads of a batch: its share, and the clip before it where that is wanted, or where the
+        share is empty, so that there is a clip to say of what shape nothing is."""
+        start, stop = self.bounds(len(clips))
+        lent = [clips[start - 1]] if before or start == stop else []
+        return [*lent, *clips[start:stop]]
+
     def sums(self, *values: float) -> tuple[float, ...]:
         """Each value summed over the processes."""
         if self.size == 1:

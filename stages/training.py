@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 
@@ -33,6 +33,7 @@ from stages.batches import Batch, batches
 from stages.checkpoints import Tensors, load_checkpoint, optimizer_tensors, restore_optimizer, save_checkpoint
 from stages.devices import chosen_device, chosen_precision, compiled, deterministic, threads
 from stages.labels import LabeledClips
+from stages.mixup import mixed, mixed_loss, mixed_share
 from stages.optimizer import learning_rate, parameter_groups
 from stages.parallel import Team
 from stages.shards import Sample, Shards
@@ -141,7 +142,7 @@ def _fit(
     while at.epoch < recipe.epochs:
         order = np.random.default_rng(seed_of(recipe.seed, "order", at.epoch)).permutation(clips.train).tolist()
         todo = [list(chunked(group, recipe.batch)) for group in chunked(order, recipe.batch * recipe.accumulate)]
-        ahead = [read_by(team, group, recipe.mixup) for groups in todo[at.step :] for group in groups]
+        ahead = [team.reads(group, before=bool(recipe.mixup)) for groups in todo[at.step :] for group in groups]
         loader = batches(ahead, partial(training_sample, at.epoch), device, recipe.workers)
         model.train()
         for groups in todo[at.step :]:
@@ -223,36 +224,6 @@ def seed_of(*parts: object) -> int:
 def chunked(clips: Sequence[str], size: int) -> list[Sequence[str]]:
     """The clips in groups of ``size``; the last one may be smaller."""
     return [clips[i : i + size] for i in range(0, len(clips), size)]
-
-
-def read_by(team: Team, group: Sequence[str], mixup: float) -> list[str]:
-    """What a process reads of a batch: its share, and the clip before it where mixup needs that, or where the share is
-    empty, so that there is a clip to say of what shape nothing is."""
-    share = team.share(group)
-    start, _ = team.bounds(len(group))
-    return [*([group[start - 1]] if mixup or not share else []), *share]
-
-
-def mixed_share(alpha: float, seed: int) -> float:
-    """Mixup (Zhang et al. 2018): how much of each clip remains, from Beta(alpha, alpha); 1 without mixup."""
-    return float(np.random.default_rng(seed).beta(alpha, alpha)) if alpha else 1.0
-
-
-def mixed(batch: Batch, share: float, lent: int) -> tuple[Tensor | None, Tensor | None]:
-    """Frames, each clip's blended with those of the one before it, and keypoints, without the first ``lent`` clips."""
-    keypoints = None if batch.keypoints is None else batch.keypoints[lent:]
-    if batch.frames is None or share == 1:
-        return None if batch.frames is None else batch.frames[lent:], keypoints
-    return share * batch.frames[lent:] + (1 - share) * batch.frames[:-1], keypoints
-
-
-def mixed_loss(logits: Tensor, target: Tensor, share: float, lent: int, smoothing: float) -> Tensor:
-    """Sum over the clips of the cross entropy with their own classes and, where blended, with the ones before them."""
-    loss = share * F.cross_entropy(logits, target[lent:], reduction="sum", label_smoothing=smoothing)
-    if share < 1:
-        before = F.cross_entropy(logits, target[:-1], reduction="sum", label_smoothing=smoothing)
-        loss = loss + (1 - share) * before
-    return loss
 
 
 def plot(board: SummaryWriter | None, step: int, figures: dict[str, float]) -> None:
