@@ -9,7 +9,7 @@ Letters at the end of a tensor's name are its dimensions::
     B  clips of a batch          R  joints of a person          D  channels of a token (4C)
     T  frames                    M  persons                     E  attention heads
     H  rows of a grid            J  joints of all persons, M·R  N  tokens (K: those that are keys)
-    W  columns of a grid         C  channels of the backbone    S  windows
+    W  columns of a grid         C  channels of the backbone    S  windows (X: tokens that stand in all of them)
 """
 
 from typing import TYPE_CHECKING, Any

@@ -50,7 +50,7 @@ def build_recognizer(config: RecognizerConfig) -> Recognizer:
 
 def _block(config: RecognizerConfig, depth: int) -> Block:
     """The block at ``depth``, counted from 0."""
-    drop_path = config.drop_path * depth / max(config.blocks - 1, 1)
+    drop_path = config.drop_path * (depth / (config.blocks - 1) if config.blocks > 1 else 1)
     offset_range = None if config.offset_range == "volume" else config.offset_range
     shifted = config.window_keys == "shifted"
     deformable = joint = fusion = temporal = None

@@ -20,5 +20,5 @@ class TemporalAttention(nn.Module):
         key_mask: the tokens that may be keys (bool); None: all.
         asking: how many of the N, counted from the last, are worked out and returned; None: all.
         """
-        nothing_BED = n_BTND.new_empty(n_BTND.shape[0], 0, n_BTND.shape[-1])
-        return self.residual(n_BTND, lambda x_BTND: self.windows(x_BTND, nothing_BED, key_mask_BTN, asking=asking)[0])
+        nothing_BXD = n_BTND.new_empty(n_BTND.shape[0], 0, n_BTND.shape[-1])
+        return self.residual(n_BTND, lambda x_BTND: self.windows(x_BTND, nothing_BXD, key_mask_BTN, asking=asking)[0])

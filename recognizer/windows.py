@@ -63,12 +63,12 @@ class WindowAttention(nn.Module):
     def forward(
         self,
         x_BAND: Tensor,
-        extra_BED: Tensor,
+        extra_BXD: Tensor,
         key_mask_BAN: Tensor | None = None,
         there_BA: Tensor | None = None,
         asking: int | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return the attention's output for x, B,A,N,D, and for extra, B,E,D.
+        """Return the attention's output for x, B,A,N,D, and for extra, B,X,D.
 
         x: A steps of the axis that is cut, N tokens each. extra: tokens that stand in every window, as queries and as
         keys; their output is the mean over the windows with something to see.
@@ -80,17 +80,17 @@ class WindowAttention(nn.Module):
         windows = self.cut(x_BAND, there_BA)
         attention = self.attention
         asking_BAND = x_BAND[:, :, x_BAND.shape[2] - asking :]
-        q_BSND = _tokens(attention.query(asking_BAND), attention.query(extra_BED), windows.steps_BSA)
-        k_BSKD = _tokens(attention.key(x_BAND), attention.key(extra_BED), windows.key_steps_BSA)
-        v_BSKD = _tokens(attention.value(x_BAND), attention.value(extra_BED), windows.key_steps_BSA)
+        q_BSND = _tokens(attention.query(asking_BAND), attention.query(extra_BXD), windows.steps_BSA)
+        k_BSKD = _tokens(attention.key(x_BAND), attention.key(extra_BXD), windows.key_steps_BSA)
+        v_BSKD = _tokens(attention.value(x_BAND), attention.value(extra_BXD), windows.key_steps_BSA)
         sees_BS, key_mask_BSK = windows.real_BS, None
         if key_mask_BAN is not None:
             # Put together as numbers, as in Block.
-            ones_BE1 = extra_BED.new_ones(*extra_BED.shape[:2], 1)
+            ones_BX1 = extra_BXD.new_ones(*extra_BXD.shape[:2], 1)
             key_mask_BSK = (
-                _tokens(key_mask_BAN[..., None].to(ones_BE1.dtype), ones_BE1, windows.key_steps_BSA)[..., 0] > 0
+                _tokens(key_mask_BAN[..., None].to(ones_BX1.dtype), ones_BX1, windows.key_steps_BSA)[..., 0] > 0
             )
-            sees_BS = sees_BS & key_mask_BSK[..., : key_mask_BSK.shape[2] - extra_BED.shape[1]].any(dim=2)
+            sees_BS = sees_BS & key_mask_BSK[..., : key_mask_BSK.shape[2] - extra_BXD.shape[1]].any(dim=2)
         out_BSND = attention.mix(
             q_BSND.flatten(0, 1),
             k_BSKD.flatten(0, 1),
@@ -98,10 +98,10 @@ class WindowAttention(nn.Module):
             None if key_mask_BSK is None else key_mask_BSK.flatten(0, 1),
         ).unflatten(0, q_BSND.shape[:2])
 
-        own_BSND, shared_BSED = out_BSND.tensor_split([q_BSND.shape[2] - extra_BED.shape[1]], dim=2)
+        own_BSND, shared_BSXD = out_BSND.tensor_split([q_BSND.shape[2] - extra_BXD.shape[1]], dim=2)
         x_BAND = merge(own_BSND.unflatten(2, (-1, asking)), windows, x_BAND.shape[1])
         share_BS11 = shares(sees_BS, windows.real_BS).to(out_BSND.dtype)[..., None, None]
-        return attention.out(x_BAND), attention.out((shared_BSED * share_BS11).sum(dim=1))
+        return attention.out(x_BAND), attention.out((shared_BSXD * share_BS11).sum(dim=1))
 
     def cut(self, x_BAND: Tensor, there_BA: Tensor | None) -> Windows:
         """The windows of these tokens."""
@@ -121,13 +121,13 @@ def _rows(steps_BSA: Tensor, length: int) -> Tensor:
     return (steps_BSA + length * clip_B[:, None, None]).flatten()
 
 
-def _tokens(x_BAND: Tensor, extra_BED: Tensor, steps_BSA: Tensor) -> Tensor:
+def _tokens(x_BAND: Tensor, extra_BXD: Tensor, steps_BSA: Tensor) -> Tensor:
     """The tokens of each window, followed by the extra ones: B,S,N',D."""
     windows_BSND = _taken(x_BAND, steps_BSA).flatten(2, 3)
-    if not extra_BED.shape[1]:
+    if not extra_BXD.shape[1]:
         return windows_BSND
-    extra_BSED = extra_BED[:, None].expand(-1, windows_BSND.shape[1], -1, -1)
-    return torch.cat([windows_BSND, extra_BSED], dim=2)
+    extra_BSXD = extra_BXD[:, None].expand(-1, windows_BSND.shape[1], -1, -1)
+    return torch.cat([windows_BSND, extra_BSXD], dim=2)
 
 
 def merge(windows_BSAND: Tensor, windows: Windows, length: int) -> Tensor:

@@ -21,13 +21,14 @@ def save_checkpoint(path: Path, parts: dict[str, Tensors], progress: dict[str, A
     replace_file(path, content)
 
 
-def load_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensors], dict[str, Any]] | None:
-    """What ``save_checkpoint`` wrote, or None where there is no checkpoint yet."""
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensors], dict[str, Any]] | None:
+    """What ``save_checkpoint`` wrote, or None where there is no checkpoint yet. All tensors are on the CPU: what takes
+    them copies them to where it computes, but for AdamW's counts of steps, whose place is the CPU."""
     if not path.is_file():
         return None
     parts: dict[str, Tensors] = {}
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
+        with safe_open(path, framework="pt") as file:
             for key in file.keys():  # noqa: SIM118  (safe_open is no dict)
                 part, name = key.split("/", 1)
                 parts.setdefault(part, {})[name] = file.get_tensor(key)

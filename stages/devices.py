@@ -55,6 +55,8 @@ def threads(count: int | None) -> Iterator[None]:
 @contextmanager
 def deterministic() -> Iterator[None]:
     """Equal results from equal inputs inside the block: always on CPUs, on GPUs where the operations allow it."""
+    # cuBLAS is deterministic with a workspace of fixed size, which it looks for once.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:

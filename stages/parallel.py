@@ -78,9 +78,7 @@ class Team:
                 if isinstance(module, nn.Dropout | StochasticDepth):
                     setattr(parent, name, SharedNoise(module, self))
                 elif isinstance(module, nn.BatchNorm3d):
-                    on_gpu = module.running_mean is not None and module.running_mean.is_cuda
-                    shared = nn.SyncBatchNorm.convert_sync_batchnorm(module) if on_gpu else SharedBatchNorm.of(module)
-                    setattr(parent, name, shared)
+                    setattr(parent, name, shared_norm(module))
 
 
 class SharedNoise(nn.Module):
@@ -99,17 +97,31 @@ class SharedNoise(nn.Module):
         return x * self.noise(x.new_ones(self.team.batch, *x.shape[1:]))[start:stop]
 
 
-class SharedBatchNorm(nn.BatchNorm3d):
-    """Batch normalization over the clips of all processes, on CPUs too, which ``nn.SyncBatchNorm`` leaves out."""
+def shared_norm(norm: nn.BatchNorm3d) -> nn.Module:
+    """Batch normalization over the clips of all processes, with the same parameters and buffers."""
+    kind = SharedBatchNormOnGPU if norm.weight.is_cuda else SharedBatchNorm
+    shared = kind(norm.num_features, norm.eps, norm.momentum)
+    shared.weight, shared.bias = norm.weight, norm.bias
+    for name, buffer in norm.named_buffers():
+        setattr(shared, name, buffer)
+    return shared.train(norm.training)
 
-    @classmethod
-    def of(cls, norm: nn.BatchNorm3d) -> "SharedBatchNorm":
-        """A norm with the same parameters and buffers."""
-        shared = cls(norm.num_features, norm.eps, norm.momentum)
-        shared.weight, shared.bias = norm.weight, norm.bias
-        for name, buffer in norm.named_buffers():
-            setattr(shared, name, buffer)
-        return shared.train(norm.training)
+
+class SharedBatchNormOnGPU(nn.SyncBatchNorm):
+    """PyTorch's own, for shares that may be empty in mixed precision.
+
+    It sends an empty share's statistics in the precision of the features, and those of others in float32.
+    """
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Return the normalized features."""
+        if x_BCTHW.numel():
+            return super().forward(x_BCTHW)
+        return super().forward(x_BCTHW.float()).to(x_BCTHW.dtype)
+
+
+class SharedBatchNorm(nn.BatchNorm3d):
+    """Batch normalization over the clips of all processes on CPUs, which ``nn.SyncBatchNorm`` leaves out."""
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return the normalized features, and in training move the running statistics towards those of the batch."""

@@ -85,7 +85,7 @@ class Train(WholeStage):
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Mixed precision. ``auto``: with bfloat16 where the GPU or the CPU has it (AVX-512 BF16, AMX), else float32
-    alone. The history says what each epoch was trained in."""
+    alone (whose convolutions GPUs round to TF32). The history says what each epoch was trained in."""
 
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
     """``auto``: a GPU if there is one."""
@@ -158,7 +158,8 @@ class Train(WholeStage):
                 from stages.ray_training import fit_in_workers
 
                 fit_in_workers(self, config, variant.inputs["shards"], clips, work)
-            recipe = self.model_copy(update={"device": "cpu"})  # for what is left to do: read the last checkpoint
+            # For what is left to do: read the last checkpoint.
+            recipe = self.model_copy(update={"device": "cpu", "compile": False})
         recognizer, history = fit(recipe, config, shards, clips, work)
         config_json, weights = recognizer.serialize()
         return pa.Table.from_pylist(

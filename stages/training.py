@@ -104,7 +104,7 @@ def _fit(
     # Resume.
     path = work.folder / CHECKPOINT
     at = Progress()
-    if (checkpoint := load_checkpoint(path, device)) is not None:
+    if (checkpoint := load_checkpoint(path)) is not None:
         parts, state = checkpoint
         try:
             at = Progress(**state)

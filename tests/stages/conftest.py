@@ -1,5 +1,8 @@
 """Small clips for the stages' tests: a bright or dark square moves, and a skeleton of 17 joints with it."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 
 from pipeline.stage import TableFiles, Variant, Work
 from stages.tables import CLIPS, SHARDS
+from stages.train import Train
 
 Rows = list[dict[str, Any]]
 
@@ -55,6 +59,47 @@ def shard_row(
         "layout": "coco17",
         "times": [t / 10 for t in range(frames)],
     }
+
+
+RUN = """
+import sys
+from pathlib import Path
+import pyarrow.parquet as pq
+from pipeline.stage import TableFiles, Variant, Work
+from stages.train import Train
+folder = Path(sys.argv[1])
+stage = Train.model_validate_json(sys.argv[2])
+files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
+stage.run([Variant("", pq.read_table(folder / "clips.parquet"), {"shards": files})], Work(folder, lambda *a, **b: None))
+"""
+
+
+@pytest.fixture
+def training_process() -> Callable[[Path, Train, pa.Table, TableFiles], subprocess.Popen[bytes]]:
+    """Start a training with this working folder in a process of its own, which the test has to end."""
+
+    def start(folder: Path, stage: Train, clips: pa.Table, files: TableFiles) -> subprocess.Popen[bytes]:
+        folder.mkdir(exist_ok=True)
+        pq.write_table(clips, folder / "clips.parquet")
+        parameters = stage.model_dump_json(exclude_defaults=True)
+        return subprocess.Popen([sys.executable, "-c", RUN, str(folder), parameters, *files.paths])
+
+    return start
+
+
+@pytest.fixture
+def checkpointed() -> Callable[[Path], dict[str, Any]]:
+    """How far the checkpoint in a training's working folder is; nothing while there is none."""
+
+    def progress(folder: Path) -> dict[str, Any]:
+        path = folder / "checkpoint.safetensors"
+        if not path.exists():
+            return {}
+        content = path.read_bytes()  # at one go: the next checkpoint may take its place at any moment
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return json.loads(header["__metadata__"]["progress"])
+
+    return progress
 
 
 @pytest.fixture(name="write_table")

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import psutil
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import StageError
@@ -53,28 +51,6 @@ def test_two_workers_give_the_loss_curve_of_one(made_set, tmp_path):
     assert not ray.is_initialized(), "Ray ends with the training that started it"
 
 
-RUN = """
-import sys
-from pathlib import Path
-import pyarrow.parquet as pq
-from pipeline.stage import TableFiles, Variant, Work
-from stages.train import Train
-folder = Path(sys.argv[1])
-stage = Train.model_validate_json(sys.argv[2])
-files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
-stage.run([Variant("", pq.read_table(folder / "clips.parquet"), {"shards": files})], Work(folder, lambda *a, **b: None))
-"""
-
-
-def epochs_done(folder: Path) -> int:
-    path = folder / "checkpoint.safetensors"
-    if not path.exists():
-        return 0
-    content = path.read_bytes()
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return json.loads(header["__metadata__"]["progress"])["epoch"]
-
-
 def is_worker(process: psutil.Process) -> bool:
     return "RayTrainWorker" in " ".join(process.cmdline())
 
@@ -87,25 +63,27 @@ def wait_until(reached: Callable[[], bool], process: subprocess.Popen[bytes]) ->
         time.sleep(0.01)
 
 
-def test_a_killed_worker_is_replaced_and_a_killed_training_goes_on_with_one_process(made_set, tmp_path):
+def test_a_killed_worker_is_replaced_and_a_killed_training_goes_on_with_one_process(
+    made_set, training_process, checkpointed, tmp_path
+):
+    def epochs_done() -> int:
+        return checkpointed(folder).get("epoch", 0)
+
     clips, files = made_set(16)
     recipe = {"epochs": 100, "lr": 1e-4, "model": TINY | {"modality": "pose"}, "val_share": 0}
     folder = tmp_path / "killed"
-    folder.mkdir()
-    pq.write_table(clips, folder / "clips.parquet")
-    parameters = Train(**COMMON | recipe, data_parallel=2).model_dump_json(exclude_defaults=True)
-    process = subprocess.Popen([sys.executable, "-c", RUN, str(folder), parameters, *files.paths])
+    process = training_process(folder, Train(**COMMON | recipe, data_parallel=2), clips, files)
     try:
-        wait_until(lambda: epochs_done(folder) >= 3, process)
+        wait_until(lambda: epochs_done() >= 3, process)
         next(filter(is_worker, psutil.Process(process.pid).children(recursive=True))).kill()
-        reached = epochs_done(folder)
-        wait_until(lambda: epochs_done(folder) >= reached + 3, process)
+        reached = epochs_done()
+        wait_until(lambda: epochs_done() >= reached + 3, process)
         workers = [child for child in psutil.Process(process.pid).children(recursive=True) if is_worker(child)]
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert len(workers) == 2 and not psutil.wait_procs(workers, timeout=60)[1], "no worker outlives the training"
-    assert epochs_done(folder) < 100
+    assert epochs_done() < 100
     assert same(history(folder, clips, files, **recipe), history(tmp_path / "alone", clips, files, **recipe))
 
 

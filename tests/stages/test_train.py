@@ -1,22 +1,21 @@
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load
 from torchvision.models.video import mc3_18
 
 from pipeline.errors import StageError
 from pipeline.stage import TableFiles, Variant, Work
 from recognizer.model import Recognizer
+from stages.checkpoints import load_checkpoint
 from stages.devices import chosen_precision
 from stages.train import Train
 
@@ -59,45 +58,19 @@ def test_it_learns_and_says_so(made_set, tmp_path):
     assert json.loads((tmp_path / "run" / "history.json").read_text()) == history
 
 
-RUN = """
-import sys
-from pathlib import Path
-import pyarrow.parquet as pq
-from pipeline.stage import TableFiles, Variant, Work
-from stages.train import Train
-folder = Path(sys.argv[1])
-stage = Train.model_validate_json(sys.argv[2])
-files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
-stage.run([Variant("", pq.read_table(folder / "clips.parquet"), {"shards": files})], Work(folder, lambda *a, **b: None))
-"""
+def test_killed_at_any_moment_it_ends_with_the_same_bits(made_set, training_process, checkpointed, tmp_path):
+    def kill_when(reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Train in another process, kill it with SIGKILL once its checkpoint is so far, and return how far it is."""
+        process = training_process(folder, stage, clips, files)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            if (progress := checkpointed(folder)) and reached(progress):
+                break
+            time.sleep(0.002)
+        process.kill()
+        assert process.wait() == -9, "the training must still be running when it is killed"
+        return checkpointed(folder)
 
-
-def kill_when(
-    reached: Callable[[dict[str, Any]], bool], folder: Path, stage: Train, files: TableFiles
-) -> dict[str, Any]:
-    """Train in another process, kill it with SIGKILL once its checkpoint is so far, and return that checkpoint."""
-    parameters = stage.model_dump_json(exclude_defaults=True)
-    process = subprocess.Popen([sys.executable, "-c", RUN, str(folder), parameters, *files.paths])
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if (progress := checkpointed(folder)) and reached(progress):
-            break
-        time.sleep(0.002)
-    process.kill()
-    assert process.wait() == -9, "the training must still be running when it is killed"
-    return checkpointed(folder)
-
-
-def checkpointed(folder: Path) -> dict[str, Any]:
-    path = folder / "checkpoint.safetensors"
-    if not path.exists():
-        return {}
-    content = path.read_bytes()  # at one go: the next checkpoint may take its place at any moment
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return json.loads(header["__metadata__"]["progress"])
-
-
-def test_killed_at_any_moment_it_ends_with_the_same_bits(made_set, tmp_path):
     clips, files = made_set(18)
     recipe = {
         "model": TINY,
@@ -111,12 +84,10 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(made_set, tmp_path):
     undisturbed = train(tmp_path / "undisturbed", clips, files, **recipe | {"checkpoint_minutes": 10})
 
     folder = tmp_path / "killed"
-    folder.mkdir()
-    pq.write_table(clips, folder / "clips.parquet")
     stage = Train(**recipe, threads=1, device="cpu")
-    within_an_epoch = kill_when(lambda at: at["step"] >= 2, folder, stage, files)
+    within_an_epoch = kill_when(lambda at: at["step"] >= 2)
     assert within_an_epoch["step"] >= 2 or within_an_epoch["epoch"] > 0
-    later = kill_when(lambda at: at["epoch"] >= 2, folder, stage, files)
+    later = kill_when(lambda at: at["epoch"] >= 2)
     assert later["epoch"] >= 2
     assert train(folder, clips, files, **recipe) == undisturbed
     assert train(folder, clips, files, **recipe) == undisturbed, "a finished training is not gone through again"
@@ -153,6 +124,34 @@ def test_recipes(made_set, tmp_path, change):
         chosen_precision(change.get("precision", "auto"), torch.device("cpu"))
     }
     assert Recognizer.deserialize(row["config"], row["weights"]).config.frames == change.get("frames", 4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mixup": 0.4},
+        {"label_smoothing": 0.0},
+        {"clip_gradient": 1e-3},
+        {"ema": 0.5},
+        {"weight_decay": 1.0},
+        {"augment": {"flip": False}},
+    ],
+    ids=str,
+)
+def test_what_a_recipe_says_is_done(made_set, tmp_path, change):
+    clips, files = made_set()
+    rgb = {"model": {**TINY, "modality": "rgb"}}
+    without, with_it = (train(tmp_path / str(len(c)), clips, files, **rgb, **c) for c in ({}, change))
+    assert without["weights"] != with_it["weights"]
+
+
+def test_layers_far_from_the_head_learn_slowly(made_set, tmp_path):
+    clips, files = made_set()
+    start, slow = (
+        load(train(tmp_path / f"{c}", clips, files, **c)["weights"]) for c in ({"lr": 1e-12}, {"layer_decay": 1e-3})
+    )
+    moved = {name: (slow[name] - start[name]).abs().max() for name in start if name.endswith("weight")}
+    assert moved["backbone.stem.0.weight"] < 1e-6 < 1e-4 < moved["head.classifier.weight"]
 
 
 def test_less_memory_makes_the_same_bits(made_set, tmp_path):
@@ -210,9 +209,14 @@ def test_a_backbone_may_start_from_other_weights(made_set, tmp_path):
 
 def test_the_best_epoch_is_kept(made_set, tmp_path):
     clips, files = made_set()
-    row = train(tmp_path / "work", clips, files, keep="best", epochs=5, val_share=0.3, lr=0.05)
-    best = max(figure["val_accuracy"] for figure in json.loads(row["history"]))
-    assert checkpointed(tmp_path / "work")["best"] == best
+    recipe = {"val_share": 0.3, "lr": 0.05, "epochs": 5}
+    row = train(tmp_path / "best", clips, files, keep="best", **recipe)
+    accuracies = [figure["val_accuracy"] for figure in json.loads(row["history"])]
+    best, _ = load_checkpoint(tmp_path / "best" / "checkpoint.safetensors") or pytest.fail("no checkpoint")
+    kept, last = (load(r["weights"]) for r in (row, train(tmp_path / "last", clips, files, **recipe)))
+    assert accuracies.index(max(accuracies)) < 4, "the best epoch of this training must not be its last one"
+    assert all(kept[name].equal(tensor) for name, tensor in best["best"].items())
+    assert any(not kept[name].equal(tensor) for name, tensor in last.items())
     with pytest.raises(StageError, match="keep: best needs validation clips"):
         train(tmp_path / "none", clips, files, keep="best", val_share=0)
 
