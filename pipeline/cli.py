@@ -30,6 +30,7 @@ from pipeline.console import (
     conclude,
     count,
     figure,
+    paragraph,
     plain_errors,
     run_and_show,
     say,
@@ -301,8 +302,8 @@ def clean(
     Recognitions are runs, too: give their manifest.json, or their videos are decoded anew.
 
     \b
-    pipeline clean manifests/*.yaml
-    pipeline clean manifests/*.yaml recognized/manifest.json
+    pipeline clean manifests/demo.yaml
+    pipeline clean manifests/demo.yaml recognized/manifest.json
     """
     with plain_errors(debug):
         from pipeline.clean import find_garbage, readable
@@ -321,6 +322,34 @@ def clean(
             if yes or typer.confirm(question):
                 garbage.sweep()
                 say(f"removed {size}")
+
+
+@app.command()
+def stages(
+    stage: Annotated[
+        str | None, typer.Argument(metavar="[STAGE]", help="As after `uses`: train, or my_module:MyStage.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """List the stages, or the parameters of one with their defaults.
+
+    \b
+    pipeline stages
+    pipeline stages train
+    """
+    with plain_errors(debug):
+        from pipeline.reference import all_stages, find_stage, parameters, summary
+
+        if stage is None:
+            table(("stage", "works", "what it does"), list(all_stages()))
+            return
+        found = find_stage(stage)
+        say(f"{stage}: {summary(found)}\n")
+        for parameter in parameters(found):
+            default = "" if parameter.value is None else f" {parameter.value}"
+            kind = f"   ({parameter.kind}{', required' if parameter.value is None else ''})" if parameter.kind else ""
+            say(f"{parameter.name}:{default}{kind}")
+            say(paragraph(parameter.text))
 
 
 @app.command()

@@ -1,7 +1,9 @@
 """How the command line talks: lines and tables for people, errors without tracebacks, and how a run ended."""
 
 import os
+import shutil
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -109,6 +111,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in table:
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
         say("  ".join([*cells, row[-1]]).rstrip())
+
+
+def paragraph(text: str) -> str:
+    """Indented, in lines that fit the terminal and are not longer than people like to read."""
+    width = min(shutil.get_terminal_size().columns, 100)
+    return textwrap.fill(" ".join(text.split()), width, initial_indent="    ", subsequent_indent="    ")
 
 
 def say(text: str) -> None:

@@ -120,6 +120,7 @@ def test_failed_clips_are_listed_and_can_be_too_many() -> None:
         (["run", "toy.yaml", "--only", "ad"], "toy.yaml: no stage is called 'ad'; did you mean 'add'?"),
         (["run", "toy.yaml", "--only", "add", "--from", "add"], "--from and --only exclude each other"),
         (["run", "toy.yaml", "--only", "total"], "stage 'add' is not done"),
+        (["stages", "trian"], "no stage is called 'trian'; did you mean 'train'?"),
         (["status", "nothing"], "nothing: no run is there or is called so below runs/"),
         (["report", "nothing"], "nothing: no run is there or is called so below runs/"),
         (["recognize", "nowhere", "--model", "toy", "--out", "out"], "nowhere: no such folder"),
@@ -144,6 +145,13 @@ def test_debug_shows_where() -> None:
     done = pipeline("run", "none.yaml", "--debug")
     assert done.returncode != 0
     assert "Traceback" in done.stderr and "ManifestError" in done.stderr
+
+
+def test_stages_and_their_parameters() -> None:
+    assert "decode        clip by clip  Reads each clip once" in pipeline("stages").stdout
+    shown = pipeline("stages", "decode").stdout
+    assert "\nshort_side: 480   (whole number)\n    The images' shorter side in pixels" in shown
+    assert "root:   (path, required)\n" in pipeline("stages", "folder").stdout
 
 
 def test_graph() -> None:
@@ -239,7 +247,8 @@ def test_help_and_planning_load_nothing_heavy() -> None:
 
 
 def test_every_command_has_an_example() -> None:
-    for name in ("run", "plan", "status", "graph", "recognize", "report", "failures", "clean", "doctor"):
+    commands = ("run", "plan", "status", "graph", "recognize", "report", "failures", "clean", "stages", "doctor")
+    for name in commands:
         done = pipeline(name, "--help")
         assert done.returncode == 0
         assert f"  pipeline {name} " in done.stdout
