@@ -1,5 +1,7 @@
 """Every manifest that comes with the project loads, and its stages fit together."""
 
+import re
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -35,6 +37,26 @@ def test_manifest(path: Path, environ: dict[str, str]) -> None:
 def test_a_manifest_opens_with_its_command_and_cost(path: Path) -> None:
     comment = [line for line in path.read_text().split("\n\n")[0].splitlines() if line.startswith("#")]
     assert any(f"pipeline run {path.relative_to(MANIFESTS.parent)}" in line for line in comment)
+
+
+def settings_in_comments() -> list[tuple[Path, list[str]]]:
+    """Each row of ``--set`` options that a manifest's comment advises."""
+    found = []
+    for path in RUNNABLE:
+        comment = " ".join(line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#"))
+        for row in re.findall(r"(?:--set (?:'[^']+'|[^\s,;:]+) ?)+", comment):
+            found.append((path, shlex.split(row.replace("--set ", "").rstrip(" ."))))
+    return found
+
+
+@pytest.mark.parametrize(("path", "settings"), settings_in_comments(), ids=str)
+def test_what_a_comment_advises_to_set_works(
+    path: Path, settings: list[str], environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "MODEL.onnx").touch()
+    monkeypatch.chdir(tmp_path)
+    plain = build_graph(load_manifest(path, environ=environ))
+    assert build_graph(load_manifest(path, settings, environ=environ)) != plain
 
 
 def test_a_matrix_keeps_the_parameters_it_extends(environ: dict[str, str]) -> None:
