@@ -338,7 +338,8 @@ def stages(
     pipeline stages train
     """
     with plain_errors(debug):
-        from pipeline.reference import all_stages, find_stage, parameters, summary
+        from pipeline.reference import all_stages, parameters, summary
+        from pipeline.registry import find_stage
 
         if stage is None:
             table(("stage", "works", "what it does"), list(all_stages()))

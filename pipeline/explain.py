@@ -15,7 +15,7 @@ from pipeline.manifest import load_resolved
 from pipeline.plan import stage_folder
 from pipeline.reasons import recorded_keys
 from pipeline.recognize import predicting_nodes, run_and_variant
-from pipeline.registry import did_you_mean, load_stage, resolve
+from pipeline.registry import did_you_mean, find_stage
 from pipeline.run import MANIFEST
 from pipeline.stage import MapStage, Source, TableFiles, Variant, WholeStage, Work
 from pipeline.store import Store
@@ -68,7 +68,7 @@ def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | 
     ids = _matching(wanted, opened.clips["clip_id"].to_pylist(), opened.folder)
     folder = out or opened.folder / "explain"
     parameters: dict[str, Any] = {"clips": ids, "split": None, "out": folder.absolute()}
-    stage = cast(type[WholeStage], load_stage(resolve("explain")))(**parameters)
+    stage = cast(type[WholeStage], find_stage("explain"))(**parameters)
     clips = opened.clips if wanted else opened.predicted
     table = stage.run([Variant("", clips, opened.inputs)], Work(folder, lambda done, total, **figures: None))
     stage.export(table, folder, opened.folder)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.errors import ManifestError
 from pipeline.parameters import Complaint
-from pipeline.registry import did_you_mean, load_stage, resolve
+from pipeline.registry import did_you_mean, find_stage
 from pipeline.yaml_lines import KeyPath, Located, Place, parse_yaml, read_yaml
 
 MAX_FILES = 50
@@ -116,7 +116,7 @@ def _parameters(name: str, stage: Any) -> Collection[str]:
     """Names of the parameters of a manifest's stage, as far as it can be imported."""
     uses = stage.get("uses", name) if isinstance(stage, dict) else name
     try:
-        return load_stage(resolve(uses)).model_fields
+        return find_stage(uses).model_fields
     except ManifestError:
         return ()
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from pydantic import BaseModel
 
-from pipeline.registry import known_stages, load_stage, resolve
+from pipeline.registry import find_stage, known_stages
 from pipeline.stage import MapStage, Source, Stage
 
 _KINDS = {
@@ -38,15 +38,10 @@ class Parameter(NamedTuple):
 
 def all_stages() -> Iterator[tuple[str, str, str]]:
     """Name, kind and first line of each of the package's stages, in the order in which a manifest has them."""
-    for name, target in known_stages().items():
-        stage = load_stage(target)
+    for name in known_stages():
+        stage = find_stage(name)
         kind = "source" if issubclass(stage, Source) else "clip by clip" if issubclass(stage, MapStage) else "whole"
         yield name, kind, summary(stage).partition("\n")[0]
-
-
-def find_stage(uses: str) -> type[Stage]:
-    """The stage that a manifest means by ``uses``. Raises ManifestError where there is none."""
-    return load_stage(resolve(uses))
 
 
 def summary(stage: type[Stage]) -> str:
@@ -69,7 +64,7 @@ def parameters(model: type[BaseModel], prefix: str = "") -> Iterator[Parameter]:
 
 
 def _yaml(value: Any) -> str:
-    """As it is written in a manifest; texts that YAML reads as texts stand without quotes."""
+    """As a manifest would say it; the texts among the defaults are names and paths, which need no quotes."""
     return str(value) if isinstance(value, str | Path) else json.dumps(value, default=str)
 
 

@@ -53,6 +53,11 @@ def load_stage(target: str) -> type[Stage]:
     return found
 
 
+def find_stage(uses: str) -> type[Stage]:
+    """The class that ``uses`` means, imported. Raises ManifestError where there is none."""
+    return load_stage(resolve(uses))
+
+
 def make_current_folder_importable() -> None:
     """Let a user's own modules be found beside the manifest's data, as ``python -m`` does; ours keep precedence."""
     folder = str(Path.cwd())

@@ -8,8 +8,8 @@ import yaml
 from pydantic import BaseModel
 
 from pipeline.errors import ManifestError
-from pipeline.reference import all_stages, find_stage, parameters, summary
-from pipeline.registry import known_stages
+from pipeline.reference import all_stages, parameters, summary
+from pipeline.registry import find_stage, known_stages
 from pipeline.stage import Stage
 
 STAGES = list(known_stages())
@@ -27,7 +27,6 @@ class Speed(Enum):
 class Mine(Stage):
     """Mine, with ``quotes``."""
 
-    model_config = {"use_attribute_docstrings": True}
     fit: Fit = Fit()
     """How it fits."""
     speed: Speed = Speed.fast
