@@ -28,7 +28,7 @@ from pipeline.errors import ManifestError, PipelineError
 from pipeline.layers import expand, override, place_of, read_layers, strings_of
 from pipeline.matrix import applied, variations
 from pipeline.parameters import Complaint, checked, raise_complaints
-from pipeline.registry import load_stage, resolve
+from pipeline.registry import known_stages, load_stage, resolve
 from pipeline.stage import Stage
 from pipeline.yaml_lines import KeyPath, Place
 
@@ -165,6 +165,7 @@ def built_stages(spec: StageSpec, places: Mapping[KeyPath, Place], origin: str) 
         combinations = variations(spec.matrix)
     except ValueError as error:
         return [], [Complaint(place_of(places, (*top, "matrix"), origin), f"{subject}{error}")]
+    called = {target: name for name, target in known_stages().items()}.get(spec.uses, spec.uses)
     stages, complaints = [], []
     for variation in combinations:
 
@@ -179,7 +180,7 @@ def built_stages(spec: StageSpec, places: Mapping[KeyPath, Place], origin: str) 
             if set_at is not None and not set_at.line:
                 complaints.append(Complaint(set_at, f"{subject}'{parameter}' is set by the matrix"))
         values = applied(spec.parameters, variation.parameters)
-        stage, wrong = checked(cls, values, where, subject)
+        stage, wrong = checked(cls, values, where, subject, listing=f"pipeline stages {called}")
         complaints += wrong
         if stage is not None:
             stages.append(stage)

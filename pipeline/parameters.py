@@ -36,15 +36,18 @@ def checked(
     where: Callable[[KeyPath], Place],
     subject: str = "",
     noun: str = "parameter",
+    listing: str = "",
 ) -> tuple[M | None, list[Complaint]]:
     """An instance of ``model``, or None and what is wrong.
 
     where: the place of a value by its path within ``values``. subject: opens each text, like ``stage 'decode': ``.
+    listing: the command that lists the names that are valid, for those that resemble none.
     """
     try:
         made = model.model_validate(values)
     except ValidationError as error:
-        return None, [Complaint(where(path), subject + text) for path, text in _texts(model, values, error, noun)]
+        texts = _texts(model, values, error, noun, f"; '{listing}' lists what there is" if listing else "")
+        return None, [Complaint(where(path), subject + text) for path, text in texts]
     except Exception as error:  # a validator of somebody's own stage may fail in any way
         return None, [Complaint(where(()), f"{subject}parameters cannot be checked: {type(error).__name__}: {error}")]
     wrong = [
@@ -54,7 +57,9 @@ def checked(
     return (None, wrong) if wrong else (made, [])
 
 
-def _texts(model: type[BaseModel], values: Any, error: ValidationError, noun: str) -> Iterator[tuple[KeyPath, str]]:
+def _texts(
+    model: type[BaseModel], values: Any, error: ValidationError, noun: str, listed: str
+) -> Iterator[tuple[KeyPath, str]]:
     """(path, text) for each wrong value; the several errors of a union become one text."""
     wanted: dict[KeyPath, list[str]] = {}
     given: dict[KeyPath, Any] = {}
@@ -62,7 +67,13 @@ def _texts(model: type[BaseModel], values: Any, error: ValidationError, noun: st
         path, kind = _real_path(detail["loc"], values), detail["type"]
         message = _plain(detail["msg"])
         if kind == "extra_forbidden":
-            yield path, f"unknown {noun} '{_dotted(path)}'{did_you_mean(str(path[-1]), _fields(model, path[:-1]))}"
+            elsewhere = next(_paths_to(model, path[-1]), None)
+            near = (
+                f"; did you mean '{elsewhere}'?"
+                if elsewhere
+                else did_you_mean(str(path[-1]), _fields(model, path[:-1]))
+            )
+            yield path, f"unknown {noun} '{_dotted(path)}'{near or listed}"
         elif kind == "missing":
             yield path, f"{noun} '{_dotted((*path, detail['loc'][-1]))}' is missing"
         elif kind in ("value_error", "assertion_error"):
@@ -132,6 +143,16 @@ def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
         if below:  # an index into a list names no field and stays at the models found so far
             models = [found for field in below for found in _models_in(field.annotation)]
     return [field.alias or name for model in models for name, field in model.model_fields.items()]
+
+
+def _paths_to(model: type[BaseModel], name: str | int) -> Iterator[str]:
+    """Where in a model, or in one inside it, a field has this name, with dots."""
+    for field_name, field in model.model_fields.items():
+        if field_name == name:
+            yield field_name
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from (f"{field_name}.{path}" for path in _paths_to(inner, name))
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -153,6 +153,17 @@ stages:
     ]
 
 
+def test_an_unknown_parameter_that_resembles_none_names_the_command_that_lists_them(folder: Path) -> None:
+    text = """
+stages:
+  index: {uses: videos, with: {root: .}}
+  train: {needs: index, with: {foobar: 3}}
+"""
+    assert complaints(text) == [
+        "m.yaml:4: stage 'train': unknown parameter 'foobar'; 'pipeline stages train' lists what there is",
+    ]
+
+
 def test_the_file_of_the_offending_key_is_named(folder: Path) -> None:
     Path("base.yaml").write_text(BASE.replace("amount", "amont"))
     assert complaints("extends: base.yaml\nstages: {add: {with: {limit: x}}}\n") == [

@@ -56,6 +56,11 @@ def texts(**values: Any) -> list[str]:
         ({}, ": parameter 'needed' is missing"),
         ({"needed": 1, "nam": "y"}, "nam: unknown parameter 'nam'; did you mean 'name'?"),
         ({"needed": 1, "inner": {"widht": 3}}, "inner/widht: unknown parameter 'inner.widht'; did you mean 'width'?"),
+        ({"needed": 1, "width": 3}, "width: unknown parameter 'width'; did you mean 'inner.width'?"),
+        (
+            {"needed": 1, "inner": {"needed": 3}},
+            "inner/needed: unknown parameter 'inner.needed'; did you mean 'needed'?",
+        ),
         ({"needed": 1, "inner": {"wi": 3}}, "inner/wi: unknown parameter 'inner.wi'; there are: width, modality"),
         ({"needed": 1, "inner": {"mod": 3}}, "inner/mod: unknown parameter 'inner.mod'; did you mean 'modality'?"),
         ({"needed": 1, "inner": {"width": 4}}, "inner/width: 'inner.width' should be a multiple of 3, not 4"),
