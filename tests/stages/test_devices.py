@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import StageError
-from stages.devices import chosen_precision, compiled
+from stages.devices import chosen_precision, compiled, deterministic
 
 CPU = torch.device("cpu")
 
@@ -34,3 +34,13 @@ def test_auto_is_bfloat16_where_the_cpu_has_it():
 
 def test_precision_can_be_set():
     assert [chosen_precision(name, CPU) for name in ("bf16", "fp32")] == ["bf16", "fp32"]
+
+
+def test_determinism_ends_with_its_block_and_fills_no_memory():
+    def settings() -> tuple[bool, bool]:
+        return torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+
+    before = settings()
+    with deterministic():
+        assert settings() == (True, False)
+    assert settings() == before
