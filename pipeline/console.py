@@ -72,6 +72,8 @@ def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
 
 def conclude(manifest: "Manifest", result: "Result") -> None:
     """Name what failed. Exits with 1 where a stage did, or more clips than the manifest allows."""
+    from pipeline.failures import too_many
+
     clips = sum(len(clips.ids) for clips in result.plan.sources.values())
     failed = len({failure.clip_id for failure in result.failures})
     text = f"{failed:,} of {clips:,} clips failed"
@@ -80,7 +82,7 @@ def conclude(manifest: "Manifest", result: "Result") -> None:
     if result.errors:
         complain("the run is incomplete; what is done is kept: mend this, then give the same command again")
         raise typer.Exit(1)
-    if failed > manifest.max_failed * clips or (clips and failed == clips):
+    if too_many(failed, clips, manifest.max_failed) or (clips and failed == clips):
         why = "" if failed == clips else f", more than max_failed ({manifest.max_failed:.0%}) allows"
         complain(f"{text}{why}: pipeline failures {result.folder}")
         raise typer.Exit(1)

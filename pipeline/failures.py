@@ -19,6 +19,12 @@ class Failure(NamedTuple):
     error: str
 
 
+def too_many(failed: int, clips: int, max_failed: float) -> bool:
+    """Whether more of the clips have failed than the share ``max_failed`` allows. Unless it is 0, one clip may fail
+    in the smallest folder too, if another is left."""
+    return failed > max(max_failed * clips, min(1, clips - 1) if max_failed else 0)
+
+
 def find_failures(plan: Plan, nodes: set[str] | None = None) -> list[Failure]:
     """Error rows of all results that exist, of all map stages or of the given nodes, sorted by clip."""
     files: dict[str, str] = {}  # variants of a matrix share files

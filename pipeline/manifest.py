@@ -51,7 +51,7 @@ class Head(BaseModel):
     partition: int = Field(32, ge=1, le=100_000)
     """Mean number of clips a partition."""
     max_failed: float = Field(0.05, ge=0, le=1)
-    """Share of clips that may fail before the whole run counts as failed."""
+    """Share of clips that may fail before the whole run counts as failed; unless it is 0, one clip may."""
     stages: dict[str, Any] = Field(min_length=1)
     """The stages by the name this manifest gives them."""
 

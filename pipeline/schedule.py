@@ -1,6 +1,7 @@
 """Runs the tasks of a plan in the order their needs allow, and deals with workers that die."""
 
 import heapq
+import math
 import os
 import shutil
 import socket
@@ -15,7 +16,7 @@ from typing import cast
 from pipeline.errors import PipelineError, StageError
 from pipeline.events import EventLog
 from pipeline.executor import Executor, WorkerDied
-from pipeline.failures import find_failures
+from pipeline.failures import find_failures, too_many
 from pipeline.plan import Plan
 from pipeline.stage import MapStage, WholeStage
 from pipeline.work import Job, Outcome, WholeJob, do_whole
@@ -232,10 +233,12 @@ class Schedule:
             nodes = {n for n in self.plan.graph.ancestors(name) if self.plan.nodes[n].node.source == source}
             failed = {failure.clip_id for failure in find_failures(self.plan, nodes)}
             total = len(self.plan.sources[source].ids)
-            if total and len(failed) / total > self.max_failed:
+            if too_many(len(failed), total, self.max_failed):
+                enough = math.ceil(100 * len(failed) / total) / 100
                 raise StageError(
                     f"{len(failed)} of {total} clips failed, more than max_failed ({self.max_failed:.0%}) allows: see "
-                    "pipeline failures; mend them and run again with --retry-failed, or set a higher max_failed"
+                    "pipeline failures; mend them and run again with --retry-failed, or with --set "
+                    f"max_failed={enough:g}"
                 )
 
     def _stage_failed(self, name: str, error: Exception) -> None:

@@ -192,7 +192,7 @@ def test_too_many_failures_stop_before_training(toy: Toy) -> None:
     result = toy.run("double.fail=[clip-1, clip-2, clip-3]")
     assert result.errors == [
         "total: 3 of 40 clips failed, more than max_failed (5%) allows: see pipeline failures; mend them and run again "
-        "with --retry-failed, or set a higher max_failed"
+        "with --retry-failed, or with --set max_failed=0.08"
     ]
     assert toy.all_visits() == {"double": 40, "add": 37, "total": 0, "share": 0}
     assert toy.run("double.fail=[clip-1, clip-2, clip-3]", "max_failed=0.1").errors == []
