@@ -148,11 +148,12 @@ def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
 def _paths_to(model: type[BaseModel], name: str | int) -> Iterator[str]:
     """Where in a model, or in one inside it, a field has this name, with dots."""
     for field_name, field in model.model_fields.items():
-        if field_name == name:
-            yield field_name
+        called = field.alias or field_name
+        if called == name:
+            yield called
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from (f"{field_name}.{path}" for path in _paths_to(inner, name))
+            yield from (f"{called}.{path}" for path in _paths_to(inner, name))
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -164,6 +164,12 @@ stages:
     ]
 
 
+def test_a_key_is_not_offered_by_the_name_that_only_the_code_has_for_it(folder: Path) -> None:
+    assert complaints("stages: {index: {uses: videos, parameters: {root: .}}}\n") == [
+        "m.yaml:1: stage 'index': unknown key 'parameters'; there are: uses, needs, with, matrix",
+    ]
+
+
 def test_the_file_of_the_offending_key_is_named(folder: Path) -> None:
     Path("base.yaml").write_text(BASE.replace("amount", "amont"))
     assert complaints("extends: base.yaml\nstages: {add: {with: {limit: x}}}\n") == [
