@@ -86,7 +86,13 @@ def _why_nothing_to_do(plan: Plan, node_plan: NodePlan) -> str:
     makers = {plan.task_of[key][0] for key in missing if key in plan.task_of}
     if not missing:
         return "done"
-    return f"the same as {', '.join(sorted(makers))}" if makers else "not needed: everything made from it is done"
+    if makers:
+        return f"the same as {', '.join(sorted(makers))}"
+    name, graph = node_plan.node.name, plan.graph
+    ends = [end for end in (name, *graph.descendants(name)) if not graph.descendants(end)]
+    if not all(all(plan.nodes[end].done) for end in ends):
+        return "not asked for"
+    return "not needed: everything made from it is done"
 
 
 def _recomputed_needs(plan: Plan, node_plan: NodePlan) -> list[str]:

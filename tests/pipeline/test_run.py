@@ -122,6 +122,13 @@ def test_a_stage_of_another_name_shares_results(toy: Toy) -> None:
     assert toy.run().computed == 0
 
 
+def test_a_plan_of_one_stage_calls_no_other_done(toy: Toy) -> None:
+    why = toy.reasons(only="double")
+    assert {name: why[name] for name in ("add", "total", "share")} == dict.fromkeys(
+        ("add", "total", "share"), "not asked for"
+    )
+
+
 def test_an_intermediate_result_may_be_deleted(toy: Toy) -> None:
     toy.run()
     toy.all_visits()
