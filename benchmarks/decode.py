@@ -17,8 +17,8 @@ import cv2
 import decord
 import numpy as np
 
-from stages.decode import Decode
 from stages.sources.files import find_videos
+from stages.video.stage import Decode
 from stages.video.with_decord import decord_can_be_heard
 
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]

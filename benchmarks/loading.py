@@ -19,12 +19,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
-from pipeline.stage import TableFiles
+from pipeline.stage_inputs import TableFiles
 from recognizer.build import build_recognizer
-from stages.augment import random_view, seen, shaken
-from stages.batches import stacked
-from stages.recipe import Augmentation, Network
-from stages.shards import Sample, Shards
+from stages.cache.shards import Sample, Shards
+from stages.train.augment import random_view, seen, shaken
+from stages.train.batches import stacked
+from stages.train.recipe import Augmentation, Network
 
 BATCH = 8
 

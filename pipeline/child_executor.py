@@ -8,8 +8,8 @@ from multiprocessing.connection import Connection
 
 from pipeline.errors import PipelineError, StageError
 from pipeline.executor import Executor, Result, WorkerDied
+from pipeline.jobs import Job, WholeJob, do_job
 from pipeline.limits import allow_hard_exit
-from pipeline.work import Job, WholeJob, do_job
 
 
 class ChildExecutor(Executor):

@@ -122,14 +122,14 @@ def paragraph(text: str) -> str:
 
 
 def say(text: str) -> None:
-    typer.echo(harmless(text))
+    typer.echo(sanitize(text))
 
 
 def complain(text: str) -> None:
-    typer.echo(f"pipeline: {harmless(text)}", err=True)
+    typer.echo(f"pipeline: {sanitize(text)}", err=True)
 
 
-def harmless(text: str) -> str:
+def sanitize(text: str) -> str:
     """The text without what could command the terminal: names of files come from anywhere."""
     return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
 

@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.stage import Worker
-from pipeline.work import Job, Outcome, WholeJob, do_job
+from pipeline.jobs import Job, Outcome, WholeJob, do_job
+from pipeline.stage import Resources
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Executor:
     def submit(self, job: Job) -> None:
         raise NotImplementedError
 
-    def has_room(self, worker: Worker) -> bool:
+    def has_room(self, worker: Resources) -> bool:
         """Whether a whole stage that occupies this much should be handed over now, to run beside others. Where it
         should not, it runs in this process when nothing else does."""
         return False

@@ -17,7 +17,8 @@ from pipeline.reasons import recorded_keys
 from pipeline.recognize import predicting_nodes, run_and_variant
 from pipeline.registry import did_you_mean, find_stage
 from pipeline.run import MANIFEST
-from pipeline.stage import MapStage, Source, TableFiles, Variant, WholeStage, Work
+from pipeline.stage import MapStage, Source, WholeStage
+from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from pipeline.store import Store
 
 
@@ -70,7 +71,8 @@ def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | 
     parameters: dict[str, Any] = {"clips": ids, "split": None, "out": folder.absolute()}
     stage = cast(type[WholeStage], find_stage("explain"))(**parameters)
     clips = opened.clips if wanted else opened.predicted
-    table = stage.run([Variant("", clips, opened.inputs)], Work(folder, lambda done, total, **figures: None))
+    context = StageContext(folder, lambda done, total, **figures: None)
+    table = stage.run([VariantInputs("", clips, opened.inputs)], context)
     stage.export(table, folder, opened.folder)
     rows = table.select(["clip_id", "error"]).to_pylist()
     return Explained(folder, len(rows), [(row["clip_id"], row["error"]) for row in rows if row["error"] is not None])

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from pipeline.errors import ManifestError, PipelineError
 from pipeline.manifest import Manifest, StageSpec, built_stages
-from pipeline.matrix import joined, variant_name, variations
+from pipeline.matrix import joined, variant_name, variants
 from pipeline.parameters import Complaint, raise_complaints
 from pipeline.registry import did_you_mean, makers
 from pipeline.stage import MapStage, Source, Stage, WholeStage
@@ -21,7 +21,7 @@ Kind = Literal["source", "map", "whole"]
 MAX_NODES = 5000
 
 
-class Branch(NamedTuple):
+class VariantNodes(NamedTuple):
     """What one variant gives a whole stage."""
 
     name: str
@@ -55,7 +55,7 @@ class Node:
     """Its label on each axis of the matrices it descends from."""
     variant_name: str
     kind: Kind
-    branches: tuple[Branch, ...] = ()
+    branches: tuple[VariantNodes, ...] = ()
     """For a whole stage: a single one, unless it gathers."""
 
 
@@ -193,23 +193,23 @@ def _cycle(waiting: dict[str, StageSpec]) -> list[str]:
 
 
 def _nodes_of(manifest: Manifest, spec: StageSpec, nodes: dict[str, Node]) -> Iterator[Node]:
-    """The nodes of one stage: its own variations times the variants of its needs that fit together."""
+    """The nodes of one stage: its own variants times the variants of its needs that fit together."""
     stages, complaints = built_stages(spec, manifest.places, manifest.path)
     raise_complaints(complaints)
     needs = [[node for node in nodes.values() if node.spec == need] for need in spec.needs]
     position = _tables(spec, stages[0], needs, nodes)
-    own = [variation.variant for variation in variations(spec.matrix)]
+    own = [variation.variant for variation in variants(spec.matrix)]
 
-    def branch(labels: dict[str, Any], picked: Sequence[int]) -> Branch:
+    def branch(labels: dict[str, Any], picked: Sequence[int]) -> VariantNodes:
         chosen = [variants[i] for variants, i in zip(needs, picked, strict=False)]
         sources = list(dict.fromkeys(node.source for node in chosen if node.source))
         if len(sources) > 1:
             raise _RelationError(spec, f" descends from two sources, {' and '.join(sources)}; clips must come from one")
         inputs = {table: chosen[i].name for table, i in position.items()}
-        return Branch(variant_name(labels), "".join(sources), inputs, labels)
+        return VariantNodes(variant_name(labels), "".join(sources), inputs, labels)
 
     upstream = [[node.variant for node in variants] for variants in needs]
-    found: list[tuple[dict[str, Any], Stage, tuple[Branch, ...]]]
+    found: list[tuple[dict[str, Any], Stage, tuple[VariantNodes, ...]]]
     if isinstance(stages[0], WholeStage) and stages[0].gathers:
         branches = tuple(branch(variant, picked) for variant, picked in joined(upstream))
         axes = list(dict.fromkeys(axis for one in branches for axis in one.labels))
@@ -234,7 +234,7 @@ def _check_axes(spec: StageSpec, stage: Stage, axes: list[str]) -> None:
 
 
 def _node(
-    spec: StageSpec, stage: Stage, variant: dict[str, Any], branches: tuple[Branch, ...], needs: list[list[Node]]
+    spec: StageSpec, stage: Stage, variant: dict[str, Any], branches: tuple[VariantNodes, ...], needs: list[list[Node]]
 ) -> Node:
     suffix = variant_name(variant)
     name = f"{spec.name}[{suffix}]" if suffix else spec.name

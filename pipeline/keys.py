@@ -32,7 +32,7 @@ def digest(*parts: str) -> str:
 def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
     """What a stage contributes to its keys, kept readable so that a plan can say which part of it changed."""
     return {
-        "uses": uses,
+        "uses": vars(type(stage)).get("key_name") or uses,
         "version": stage.version,
         "parameters": keyed_parameters(stage),
         "files": [[path.name, _file_digest(path)] for path in stage.files()],

@@ -24,7 +24,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeoutError in the block after ``seconds``.
 
     Python code is interrupted by SIGALRM. Native code that does not return is ended with the whole process, after a
-    grace, by faulthandler's watchdog thread: a worker's death names the clip it was at (see ``pipeline.work``).
+    grace, by faulthandler's watchdog thread: a worker's death names the clip it was at (see ``pipeline.jobs``).
     Limits nest: the block of an inner one does not suspend the outer one.
     Signals reach only the main thread, so elsewhere the block runs without a soft limit.
     """

@@ -26,9 +26,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from pipeline.errors import ManifestError, PipelineError
 from pipeline.layers import expand, override, place_of, read_layers, strings_of
-from pipeline.matrix import applied, variations
+from pipeline.matrix import applied, variants
 from pipeline.parameters import Complaint, checked, raise_complaints
-from pipeline.registry import known_stages, load_stage, resolve
+from pipeline.registry import load_stage, name_of, resolve
 from pipeline.stage import Stage
 from pipeline.yaml_lines import KeyPath, Place
 
@@ -162,10 +162,10 @@ def built_stages(spec: StageSpec, places: Mapping[KeyPath, Place], origin: str) 
         key = (*top, "uses")
         return [], [Complaint(place_of(places, key, origin), f"{subject}{error}")]
     try:
-        combinations = variations(spec.matrix)
+        combinations = variants(spec.matrix)
     except ValueError as error:
         return [], [Complaint(place_of(places, (*top, "matrix"), origin), f"{subject}{error}")]
-    called = {target: name for name, target in known_stages().items()}.get(spec.uses, spec.uses)
+    called = name_of(spec.uses)
     stages, complaints = [], []
     for variation in combinations:
 
@@ -214,7 +214,7 @@ def _checked_manifest(
     assert head is not None
     resolved = head.model_dump(exclude={"extends", "stages"}) | {
         "stages": {
-            spec.name: {"uses": spec.uses, "needs": list(spec.needs), "with": spec.parameters}
+            spec.name: {"uses": name_of(spec.uses), "needs": list(spec.needs), "with": spec.parameters}
             | ({"matrix": spec.matrix} if spec.matrix else {})
             for spec in specs
         }

@@ -27,14 +27,14 @@ EXCLUDE = "exclude"
 """The key beside the axes under which combinations are left out."""
 
 
-class Setting(NamedTuple):
+class AxisValue(NamedTuple):
     """One point on an axis: what it is called there, and the parameters (by dotted name) that it sets."""
 
     label: Any
     parameters: dict[str, Any]
 
 
-class Variation(NamedTuple):
+class Variant(NamedTuple):
     """One combination: its label on each axis, and all parameters it sets, each with the axis that sets it."""
 
     variant: dict[str, Any]
@@ -42,7 +42,7 @@ class Variation(NamedTuple):
     axis_of: dict[str, str]
 
 
-def variations(matrix: Mapping[str, Any]) -> list[Variation]:
+def variants(matrix: Mapping[str, Any]) -> list[Variant]:
     """All combinations, in the order written; a single empty one without a matrix. Raises ValueError for people."""
     given = {name: values for name, values in matrix.items() if values is not None}
     axes = {name: _settings(name, values) for name, values in given.items() if name != EXCLUDE}
@@ -53,7 +53,7 @@ def variations(matrix: Mapping[str, Any]) -> list[Variation]:
         raise ValueError(f"the matrix has {count:,} combinations; at most {MAX_VARIANTS:,} are allowed")
     found = []
     for combination in itertools.product(*axes.values()):
-        variation = Variation({}, {}, {})
+        variation = Variant({}, {}, {})
         for axis, setting in zip(axes, combination, strict=True):
             variation.variant[axis] = setting.label
             for parameter, value in setting.parameters.items():
@@ -106,18 +106,18 @@ def variant_name(variant: Mapping[str, Any]) -> str:
     )
 
 
-def _settings(axis: str, values: Any) -> list[Setting]:
+def _settings(axis: str, values: Any) -> list[AxisValue]:
     if isinstance(values, Mapping) and values and all(isinstance(value, Mapping) for value in values.values()):
-        return [Setting(label, dict(parameters)) for label, parameters in values.items()]
+        return [AxisValue(label, dict(parameters)) for label, parameters in values.items()]
     if isinstance(values, list) and values and not any(isinstance(value, Mapping) for value in values):
-        return [Setting(value, {axis: value}) for value in values]
+        return [AxisValue(value, {axis: value}) for value in values]
     raise ValueError(
         f"'{axis}' should be a list of values, or a mapping of labels to parameters such as {{a: {{x: 1}}}}"
     )
 
 
-def _without(found: list[Variation], excluded: Any) -> list[Variation]:
-    """The variations that no item of ``exclude`` describes."""
+def _without(found: list[Variant], excluded: Any) -> list[Variant]:
+    """The variants that no item of ``exclude`` describes."""
     if not isinstance(excluded, list) or not all(isinstance(labels, Mapping) and labels for labels in excluded):
         raise ValueError(f"'{EXCLUDE}' should be a list of combinations such as [{{a: 1, b: 2}}]")
     for labels in excluded:

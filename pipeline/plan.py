@@ -14,7 +14,8 @@ import pyarrow as pa
 from pipeline.errors import ManifestError
 from pipeline.graph import Graph, Node
 from pipeline.keys import canonical, columns_of, digest, partition_bounds, row_texts, stage_identity
-from pipeline.stage import MapStage, Source, Stage, TableFiles, Variant
+from pipeline.stage import MapStage, Source, Stage
+from pipeline.stage_inputs import TableFiles, VariantInputs
 from pipeline.store import Store
 
 NO_CLIPS = pa.table({"clip_id": pa.array([], pa.string())})
@@ -111,10 +112,10 @@ class Plan:
             counts[name] = counts.get(name, 0) + 1
         return counts
 
-    def variants(self, name: str) -> list[Variant]:
+    def variants(self, name: str) -> list[VariantInputs]:
         """What a whole node is given: for each branch its clips and its inputs by table name."""
         return [
-            Variant(
+            VariantInputs(
                 branch.name,
                 self.sources[branch.source].table if branch.source else NO_CLIPS,
                 {table: self._files(need) for table, need in branch.inputs.items()},

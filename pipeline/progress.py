@@ -3,7 +3,7 @@
 import time
 from typing import Any, Protocol
 
-from pipeline.console import harmless
+from pipeline.console import sanitize
 from pipeline.events import Event
 
 MANY = 20
@@ -156,4 +156,4 @@ class Lines:
         return True
 
     def _say(self, text: str) -> None:
-        self._console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
+        self._console.print(sanitize(text), markup=False, highlight=False, soft_wrap=True)

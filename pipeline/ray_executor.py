@@ -1,7 +1,7 @@
 """Runs jobs with Ray, on this machine or on a cluster: CPU jobs as tasks, GPU jobs in actors that keep their model, and
 whole stages beside each other, each in a process of its own.
 
-Tasks rather than actors also for CPU stages that hold a model: it lives in the worker process (``pipeline.work``),
+Tasks rather than actors also for CPU stages that hold a model: it lives in the worker process (``pipeline.jobs``),
 which Ray keeps between tasks, so that two cores can be decoding at one moment and estimating poses at the next. An
 actor would hold its core while it has nothing to do. A GPU is another matter: it must stay with one process.
 """
@@ -14,10 +14,10 @@ from typing import Any
 
 from pipeline.errors import StageError
 from pipeline.executor import Executor, Result, WorkerDied
+from pipeline.jobs import Job, Outcome, WholeJob, do_job, do_whole
 from pipeline.limits import allow_hard_exit
 from pipeline.ray_session import start_ray
-from pipeline.stage import Worker
-from pipeline.work import Job, Outcome, WholeJob, do_job, do_whole
+from pipeline.stage import Resources
 
 
 class RayExecutor(Executor):
@@ -39,7 +39,7 @@ class RayExecutor(Executor):
         """Of the whole stages that run, by key."""
         self._news: Any = None
         """A queue from whole stages to this process, from the first of them on."""
-        self._idle: dict[Worker, list[Any]] = {}
+        self._idle: dict[Resources, list[Any]] = {}
         """Actors without a job, by what they hold."""
         self._waiting: deque[Job] = deque()
         """GPU jobs that wait for an actor."""
@@ -49,7 +49,7 @@ class RayExecutor(Executor):
         return max(2, 2 * int(self._resource("CPU")))
 
     def submit(self, job: Job) -> None:
-        worker = job.stage.worker()
+        worker = job.stage.resources()
         if 0 < self._resource("CPU") < worker.num_cpus:  # 0 while the first node is still joining
             raise StageError(f"{job.node} asks for {worker.num_cpus:g} CPUs; the cluster has {self._resource('CPU'):g}")
         if worker.num_gpus and self._resource("GPU") >= worker.num_gpus:
@@ -58,12 +58,12 @@ class RayExecutor(Executor):
         else:
             self._start_task(job, worker)
 
-    def _start_task(self, job: Job, worker: Worker) -> None:
+    def _start_task(self, job: Job, worker: Resources) -> None:
         """On CPUs."""
         task = self._task.options(num_cpus=worker.num_cpus, name=f"{job.node} {job.key}")
         self._running[task.remote(job, self._folder)] = job, None
 
-    def has_room(self, worker: Worker) -> bool:
+    def has_room(self, worker: Resources) -> bool:
         """A whole stage that could only run alone has no room: it is better off in the process that was started."""
         cpus, gpus = self._granted(worker)
         if gpus and self._gpus_in_use() + gpus > self._resource("GPU"):
@@ -79,7 +79,7 @@ class RayExecutor(Executor):
         if self._news is None:  # an empty queue is false
             self._news = self._queue()
         self._progress[job.key] = progress
-        options = self._granted(job.stage.worker() or Worker())._asdict()
+        options = self._granted(job.stage.resources() or Resources())._asdict()
         task = self._whole_task.options(**options, name=f"{job.node} {job.key}")
         self._running[task.remote(job, self._folder, self._news)] = job, None
 
@@ -110,7 +110,7 @@ class RayExecutor(Executor):
     def _hand_out(self) -> None:
         """Give waiting GPU jobs to actors: idle ones, or new ones while GPUs are left."""
         while self._waiting:
-            worker = self._waiting[0].stage.worker()
+            worker = self._waiting[0].stage.resources()
             if self._resource("GPU") < worker.num_gpus:  # the last one has gone since
                 self._start_task(self._waiting.popleft(), worker)
                 continue
@@ -140,7 +140,7 @@ class RayExecutor(Executor):
             return job, StageError("Ray itself has died on this machine; what is done is kept: run again to go on")
         except exceptions.RayError:
             return job, WorkerDied()
-        if actor is not None and (worker := job.stage.worker()):
+        if actor is not None and (worker := job.stage.resources()):
             self._idle.setdefault(worker, []).append(actor)
         return job, result
 
@@ -158,7 +158,7 @@ class RayExecutor(Executor):
             if key in self._progress:
                 self._progress[key](done, total, **figures)
 
-    def _granted(self, worker: Worker) -> Worker:
+    def _granted(self, worker: Resources) -> Resources:
         """What a stage gets here: no GPU where there are too few; beside a GPU, no more than its share of the cores."""
         if self._resource("GPU") < worker.num_gpus:
             return worker._replace(num_gpus=0)
@@ -170,7 +170,7 @@ class RayExecutor(Executor):
 
     def _gpus_in_use(self) -> float:
         jobs = (job for job, actor in self._running.values() if actor is not None or isinstance(job, WholeJob))
-        return sum(self._granted(worker).num_gpus for job in jobs if (worker := job.stage.worker()))
+        return sum(self._granted(worker).num_gpus for job in jobs if (worker := job.stage.resources()))
 
     def _machines(self) -> list[dict[str, float]]:
         """The resources of each machine that is up."""

@@ -22,13 +22,24 @@ def known_stages() -> dict[str, str]:
 
 def resolve(uses: str) -> str:
     """The ``module:Class`` that ``uses`` means. Raises ManifestError for an unknown name; imports no stage."""
-    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", uses):
-        return uses
     stages = known_stages()
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", uses):
+        return _moved(uses) or uses
     if uses not in stages:
         hint = did_you_mean(uses, stages)
         raise ManifestError(f"no stage is called '{uses}'{hint or '; your own are given as package.module:Class'}")
     return stages[uses]
+
+
+def _moved(target: str) -> str | None:
+    """Where a stage of the package is now whose former ``module:Class`` an old run's manifest names."""
+    ours = [known for known in known_stages().values() if known.partition(".")[0] == target.partition(".")[0]]
+    return next((known for known in ours if load_stage(known).key_name == target), None)
+
+
+def name_of(target: str) -> str:
+    """What a manifest calls a stage: the name of one of the package's own, or a user's ``module:Class``."""
+    return {known: name for name, known in known_stages().items()}.get(target, target)
 
 
 def load_stage(target: str) -> type[Stage]:

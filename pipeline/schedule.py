@@ -17,9 +17,9 @@ from pipeline.errors import PipelineError, StageError
 from pipeline.events import EventLog
 from pipeline.executor import Executor, WorkerDied
 from pipeline.failures import find_failures, too_many
+from pipeline.jobs import Job, Outcome, WholeJob, do_whole
 from pipeline.plan import Plan
 from pipeline.stage import MapStage, WholeStage
-from pipeline.work import Job, Outcome, WholeJob, do_whole
 
 Task = tuple[str, int]
 
@@ -98,7 +98,7 @@ class Schedule:
                 self._submit(task, job)
 
     def _has_room(self, name: str) -> bool:
-        worker = cast(WholeStage, self.plan.nodes[name].node.stage).worker()
+        worker = cast(WholeStage, self.plan.nodes[name].node.stage).resources()
         return worker is not None and self.executor.has_room(worker)
 
     def _job(self, name: str, i: int) -> Job:

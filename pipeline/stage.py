@@ -7,20 +7,16 @@ its fields and tables alone, so a stage never mentions files of the store, keys 
 A file that defines a stage imports nothing heavy (no torch, cv2, av) at its top: planning imports it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.errors import ClipError, PipelineError
-from pipeline.limits import time_limit
-from pipeline.parquet import read_parquet
-
-Row = dict[str, Any]
+from pipeline.rows import Row, aligned_rows, attempt
+from pipeline.stage_inputs import StageContext, VariantInputs
 
 
 class Table(NamedTuple):
@@ -34,7 +30,7 @@ class Table(NamedTuple):
     """None where the columns hold bytes that are compressed already (JPEG)."""
 
 
-class Worker(NamedTuple):
+class Resources(NamedTuple):
     """What one worker occupies, in Ray's units."""
 
     num_cpus: float = 1
@@ -51,6 +47,9 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
+    key_name: ClassVar[str | None] = None
+    """What the stage is called in keys, for good: with it, results are found again after the class has moved or been
+    renamed. None: its ``module:Class``. A subclass does not inherit it, since it may compute something else."""
     version: ClassVar[int] = 1
     """Bumped by hand when the code's results change; part of every key of the stage."""
     makes: ClassVar[Table]
@@ -85,9 +84,9 @@ class MapStage(Stage):
     clips pays). Output rows carry ``clip_id`` and ``error``; whatever else is null in a row with an error.
     """
 
-    def worker(self) -> Worker:
+    def resources(self) -> Resources:
         """What a worker occupies."""
-        return Worker()
+        return Resources()
 
     def seconds_per_clip(self) -> float:
         """Time limit of one clip; a clip that takes longer becomes a row with an error."""
@@ -124,54 +123,6 @@ class MapStage(Stage):
         raise NotImplementedError
 
 
-class TableFiles:
-    """A table as the list of its Parquet files, for stages that need all of it but not at once."""
-
-    def __init__(
-        self,
-        paths: list[str],
-        open_file: Callable[[str], Any],
-        schema: pa.Schema = pa.schema([]),  # noqa: B008
-    ) -> None:
-        self.paths = paths
-        self.open = open_file
-        self.schema = schema
-
-    def __iter__(self) -> Iterator[pa.Table]:
-        """The partitions, one after the other."""
-        return (self.read_one(path) for path in self.paths)
-
-    def read_one(self, path: str, columns: list[str] | None = None) -> pa.Table:
-        with self.open(path) as file:
-            return read_parquet(file, columns)
-
-    def read(self, columns: list[str] | None = None) -> pa.Table:
-        """The whole table in memory, optionally only some of its columns."""
-        if not self.paths:
-            return self.schema.empty_table().select(columns or self.schema.names)
-        return pa.concat_tables([self.read_one(path, columns) for path in self.paths])
-
-
-class Variant(NamedTuple):
-    """What one branch of a ``matrix`` gives a stage that gathers all of them."""
-
-    name: str
-    """Empty where the manifest has no matrix, else like ``modality=rgb``."""
-    clips: pa.Table
-    inputs: dict[str, TableFiles]
-    labels: Mapping[str, Any] = MappingProxyType({})
-    """The branch's label on each axis of the matrices, by the axis's name; empty unless the stage gathers."""
-
-
-class Work(NamedTuple):
-    """What the engine lends a whole stage while it runs."""
-
-    folder: Path
-    """A folder of the run that belongs to this stage and key alone; survives kills. For checkpoints."""
-    progress: Callable[..., None]
-    """``progress(done, total, **figures)``: shown to the user and written to the run's events."""
-
-
 class WholeStage(Stage):
     """Needs all of its input at once. ``run`` makes the table; ``export`` lays out what a person opens."""
 
@@ -182,12 +133,12 @@ class WholeStage(Stage):
         """Raise ManifestError where a parameter names an axis that is not among ``axes``, those of all matrices
         upstream of a stage that gathers. Called before anything runs."""
 
-    def worker(self) -> Worker | None:
+    def resources(self) -> Resources | None:
         """What it occupies where branches of a matrix run side by side, each in a process of its own; None: it always
         runs in the process that a person started, while nothing else runs."""
         return None
 
-    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+    def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         """Return a table of schema ``makes``, a function of parameters and inputs alone (no times, no paths).
 
         variants: a single one, unless ``gathers``. ``clips`` has every column of the index.
@@ -199,27 +150,3 @@ class WholeStage(Stage):
 
         Called after the run, also when ``table`` came from the store. ``run_folder`` holds the events so far.
         """
-
-
-def attempt(clip_id: str, seconds: float, work: Callable[[], Row]) -> Row:
-    """The row that ``work`` returns, or a row with an error where it raises or takes longer than ``seconds``."""
-    try:
-        with time_limit(seconds):
-            return {"clip_id": clip_id, "error": None} | work()
-    except PipelineError:
-        raise
-    except ClipError as error:
-        text = str(error) or "failed without a word"
-    except TimeoutError:
-        text = f"took longer than {seconds:g} s"
-    except MemoryError:
-        text = "ran out of memory"
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-    return {"clip_id": clip_id, "error": text}
-
-
-def aligned_rows(inputs: Mapping[str, pa.Table], count: int) -> Iterator[dict[str, Row]]:
-    """One dictionary of rows (by table name) for each of ``count`` clips; converts a row only when it is reached."""
-    for i in range(count):
-        yield {name: table.slice(i, 1).to_pylist()[0] for name, table in inputs.items()}

@@ -8,10 +8,10 @@ from pipeline.stage import Row
 from recognizer.explanation import explain
 from recognizer.model import Recognizer
 from recognizer.skeletons import layout
-from stages.augment import sampled
-from stages.batches import stacked
-from stages.prediction import views_of
-from stages.shards import Sample
+from stages.cache.shards import Sample
+from stages.predict.views import views_of
+from stages.train.augment import sampled
+from stages.train.batches import stacked
 
 GROUPS = {
     "arms": ("elbow", "wrist", "hand", "hand_tip", "thumb"),

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from pipeline.errors import StageError
-from pipeline.stage import Row, TableFiles
+from pipeline.stage import Row
+from pipeline.stage_inputs import TableFiles
 from recognizer.model import Recognizer
 from stages.explanation.attention import attended
 from stages.explanation.drawing import pictures

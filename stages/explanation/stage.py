@@ -8,13 +8,15 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.errors import StageError
-from pipeline.stage import Row, Variant, WholeStage, Work, unkeyed
+from pipeline.stage import Row, WholeStage, unkeyed
+from pipeline.stage_inputs import StageContext, VariantInputs
 from stages.tables import EXPLANATIONS, MODELS, SHARDS
 
 
 class Explain(WholeStage):
     """Draws where 3D deformable attention reads the frames, and which joints joint stride attention looks at."""
 
+    key_name: ClassVar[str | None] = "stages.explanation.stage:Explain"
     version: ClassVar[int] = 1
     makes = EXPLANATIONS
     takes = (MODELS, SHARDS)
@@ -31,7 +33,7 @@ class Explain(WholeStage):
     out: Path | None = unkeyed(None)
     """Folder for ``explanation.html`` and the pictures; null: ``explain`` in the run's own."""
 
-    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+    def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         """One row a clip, with its pictures; a clip without a shard has an error instead."""
         from stages.explanation.rows import explained_rows
 
@@ -47,7 +49,7 @@ class Explain(WholeStage):
         if not chosen:
             raise StageError(f"no clip of the split {self.split} has a shard: name clips, or another split")
         model = variant.inputs[MODELS.name].read().to_pylist()[0]
-        rows = explained_rows(model, shards, chosen, work.progress)
+        rows = explained_rows(model, shards, chosen, context.progress)
         return pa.Table.from_pylist(rows, schema=self.makes.schema)
 
     def _some(self, clips: list[Row]) -> list[Row]:

@@ -11,10 +11,10 @@ import numpy as np
 from pipeline.errors import ClipError, StageError
 from recognizer.skeletons import Layout, layout
 from stages.devices import chosen_device
+from stages.pose.appearance import looks
 from stages.pose.boxes import distinct
 from stages.pose.detectors import WholeFrame, own_detector
-from stages.pose.guesses import drop_unlikely, guessed_boxes
-from stages.pose.looks import looks
+from stages.pose.gap_filling import drop_unlikely, guessed_boxes
 from stages.pose.topdown import CropQueue
 from stages.pose.tracking import Track, track
 

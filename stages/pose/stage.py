@@ -12,7 +12,8 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from pipeline import limits
-from pipeline.stage import MapStage, Row, Worker, aligned_rows, attempt, unkeyed
+from pipeline.rows import aligned_rows, attempt
+from pipeline.stage import MapStage, Resources, Row, unkeyed
 from recognizer.skeletons import LAYOUTS
 from stages.tables import FRAMES, SKELETONS
 
@@ -31,6 +32,7 @@ class Pose(MapStage):
     estimator, many frames and clips together. Frame i's skeleton is always computed from frame i.
     """
 
+    key_name: ClassVar[str | None] = "stages.pose.stage:Pose"
     version: ClassVar[int] = 2
     makes = SKELETONS
     takes = (FRAMES,)
@@ -104,10 +106,10 @@ class Pose(MapStage):
             own += sorted((Path(__file__).parent / "weights").iterdir())
         return tuple(own)
 
-    def worker(self) -> Worker:
+    def resources(self) -> Resources:
         own_detector = ":" in self.detector or self.detector.startswith("faster_rcnn")
         on_gpu = self.estimator.startswith("hrnet") or (self.estimator == "onnx" and own_detector)
-        return Worker(num_gpus=0 if self.device == "cpu" or not on_gpu else 1)
+        return Resources(num_gpus=0 if self.device == "cpu" or not on_gpu else 1)
 
     def seconds_per_clip(self) -> float:
         return self.time_limit

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from stages.pose.appearance import difference
 from stages.pose.boxes import generalized_iou, iou
-from stages.pose.looks import difference
 
 _LEAST_LIKENESS = -0.4
 """Below, two boxes are two people: boxes of one size and look may be 1.3 times their width apart."""

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from scipy import stats
 
 from pipeline.errors import StageError
-from pipeline.stage import Variant
-from stages.evaluate import wilson_interval
+from pipeline.stage_inputs import VariantInputs
+from stages.predict.evaluate import wilson_interval
 from stages.tables import PREDICTIONS
 
 RESAMPLES = 2000
@@ -41,7 +41,7 @@ class Run(NamedTuple):
     """Whether each predicted clip was recognized; empty where the branch has no predictions."""
 
     @classmethod
-    def of(cls, variant: Variant, metrics: Metrics) -> "Run":
+    def of(cls, variant: VariantInputs, metrics: Metrics) -> "Run":
         tested = variant.clips
         if "split" in tested.column_names:
             tested = tested.filter(pc.equal(tested["split"], metrics["split"]))

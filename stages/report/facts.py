@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline.stage import Row, TableFiles, Variant
+from pipeline.stage import Row
+from pipeline.stage_inputs import TableFiles, VariantInputs
 from recognizer.model import Recognizer
 from stages.explanation.attention import attended
 from stages.explanation.drawing import pictures
@@ -21,7 +22,7 @@ EXPLAINED = 3
 """Sample clips of which it is drawn, too, what the network looks at."""
 
 
-def gather(variants: list[Variant], samples: int, pool: Sequence[str]) -> tuple[str, list[bytes]]:
+def gather(variants: list[VariantInputs], samples: int, pool: Sequence[str]) -> tuple[str, list[bytes]]:
     """Return the facts, as JSON with sorted keys, and the JPEG images that the facts refer to by position.
 
     pool: the axes along which runs only repeat each other.
@@ -40,13 +41,13 @@ def gather(variants: list[Variant], samples: int, pool: Sequence[str]) -> tuple[
     return json.dumps(_finite(facts), sort_keys=True, ensure_ascii=False, allow_nan=False), images
 
 
-def _data(variant: Variant) -> dict[str, Any]:
+def _data(variant: VariantInputs) -> dict[str, Any]:
     """How many clips the index lists, by split."""
     splits = variant.clips["split"].to_pylist()
     return {"clips": len(splits), "splits": Counter(split or "without a split" for split in splits)}
 
 
-def _figures(variant: Variant) -> dict[str, Any]:
+def _figures(variant: VariantInputs) -> dict[str, Any]:
     """What one variant reached, and how it was trained."""
     metrics = json.loads(variant.inputs[METRICS.name].read()["metrics"][0].as_py())
     figures = {"name": variant.name, "metrics": metrics, "history": [], "config": None, "parameters": None}
@@ -66,7 +67,7 @@ def _parameter_count(weights: bytes | None) -> int | None:
     return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
-def _samples(variant: Variant, split: str, count: int, images: list[bytes]) -> list[dict[str, Any]]:
+def _samples(variant: VariantInputs, split: str, count: int, images: list[bytes]) -> list[dict[str, Any]]:
     """Draw up to ``count`` clips of the split that was evaluated, appending to ``images``.
 
     Returns the facts about each, and nothing where the variant has no predictions or no shards.
@@ -103,7 +104,7 @@ def _samples(variant: Variant, split: str, count: int, images: list[bytes]) -> l
     return facts
 
 
-def _recognizer(variant: Variant) -> Recognizer | None:
+def _recognizer(variant: VariantInputs) -> Recognizer | None:
     """The trained network; None without a model, or where a stage of the user's own has made another kind of one."""
     if MODELS.name not in variant.inputs:
         return None

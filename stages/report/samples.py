@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import StageError
-from pipeline.stage import Row, TableFiles
+from pipeline.stage import Row
+from pipeline.stage_inputs import TableFiles
+from stages.cache.shards import keypoints_of
 from stages.report.overlay import draw_skeletons
-from stages.shards import keypoints_of
 
 FRAMES = 6
 """Frames shown of a clip, evenly spaced."""

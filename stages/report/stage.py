@@ -8,7 +8,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.errors import ManifestError
-from pipeline.stage import Variant, WholeStage, Work
+from pipeline.stage import WholeStage
+from pipeline.stage_inputs import StageContext, VariantInputs
 from stages.tables import METRICS, MODELS, PREDICTIONS, REPORTS, SHARDS, SKELETONS
 
 
@@ -19,6 +20,7 @@ class Report(WholeStage):
     they differ from run to run.
     """
 
+    key_name: ClassVar[str | None] = "stages.report.stage:Report"
     version: ClassVar[int] = 3
     gathers: ClassVar[bool] = True
     makes: ClassVar = REPORTS
@@ -38,7 +40,7 @@ class Report(WholeStage):
                 known = f"; there are {', '.join(axes)}" if axes else ""
                 raise ManifestError(f"pool: no matrix has an axis '{axis}'{known}")
 
-    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+    def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         """One row: the facts as JSON, and the JPEG images they refer to by position."""
         from stages.report.facts import gather
 

@@ -25,6 +25,7 @@ class Folder(Source):
     otherwise the splits are drawn: by a hash of the clip ids, class by class, the same every time.
     """
 
+    key_name: ClassVar[str | None] = "stages.sources.folder:Folder"
     makes: ClassVar[Table] = CLIPS
 
     root: Path

@@ -33,6 +33,7 @@ class Listing(Source):
     span: ``games/final.mp4@12.0-16.0``.
     """
 
+    key_name: ClassVar[str | None] = "stages.sources.listing:Listing"
     makes: ClassVar[Table] = CLIPS
 
     list: Path

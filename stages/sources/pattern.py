@@ -20,6 +20,7 @@ Choice = dict[str, list[str | int]]
 class Pattern(Source):
     """Reads class and split off the file names. Fields are compared as text, numbers without leading zeros."""
 
+    key_name: ClassVar[str | None] = "stages.sources.pattern:Pattern"
     makes: ClassVar[Table] = CLIPS
 
     root: Path

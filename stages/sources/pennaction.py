@@ -18,6 +18,7 @@ from stages.tables import CLIPS
 class PennAction(Source):
     """One clip a label file, with its class, skeletons and official split."""
 
+    key_name: ClassVar[str | None] = "stages.sources.pennaction:PennAction"
     makes: ClassVar[Table] = CLIPS
 
     root: Path

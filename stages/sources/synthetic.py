@@ -20,6 +20,7 @@ class Synthetic(Source):
     files that are deleted come back the same.
     """
 
+    key_name: ClassVar[str | None] = "stages.sources.synthetic:Synthetic"
     makes: ClassVar[Table] = CLIPS
 
     root: Path = Path("demo_videos")

@@ -22,6 +22,7 @@ WHOLE: Span = (None, None)
 class Videos(Source):
     """Lists the videos below a folder; with ``window``, each longer one as overlapping windows."""
 
+    key_name: ClassVar[str | None] = "stages.sources.videos:Videos"
     makes: ClassVar[Table] = CLIPS
 
     root: Path

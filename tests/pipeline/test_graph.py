@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ManifestError
-from pipeline.graph import Branch, Graph, build_graph
+from pipeline.graph import Graph, VariantNodes, build_graph
 from pipeline.manifest import load_manifest
 
 STAGES = """\
@@ -37,7 +37,7 @@ def test_tables_find_their_stages() -> None:
     assert {node.source for node in graph.nodes.values()} == {"index"}
     assert graph.nodes["double"].inputs == {}
     assert graph.nodes["share"].inputs == {"sums": ("add",), "totals": ("total",)}
-    assert graph.nodes["total"].branches == (Branch("", "index", {"sums": "add"}, {}),)
+    assert graph.nodes["total"].branches == (VariantNodes("", "index", {"sums": "add"}, {}),)
     assert graph.ancestors("total") == {"index", "double", "add"}
     assert graph.descendants("add") == {"total", "share", "summary"}
 
@@ -72,7 +72,7 @@ def test_a_matrix_multiplies_what_follows_up_to_a_gathering_stage() -> None:
     summary = graph.nodes["summary"]
     assert summary.variant_name == ""
     assert summary.branches == tuple(
-        Branch(
+        VariantNodes(
             name, "index", {"totals": f"total[{name}]", "shares": f"share[{name}]"}, {"scale": scale, "split": "all"}
         )
         for scale, name in ((1, "scale=1,split=all"), (2, "scale=2,split=all"))
@@ -101,7 +101,7 @@ def test_each_branch_may_have_its_own_source() -> None:
 def test_a_whole_stage_may_stand_alone() -> None:
     Path("stand_alone.py").write_text("import toy_stages\n\n\nclass Alone(toy_stages.Total):\n    takes = ()\n")
     graph = build("stages:\n  alone: {uses: 'stand_alone:Alone'}\n")
-    assert graph.nodes["alone"].branches == (Branch("", "", {}, {}),)
+    assert graph.nodes["alone"].branches == (VariantNodes("", "", {}, {}),)
     assert graph.nodes["alone"].source == ""
 
 

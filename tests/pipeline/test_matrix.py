@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.matrix import applied, joined, variant_name, variations
+from pipeline.matrix import applied, joined, variant_name, variants
 
 
 def test_no_matrix_is_one_variation_without_a_name() -> None:
-    [variation] = variations({})
+    [variation] = variants({})
     assert (variation.variant, variation.parameters) == ({}, {})
     assert variant_name(variation.variant) == ""
 
 
 def test_all_combinations_in_the_order_written() -> None:
-    found = variations({"a": [1, 2], "how": {"x": {"b.c": 3, "d": 4}, "y": {"d": 5}}})
+    found = variants({"a": [1, 2], "how": {"x": {"b.c": 3, "d": 4}, "y": {"d": 5}}})
     assert [(variation.variant, variation.parameters) for variation in found] == [
         ({"a": 1, "how": "x"}, {"a": 1, "b.c": 3, "d": 4}),
         ({"a": 1, "how": "y"}, {"a": 1, "d": 5}),
@@ -60,7 +60,7 @@ def test_names_are_fit_for_folders(variant: dict[str, Any], name: str) -> None:
 )
 def test_wrong_matrices(matrix: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as error:
-        variations(matrix)
+        variants(matrix)
     assert str(error.value).startswith(message)
 
 
@@ -77,13 +77,13 @@ def test_variants_join_where_they_agree() -> None:
 
 
 def test_an_axis_set_to_null_falls_away() -> None:
-    assert variations({"a": None, "b": [1], "exclude": None}) == variations({"b": [1]})
-    assert variations({"a": None}) == variations({})
+    assert variants({"a": None, "b": [1], "exclude": None}) == variants({"b": [1]})
+    assert variants({"a": None}) == variants({})
 
 
 def test_combinations_are_left_out() -> None:
     matrix = {"window": [2, 4], "stride": [1, 2, [3]], "exclude": [{"window": 2, "stride": [3]}, {"stride": 1}]}
-    assert [tuple(variation.variant.values()) for variation in variations(matrix)] == [(2, 2), (4, 2), (4, [3])]
+    assert [tuple(variation.variant.values()) for variation in variants(matrix)] == [(2, 2), (4, 2), (4, [3])]
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,5 @@ def test_combinations_are_left_out() -> None:
 )
 def test_wrong_exclusions(exclude: Any, message: str) -> None:
     with pytest.raises(ValueError) as error:
-        variations({"a": [1, 2], "exclude": exclude})
+        variants({"a": [1, 2], "exclude": exclude})
     assert str(error.value).startswith(message)

@@ -52,7 +52,7 @@ def test_what_lies_between_index_and_prediction_stays() -> None:
     assert stages["index"].parameters == {"root": str(here / "videos"), "window": 2, "stride": 1}
     assert stages["decode"].parameters == {"frames": 7, "short_side": 128}
     assert stages["pose"].uses == "stages.pose.stage:Pose"
-    assert stages["train-model"].uses == "stages.pretrained:Pretrained"
+    assert stages["train-model"].uses == "stages.train.pretrained:Pretrained"
     assert stages["train-model"].parameters == {"path": str(here / "runs/it/model")}
     assert stages["predict"].parameters == {"precision": "fp32", "views": 2, "split": None}
     assert stages["recognitions"].parameters == {"out": str(here / "some where/out")}

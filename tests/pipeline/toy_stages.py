@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.errors import ClipError, ManifestError, StageError
-from pipeline.stage import MapStage, Row, Source, Table, Variant, WholeStage, Work, Worker, unkeyed
+from pipeline.stage import MapStage, Resources, Row, Source, Table, WholeStage, unkeyed
+from pipeline.stage_inputs import StageContext, VariantInputs
 
 
 def column(name: str, kind: pa.DataType, role: str, nullable: bool = True) -> pa.Field:
@@ -103,8 +104,8 @@ class Faulty(MapStage):
     gpus: float = unkeyed(0.0, ge=0)
     """GPUs a worker asks for."""
 
-    def worker(self) -> Worker:
-        return Worker(self.cpus, self.gpus)
+    def resources(self) -> Resources:
+        return Resources(self.cpus, self.gpus)
 
     def seconds_per_clip(self) -> float:
         return self.limit
@@ -182,21 +183,21 @@ class Total(WholeStage):
     trace: Path | None = unkeyed(None)
     """A folder that gets a line in ``total.log`` whenever this runs."""
 
-    def worker(self) -> Worker | None:
-        return Worker(self.cpus, self.gpus) if self.cpus else None
+    def resources(self) -> Resources | None:
+        return Resources(self.cpus, self.gpus) if self.cpus else None
 
-    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+    def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         [variant] = variants
         if self.trace is not None:
             with (self.trace / "total.log").open("a") as file:
                 file.write("total\n")
-        died = work.folder / "died"
+        died = context.folder / "died"
         if (times := len(died.read_text()) if died.exists() else 0) < self.deaths:
             died.write_text("+" * (times + 1))
             os.abort()
         if self.fail:
             raise StageError("told to fail")
-        work.progress(0, 1, process=os.getpid())
+        context.progress(0, 1, process=os.getpid())
         time.sleep(self.slow)
         wanted = {
             row["clip_id"] for row in variant.clips.to_pylist() if self.split is None or row["split"] == self.split
@@ -206,7 +207,7 @@ class Total(WholeStage):
             for row in variant.inputs["sums"].read().to_pylist()
             if row["error"] is None and row["clip_id"] in wanted
         ]
-        work.progress(1, 1, total=sum(numbers))
+        context.progress(1, 1, total=sum(numbers))
         return pa.Table.from_pylist(
             [{"total": self.scale * sum(numbers), "clips": len(numbers)}], schema=self.makes.schema
         )
@@ -250,7 +251,7 @@ class Summary(WholeStage):
         if self.only is not None and self.only not in axes:
             raise ManifestError(f"no matrix has the axis '{self.only}'")
 
-    def run(self, variants: list[Variant], work: Work) -> pa.Table:
+    def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         names = [variant.labels[self.only] if self.only else variant.name or "all" for variant in variants]
         totals = [variant.inputs["totals"].read()["total"][0] for variant in variants]
         lines = [f"{name}: {total}" for name, total in zip(names, totals, strict=True)]

@@ -34,7 +34,7 @@ class AbortingReader(ArrayReader):
     name: ClassVar[str] = "aborting"
 
     def __init__(self, path: str, start: float | None, end: float | None) -> None:
-        from stages.decode import readers
+        from stages.video.stage import readers
 
         if "abort" in path:
             os.abort()

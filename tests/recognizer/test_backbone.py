@@ -92,7 +92,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 def test_normalization_shared_by_gpus_is_folded_too() -> None:
-    """What training on several GPUs makes of the normalization (``stages.parallel``)."""
+    """What training on several GPUs makes of the normalization (``stages.train.data_parallel``)."""
     backbone = MC3(4).eval()
     frames = torch.rand(2, 3, 3, 16, 16)
     expected = backbone(frames)

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.stage import TableFiles, Variant, Work
+from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from stages.tables import CLIPS, SHARDS
-from stages.train import Train
+from stages.train.stage import Train
 
 Rows = list[dict[str, Any]]
 
@@ -65,12 +65,13 @@ RUN = """
 import sys
 from pathlib import Path
 import pyarrow.parquet as pq
-from pipeline.stage import TableFiles, Variant, Work
-from stages.train import Train
+from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
+from stages.train.stage import Train
 folder = Path(sys.argv[1])
 stage = Train.model_validate_json(sys.argv[2])
 files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
-stage.run([Variant("", pq.read_table(folder / "clips.parquet"), {"shards": files})], Work(folder, lambda *a, **b: None))
+inputs = VariantInputs("", pq.read_table(folder / "clips.parquet"), {"shards": files})
+stage.run([inputs], StageContext(folder, lambda *a, **b: None))
 """
 
 
@@ -140,17 +141,17 @@ def made_set(tmp_path: Path) -> Callable[..., tuple[pa.Table, TableFiles]]:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Work:
+def work(tmp_path: Path) -> StageContext:
     folder = tmp_path / "work"
     folder.mkdir()
-    return Work(folder, lambda done, total, **figures: None)
+    return StageContext(folder, lambda done, total, **figures: None)
 
 
 @pytest.fixture
-def variant() -> Callable[..., list[Variant]]:
+def variant() -> Callable[..., list[VariantInputs]]:
     """The input of a whole stage: ``variant(clips, shards=...)``; tables in memory or table files."""
 
-    def make(clips: pa.Table, **inputs: Any) -> list[Variant]:
-        return [Variant("", clips, inputs)]
+    def make(clips: pa.Table, **inputs: Any) -> list[VariantInputs]:
+        return [VariantInputs("", clips, inputs)]
 
     return make

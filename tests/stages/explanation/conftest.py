@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from stages.cache.shards import Sample
 from stages.explanation.attention import BlockAttention, ClipAttention
-from stages.shards import Sample
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pipeline.stage import TableFiles
+from pipeline.stage_inputs import TableFiles
 from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from stages.explanation.attention import ClipAttention, attended, by_frame, multiples, on_group, on_people, people
-from stages.prediction import mean_probabilities
+from stages.predict.views import mean_probabilities
 
 MakeClip = Callable[..., ClipAttention]
 MadeSet = Callable[..., tuple[pa.Table, TableFiles]]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pipeline.errors import StageError
-from pipeline.stage import TableFiles, Variant, Work
+from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from stages.explanation.stage import Explain
@@ -26,10 +26,10 @@ def make_variant(
     write_table: Callable[..., str],
     files_of: Callable[[Iterable[str]], TableFiles],
     tmp_path: Path,
-) -> Callable[..., Variant]:
+) -> Callable[..., VariantInputs]:
     """The clips and shards of ``made_set`` with a small model for one of the modalities."""
 
-    def make(modality: str = "rgb+pose", names: tuple[str, ...] = ("right", "down")) -> Variant:
+    def make(modality: str = "rgb+pose", names: tuple[str, ...] = ("right", "down")) -> VariantInputs:
         torch.manual_seed(0)
         fields: dict[str, Any] = {
             "class_names": names,
@@ -43,7 +43,7 @@ def make_variant(
         row = {"config": config, "weights": weights, "history": "[]"}
         model = write_table(tmp_path / f"{modality}.parquet", [row], MODELS.schema)
         clips, shards = made_set(12)
-        return Variant("", clips, {"models": files_of([model]), "shards": shards})
+        return VariantInputs("", clips, {"models": files_of([model]), "shards": shards})
 
     return make
 
@@ -52,10 +52,10 @@ def make_variant(
     "modality,drawn", [("rgb+pose", ["points", "joints"]), ("rgb", ["points"]), ("pose", ["joints"])]
 )
 def test_pictures_of_what_the_network_has(
-    make_variant: Callable[..., Variant], work: Work, tmp_path: Path, modality: str, drawn: list[str]
+    make_variant: Callable[..., VariantInputs], context: StageContext, tmp_path: Path, modality: str, drawn: list[str]
 ) -> None:
     stage = Explain(clips=("down/05", "right/00"))
-    table = stage.run([make_variant(modality)], work)
+    table = stage.run([make_variant(modality)], context)
     assert table.schema == EXPLANATIONS.schema
     rows = table.to_pylist()
     assert [(row["clip_id"], row["label"], row["error"]) for row in rows] == [
@@ -75,23 +75,25 @@ def test_pictures_of_what_the_network_has(
     assert "mine" in page and "://" not in page
 
 
-def test_some_clips_of_the_split(make_variant: Callable[..., Variant], work: Work) -> None:
+def test_some_clips_of_the_split(make_variant: Callable[..., VariantInputs], context: StageContext) -> None:
     variant = make_variant("pose")
-    assert Explain(samples=2).run([variant], work)["clip_id"].to_pylist() == ["down/05", "right/04"]
-    in_turns = Explain(samples=3, split=None).run([variant], work)
+    assert Explain(samples=2).run([variant], context)["clip_id"].to_pylist() == ["down/05", "right/04"]
+    in_turns = Explain(samples=3, split=None).run([variant], context)
     assert in_turns["clip_id"].to_pylist() == ["down/01", "right/00", "down/03"]
 
 
-def test_what_cannot_be_explained(make_variant: Callable[..., Variant], work: Work, tmp_path: Path) -> None:
+def test_what_cannot_be_explained(
+    make_variant: Callable[..., VariantInputs], context: StageContext, tmp_path: Path
+) -> None:
     variant = make_variant("pose", (HOSTILE, "down"))
     with pytest.raises(StageError, match="no clip 'up/00'"):
-        Explain(clips=("up/00",)).run([variant], work)
+        Explain(clips=("up/00",)).run([variant], context)
     with pytest.raises(StageError, match="no clip of the split val has a shard"):
-        Explain(split="val").run([variant], work)
+        Explain(split="val").run([variant], context)
     lost = variant.clips.to_pylist()[0] | {"clip_id": HOSTILE}
     clips = pa.concat_tables([variant.clips, pa.Table.from_pylist([lost], schema=CLIPS.schema)])
     stage = Explain(clips=(HOSTILE, "right/00"), out=tmp_path / "here")
-    table = stage.run([variant._replace(clips=clips)], work)
+    table = stage.run([variant._replace(clips=clips)], context)
     assert table["error"].to_pylist() == ["it has no shard: see `pipeline failures`", None]
     stage.export(table, tmp_path, tmp_path)
     page = (tmp_path / "here/explanation.html").read_text()
@@ -100,16 +102,20 @@ def test_what_cannot_be_explained(make_variant: Callable[..., Variant], work: Wo
 
 
 def test_models_that_do_not_load(
-    make_variant: Callable[..., Variant], write_table: Callable[..., str], files_of: Any, work: Work, tmp_path: Path
+    make_variant: Callable[..., VariantInputs],
+    write_table: Callable[..., str],
+    files_of: Any,
+    context: StageContext,
+    tmp_path: Path,
 ) -> None:
     damaged = write_table(tmp_path / "no.parquet", [{"config": "{}", "weights": b""}], MODELS.schema)
     variant = make_variant()
     with pytest.raises(StageError, match="does not load"):
-        Explain().run([variant._replace(inputs=variant.inputs | {"models": files_of([damaged])})], work)
+        Explain().run([variant._replace(inputs=variant.inputs | {"models": files_of([damaged])})], context)
 
 
-def test_the_same_table_twice(make_variant: Callable[..., Variant], work: Work) -> None:
+def test_the_same_table_twice(make_variant: Callable[..., VariantInputs], context: StageContext) -> None:
     variant = make_variant()
-    first, second = (Explain(samples=1).run([variant], work) for _ in range(2))
+    first, second = (Explain(samples=1).run([variant], context) for _ in range(2))
     assert first.equals(second)
     assert np.isfinite(first["probability"][0].as_py())

@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save
 
-from pipeline.stage import Table, TableFiles, Variant
+from pipeline.stage import Table
+from pipeline.stage_inputs import TableFiles, VariantInputs
 from recognizer.skeletons import COCO17
 from stages.tables import CLIPS, METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
 
 FRAMES, SIZE, PER_CLASS, PARTITION = 8, 48, 3, 4
 
-MakeVariant = Callable[..., Variant]
+MakeVariant = Callable[..., VariantInputs]
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def make_variant(tmp_path: Path) -> MakeVariant:
         labels_of_axes: dict[str, Any] | None = None,
         tested: Collection[int] | None = None,
         wrong: Collection[int] | None = None,
-    ) -> Variant:
+    ) -> VariantInputs:
         labels = [label for label in classes for _ in range(PER_CLASS)]
         ids = [*clip_names, *(f"{i:03d}.mp4" for i in range(len(labels)))][: len(labels)]
         tested = range(len(ids)) if tested is None else tested
@@ -61,7 +62,7 @@ def make_variant(tmp_path: Path) -> MakeVariant:
             for i, (clip_id, label) in enumerate(zip(ids, labels, strict=True))
         ]
         labels_of_axes = ({"variant": name} if name else {}) if labels_of_axes is None else labels_of_axes
-        return Variant(name, pa.Table.from_pylist(clips, schema=CLIPS.schema), inputs, labels_of_axes)
+        return VariantInputs(name, pa.Table.from_pylist(clips, schema=CLIPS.schema), inputs, labels_of_axes)
 
     return make
 

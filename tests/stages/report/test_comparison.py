@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import StageError
-from pipeline.stage import Variant
-from stages.evaluate import figures, wilson_interval
+from pipeline.stage_inputs import VariantInputs
+from stages.predict.evaluate import figures, wilson_interval
 from stages.report.comparison import RESAMPLES, Run, compare, label_text, mean_history, row_text
 
 CLASSES = ("hug", "kick", "wave")
@@ -118,7 +118,7 @@ def test_rows_are_compared_with_the_best_one_clip_by_clip() -> None:
     assert all(row["difference"] is None for row in compare(other_clips, ())["rows"])
 
 
-def test_a_run_is_read_from_its_tables(make_variant: Callable[..., Variant]) -> None:
+def test_a_run_is_read_from_its_tables(make_variant: Callable[..., VariantInputs]) -> None:
     variant = make_variant(tested=(1, 2, 3, 4), wrong=(2,), labels_of_axes={"fold": 1})
     found = Run.of(variant, {"split": "test"})
     assert found.labels == {"fold": 1}

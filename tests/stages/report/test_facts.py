@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from pipeline.stage import TableFiles, Variant
+from pipeline.stage_inputs import TableFiles, VariantInputs
 from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from stages.report.facts import EXPLAINED, gather
 from stages.report.page import Run, render
 from stages.tables import MODELS
 
-MakeVariant = Callable[..., Variant]
+MakeVariant = Callable[..., VariantInputs]
 
 
 @pytest.mark.parametrize("modality,kinds", [("rgb+pose", 2), ("pose", 1)])

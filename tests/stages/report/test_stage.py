@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import ManifestError
-from pipeline.stage import Variant, Work
+from pipeline.stage_inputs import StageContext, VariantInputs
 from stages.report.stage import Report
 from stages.tables import REPORTS
 
-MakeVariant = Callable[..., Variant]
+MakeVariant = Callable[..., VariantInputs]
 HOSTILE = ("<img src=http://evil.test/x onerror=alert(1)>.mp4", '"><script>alert(2)</script>', "a\u202eb'{{ 7*7 }}.mp4")
 
 
@@ -50,10 +50,10 @@ def run_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def report(variants: list[Variant], folder: Path, run_folder: Path | None = None, samples: int = 4) -> str:
+def report(variants: list[VariantInputs], folder: Path, run_folder: Path | None = None, samples: int = 4) -> str:
     """Run the stage, lay it out, and return the page."""
     stage = Report(samples=samples)
-    table = stage.run(variants, Work(folder, lambda *_, **__: None))
+    table = stage.run(variants, StageContext(folder, lambda *_, **__: None))
     assert table.schema == REPORTS.schema
     stage.export(table, folder, run_folder or folder)
     return (folder / "report.html").read_text(encoding="utf-8")
@@ -94,7 +94,7 @@ def test_nothing_comes_from_elsewhere(make_variant: MakeVariant, tmp_path: Path)
 
 def test_the_table_is_the_same_bytes_twice(make_variant: MakeVariant, tmp_path: Path) -> None:
     variants = [make_variant("a=1"), make_variant("a=2")]
-    work = Work(tmp_path, lambda *_, **__: None)
+    work = StageContext(tmp_path, lambda *_, **__: None)
     first, second = (Report().run(variants, work) for _ in range(2))
     assert first.equals(second)
     assert serialized(first) == serialized(second)
@@ -145,7 +145,7 @@ def test_folds_and_seeds_become_rows(make_variant: MakeVariant, tmp_path: Path, 
         for size in (32, 64)
         for seed in range(3)
     ]
-    table = Report(samples=0, pool=("fold", "seed")).run(variants, Work(tmp_path, lambda *_, **__: None))
+    table = Report(samples=0, pool=("fold", "seed")).run(variants, StageContext(tmp_path, lambda *_, **__: None))
     spent = {"seconds": 2, "partitions": 1, "reused": 0, "clips": 6, "bytes": 1, "failed": 0}
     (run_folder / "timings.json").write_text(json.dumps({f"train[fold={i}]": spent for i in range(10)}))
     out = tmp_path / "out"
@@ -185,7 +185,7 @@ def test_few_and_many_classes(count: int, make_variant: MakeVariant, tmp_path: P
 
 
 def test_a_loss_that_is_no_number_is_null_in_the_facts(make_variant: MakeVariant, tmp_path: Path) -> None:
-    table = Report(samples=0).run([make_variant(loss=float("nan"))], Work(tmp_path, lambda *_, **__: None))
+    table = Report(samples=0).run([make_variant(loss=float("nan"))], StageContext(tmp_path, lambda *_, **__: None))
     facts = json.loads(table["facts"][0].as_py(), parse_constant=pytest.fail)
     assert facts["variants"][0]["history"][0]["loss"] is None
 
@@ -194,6 +194,6 @@ def test_only_clips_of_the_evaluated_split_are_shown(make_variant: MakeVariant, 
     variant = make_variant()
     splits = pa.array(["train"] * 3 + ["test"] * 3)
     mixed = variant._replace(clips=variant.clips.set_column(variant.clips.column_names.index("split"), "split", splits))
-    table = Report(samples=9).run([mixed], Work(tmp_path, lambda *_, **__: None))
+    table = Report(samples=9).run([mixed], StageContext(tmp_path, lambda *_, **__: None))
     facts = json.loads(table["facts"][0].as_py())
     assert {sample["label"] for sample in facts["samples"]} == {"jump"}

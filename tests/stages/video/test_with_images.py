@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ClipError
-from stages.decode import Decode
+from stages.video.stage import Decode
 
 
 def write_images(folder: Path, count: int, name: str = "{:d}.png") -> Path:

@@ -1,0 +1,196 @@
+"""What is done with a partition, and with a whole stage. All executors call this, so all make the same files."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import PipelineError, StageError
+from pipeline.limits import time_limit
+from pipeline.rows import attempt
+from pipeline.stage import MapStage, Row, WholeStage
+from pipeline.stage_inputs import StageContext, VariantInputs
+from pipeline.store import TEMPORARY, Store
+
+
+@dataclass(frozen=True)
+class Job:
+    """One partition of one map stage: all that a worker on any machine needs to know. Keys and rows, no pixels."""
+
+    node: str
+    stage: MapStage
+    store: str
+    folder: str
+    key: str
+    clips: pa.Table
+    """The partition's clips, without annotations."""
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Table name to path in the store, of the same partition."""
+    whole_inputs: dict[str, str] = field(default_factory=dict)
+    """Table name to path in the store, of stages such as training."""
+    one_by_one: bool = False
+    """Set after a worker died twice over this partition: keeps a journal that names the clip it dies at."""
+    token: str = ""
+    """Of the run, ``HOST@PID.RANDOM``: runs that share a store must not read each other's journals."""
+    guilty: tuple[tuple[str, str], ...] = ()
+    """(clip_id, error) of the clips that have been found out; they are not touched again."""
+
+    @property
+    def journal(self) -> str:
+        return f"{TEMPORARY}/{self.key}.journal.{self.token}"
+
+    def without(self, clip_id: str, error: str) -> "Job":
+        return replace(self, guilty=(*self.guilty, (clip_id, error)))
+
+
+@dataclass(frozen=True)
+class WholeJob:
+    """A whole stage."""
+
+    node: str
+    stage: WholeStage
+    store: str
+    folder: str
+    key: str
+    variants: list[VariantInputs]
+    work_folder: Path
+    """Of the run, for checkpoints."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the engine learns of a finished job."""
+
+    clips: int
+    failed: tuple[tuple[str, str], ...]
+    """(clip_id, error) of the clips that failed in this stage."""
+    bytes: int
+    seconds: float
+
+
+def do_job(job: Job) -> Outcome:
+    """Compute one partition and commit it to the store.
+
+    Raises StageError where the stage cannot work at all; a clip's own failure is a row of the result.
+    """
+    started = time.perf_counter()
+    store = Store(job.store)
+    clips, inputs = healthy(job.clips, {name: store.read(path) for name, path in job.inputs.items()})
+    loaded = _load(job, store)
+    table = _one_by_one(job, store, clips, inputs, loaded) if job.one_by_one else _at_once(job, clips, inputs, loaded)
+    size = store.write(job.folder, job.key, table, job.stage.makes)
+    failed = table.select(["clip_id", "error"]).filter(table["error"].is_valid()).to_pylist()
+    return Outcome(
+        clips=table.num_rows,
+        failed=tuple((row["clip_id"], row["error"]) for row in failed),
+        bytes=size,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def do_whole(job: WholeJob, progress: Callable[..., None]) -> Outcome:
+    """Compute a whole stage and commit its table to the store. ``progress``: see ``StageContext``."""
+    started = time.perf_counter()
+    table = job.stage.run(job.variants, StageContext(job.work_folder, progress))
+    size = Store(job.store).write(job.folder, job.key, table.cast(job.stage.makes.schema), job.stage.makes)
+    return Outcome(sum(variant.clips.num_rows for variant in job.variants), (), size, time.perf_counter() - started)
+
+
+def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, pa.Table]]:
+    """The clips that have not failed in any input, and the inputs' rows for just these, in the clips' order."""
+    positions = []
+    for table in inputs.values():
+        ids, errors = table["clip_id"].to_pylist(), table["error"].to_pylist()
+        rows = enumerate(zip(ids, errors, strict=True))
+        positions.append({clip_id: i for i, (clip_id, error) in rows if error is None})
+    ids = clips["clip_id"].to_pylist()
+    kept = [i for i, clip_id in enumerate(ids) if all(clip_id in position for position in positions)]
+    taken = {
+        name: table.take(pa.array([position[ids[i]] for i in kept], pa.int64()))
+        for (name, table), position in zip(inputs.items(), positions, strict=True)
+    }
+    return clips.take(pa.array(kept, pa.int64())), taken
+
+
+def _at_once(job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any) -> pa.Table:
+    """The whole partition in one call; where that raises, clip by clip, so that one clip costs only itself."""
+    stage = job.stage
+    if not clips.num_rows:
+        return stage.makes.schema.empty_table()
+    try:
+        with time_limit(stage.seconds_per_clip() * clips.num_rows):
+            return conforming(stage.process(clips, inputs, loaded), stage, clips)
+    except PipelineError:
+        raise
+    except Exception:
+        return _each(job, clips, inputs, loaded)
+
+
+def _one_by_one(job: Job, store: Store, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any) -> pa.Table:
+    table = _each(job, clips, inputs, loaded, store)
+    store.remove_note(job.journal)
+    return table
+
+
+def _each(
+    job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any, journal: Store | None = None
+) -> pa.Table:
+    stage, guilty = job.stage, dict(job.guilty)
+    tables = [stage.makes.schema.empty_table()]
+    for i, clip_id in enumerate(clips["clip_id"].to_pylist()):
+        if clip_id in guilty:
+            tables.append(_error_rows(stage, [{"clip_id": clip_id, "error": guilty[clip_id]}]))
+            continue
+        if journal:
+            journal.write_note(job.journal, f"{time.time()} {clip_id}")
+        made: list[pa.Table] = []
+
+        def process(i: int = i, made: list[pa.Table] = made) -> Row:
+            one = {name: table.slice(i, 1) for name, table in inputs.items()}
+            clip = clips.slice(i, 1)
+            made.append(conforming(stage.process(clip, one, loaded), stage, clip))
+            return {}
+
+        row = attempt(clip_id, stage.seconds_per_clip(), process)
+        tables.append(made[0] if made else _error_rows(stage, [row]))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def conforming(table: pa.Table, stage: MapStage, clips: pa.Table) -> pa.Table:
+    """The stage's table in its declared schema. Raises StageError where it has other columns or other rows."""
+    try:
+        table = table.select(stage.makes.schema.names).cast(stage.makes.schema)
+    except (KeyError, pa.ArrowInvalid) as error:
+        raise StageError(f"{type(stage).__name__} made no table of kind '{stage.makes.name}': {error}") from error
+    if table["clip_id"].to_pylist() != clips["clip_id"].to_pylist():
+        raise StageError(f"{type(stage).__name__} must make one row for each of its {clips.num_rows} clips, in order")
+    return table
+
+
+def _error_rows(stage: MapStage, rows: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=stage.makes.schema)
+
+
+_loaded: dict[tuple[str, ...], Any] = {}
+KEPT_MODELS = 4
+
+
+def _load(job: Job, store: Store) -> Any:
+    """The stage's costly objects, kept in this process for the partitions to come."""
+    stage = job.stage
+    kind = f"{type(stage).__module__}:{type(stage).__qualname__}"
+    key = (kind, stage.model_dump_json(), *sorted(job.whole_inputs.values()))
+    if key not in _loaded:
+        while len(_loaded) >= KEPT_MODELS:
+            _loaded.pop(next(iter(_loaded)))
+        tables = {name: store.read(path) for name, path in job.whole_inputs.items()}
+        try:
+            _loaded[key] = stage.load(tables)
+        except PipelineError:
+            raise
+        except Exception as error:
+            raise StageError(f"{job.node} cannot start: {type(error).__name__}: {error}") from error
+    return _loaded[key]

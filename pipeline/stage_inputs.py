@@ -1,0 +1,58 @@
+"""What a whole stage is given: the tables of each variant, a folder of its own, and a way to report progress."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from pipeline.parquet import read_parquet
+
+
+class TableFiles:
+    """A table as the list of its Parquet files, for stages that need all of it but not at once."""
+
+    def __init__(
+        self,
+        paths: list[str],
+        open_file: Callable[[str], Any],
+        schema: pa.Schema = pa.schema([]),  # noqa: B008
+    ) -> None:
+        self.paths = paths
+        self.open = open_file
+        self.schema = schema
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        """The partitions, one after the other."""
+        return (self.read_one(path) for path in self.paths)
+
+    def read_one(self, path: str, columns: list[str] | None = None) -> pa.Table:
+        with self.open(path) as file:
+            return read_parquet(file, columns)
+
+    def read(self, columns: list[str] | None = None) -> pa.Table:
+        """The whole table in memory, optionally only some of its columns."""
+        if not self.paths:
+            return self.schema.empty_table().select(columns or self.schema.names)
+        return pa.concat_tables([self.read_one(path, columns) for path in self.paths])
+
+
+class VariantInputs(NamedTuple):
+    """What one branch of a ``matrix`` gives a stage that gathers all of them."""
+
+    name: str
+    """Empty where the manifest has no matrix, else like ``modality=rgb``."""
+    clips: pa.Table
+    inputs: dict[str, TableFiles]
+    labels: Mapping[str, Any] = MappingProxyType({})
+    """The branch's label on each axis of the matrices, by the axis's name; empty unless the stage gathers."""
+
+
+class StageContext(NamedTuple):
+    """What the engine lends a whole stage while it runs."""
+
+    folder: Path
+    """A folder of the run that belongs to this stage and key alone; survives kills. For checkpoints."""
+    progress: Callable[..., None]
+    """``progress(done, total, **figures)``: shown to the user and written to the run's events."""

@@ -1,0 +1,52 @@
+"""Skeletons: those of skeleton files alone, for data sets whose videos are not there or not wanted."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from pipeline.errors import ClipError
+from pipeline.stage import MapStage, Row
+from stages.cache.stage import evenly_spaced
+from stages.tables import SKELETONS
+
+
+class Skeletons(MapStage):
+    """Reads each clip's skeleton file; takes the place of decode and pose.
+
+    Coordinates are relative to the square around the video's frame, so that both axes have one unit.
+    """
+
+    key_name: ClassVar[str | None] = "stages.skeletons:Skeletons"
+    makes: ClassVar = SKELETONS
+
+    frames: int = Field(48, ge=1, le=4096)
+    """T, frames a clip: the middle ones of T equal segments. Shorter clips repeat frames."""
+    persons: int = Field(2, ge=1)
+    """M, the most people a clip can have."""
+
+    def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
+        """One row of SKELETONS. Raises ClipError for spans, and where the file is missing, damaged or holds nobody."""
+        from stages.pose.skeleton_files import read_skeletons
+
+        if clip["skeleton_path"] is None:
+            raise ClipError("the index names no skeleton file: use decode and pose to estimate skeletons from videos")
+        if clip["start"] is not None or clip["end"] is not None:
+            raise ClipError("a skeleton file has no times, so no span can be cut out of it: use decode and pose")
+        file = read_skeletons(Path(clip["skeleton_path"]))
+        if file.size is None:
+            raise ClipError(f"skeleton file {file.path} lacks the array size: the video's width and height in pixels")
+        keypoints = file.frames(evenly_spaced(file.keypoints.shape[1], self.frames), self.persons)
+        if not keypoints[..., 2].any():
+            raise ClipError(f"skeleton file {file.path} has no joint in any of the {self.frames} frames")
+        width, height = file.size
+        side = max(width, height)
+        margins = (side - width) / 2, (side - height) / 2
+        keypoints[..., :2] = (keypoints[..., :2] + 0.5 + margins) / side * (keypoints[..., 2:] > 0)
+        return {
+            "keypoints": keypoints.astype("float16").tobytes(),
+            "persons": len(keypoints),
+            "layout": file.layout.name,
+            "estimator": "ground truth",
+        }

@@ -1,0 +1,129 @@
+"""Evaluate: predictions against labels."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.errors import StageError
+from pipeline.stage import WholeStage
+from pipeline.stage_inputs import StageContext, VariantInputs
+from stages.tables import METRICS, PREDICTIONS
+
+LISTED = 200
+"""Wrong clips that are listed one by one."""
+
+
+class Evaluate(WholeStage):
+    """Accuracy of the predicted clips of a split, and how many of its clips have no prediction."""
+
+    key_name: ClassVar[str | None] = "stages.evaluate:Evaluate"
+    version: ClassVar[int] = 2
+    makes = METRICS
+    takes = (PREDICTIONS,)
+
+    split: str = "test"
+    """The split whose labels are compared."""
+
+    def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
+        (variant,) = variants
+        rows = variant.clips.select(["clip_id", "label", "split"]).to_pylist()
+        labels = {row["clip_id"]: row["label"] for row in rows if row["split"] == self.split}
+        found: dict[str, np.ndarray] = {}
+        class_names: list[str] = []
+        for partition in variant.inputs["predictions"]:
+            for row in partition.to_pylist():
+                if row["error"] is None and row["clip_id"] in labels:
+                    found[row["clip_id"]] = np.array(row["probabilities"], np.float32)
+                    class_names = row["class_names"]
+        known = [clip_id for clip_id in labels if clip_id in found and labels[clip_id] is not None]
+        if not known:
+            raise StageError(self._nothing_to_compare(labels, found))
+        metrics = figures(
+            class_names, known, [labels[clip_id] for clip_id in known], [found[clip_id] for clip_id in known]
+        )
+        metrics |= {
+            "failed": len(labels) - len(found),
+            "unlabeled": len(found) - len(known),
+            "split": self.split,
+        }
+        return pa.Table.from_pylist([{"metrics": json.dumps(metrics)}], schema=self.makes.schema)
+
+    def _nothing_to_compare(self, labels: dict[str, str | None], found: dict[str, Any]) -> str:
+        if not labels:
+            return f"no clip has the split {self.split}: set the split parameters of the index, or split of evaluate"
+        if not found:
+            return (
+                f"none of the {len(labels)} clips of the split {self.split} has a prediction: see `pipeline failures`, "
+                "and give predict the same split"
+            )
+        return f"none of the {len(found)} predicted clips of the split {self.split} has a label"
+
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+        """``metrics.json``, for people and programs."""
+        from pipeline.files import replace_file
+
+        metrics = json.loads(table["metrics"][0].as_py())
+        replace_file(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode())
+
+
+def figures(
+    class_names: list[str], clip_ids: list[str], labels: list[str], probabilities: Sequence[Any]
+) -> dict[str, Any]:
+    """The metrics of N predicted clips, as JSON-ready values.
+
+    Labels that the model does not know become further classes, at which it is always wrong. ``mean_class`` is the mean
+    over the classes that have clips. ``top1_interval`` is Wilson's 95 % interval.
+    """
+    import torch
+    from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
+
+    names = [*class_names, *sorted(set(labels) - set(class_names))]
+    p_NK = np.zeros((len(labels), len(names)))
+    p_NK[:, : len(class_names)] = probabilities
+    truth_N = np.array([names.index(label) for label in labels])
+    guess_N = p_NK.argmax(1)
+
+    matrix = multiclass_confusion_matrix(torch.from_numpy(guess_N), torch.from_numpy(truth_N), len(names)).numpy()
+    clips_K, right_K = matrix.sum(1), matrix.diagonal()
+    accuracy_K = right_K / np.maximum(clips_K, 1)
+    known_N = truth_N < len(class_names)
+    top5_of_known = multiclass_accuracy(
+        torch.from_numpy(p_NK[known_N, : len(class_names)]), torch.from_numpy(truth_N[known_N]), len(class_names),
+        average="micro", top_k=min(5, len(class_names)),
+    ) if known_N.any() else 0.0  # fmt: skip
+    wrong = [
+        {
+            "clip_id": clip_ids[i],
+            "label": labels[i],
+            "predicted": names[guess_N[i]],
+            "probability": round(float(p_NK[i].max()), 4),
+        }
+        for i in np.flatnonzero(guess_N != truth_N)[:LISTED]
+    ]
+    return {
+        "top1": float(right_K.sum() / len(labels)),
+        "top1_interval": list(wilson_interval(int(right_K.sum()), len(labels))),
+        "top5": float(top5_of_known) * float(known_N.mean()),
+        "mean_class": float(accuracy_K[clips_K > 0].mean()),
+        "clips": len(labels),
+        "classes": names,
+        "confusion": matrix.tolist(),
+        "per_class": {
+            name: {"clips": int(clips), "accuracy": float(accuracy) if clips else None}
+            for name, clips, accuracy in zip(names, clips_K, accuracy_K, strict=True)
+        },
+        "wrong": wrong,
+    }
+
+
+def wilson_interval(right: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927): sound for few clips and for shares near 0 and 1 too."""
+    z = 1.959964
+    share = right / count
+    center = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
+    return max(center - half, 0.0), min(center + half, 1.0)

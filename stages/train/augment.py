@@ -1,0 +1,134 @@
+"""Views of a clip: which frames, which square of them, mirrored or not; drawn at random in training, fixed at test.
+
+A view changes frames and skeletons together, so that a joint stays on the pixel it was found on.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from recognizer.skeletons import layout
+from stages.cache.crops import Crop, without_invisible
+from stages.cache.shards import Sample
+from stages.train.recipe import Augmentation
+
+
+class View(NamedTuple):
+    """One way to see a clip. Places are shares of the frame."""
+
+    frames: tuple[int, ...]
+    """Indices of the frames, in order."""
+    left: float = 0.0
+    top: float = 0.0
+    side: float = 1.0
+    angle: float = 0.0
+    """Clockwise, in degrees, around the middle of the square."""
+    flip: bool = False
+    brightness: float = 0.0
+    contrast: float = 0.0
+
+
+def sampled(
+    count: int, wanted: int, phase: np.ndarray | float = 0.5, start: float = 0.0, span: float = 1.0
+) -> tuple[int, ...]:
+    """Indices of ``wanted`` of ``count`` frames: one from each of as many equal segments of the clip.
+
+    phase: the place within each segment, in [0, 1).
+    start, span: the part of the clip that is cut into segments, as shares of it.
+    """
+    places = (start + (np.arange(wanted) + phase) / wanted * span) * count
+    return tuple(int(place) for place in np.minimum(places, count - 1))
+
+
+def random_view(augmentation: Augmentation, rng: np.random.Generator, count: int, wanted: int) -> View:
+    """A view for training of a clip of ``count`` frames, of which the network sees ``wanted``."""
+    span = 1 - augmentation.speed * rng.random()
+    start = (1 - span) * rng.random()
+    frames = sampled(count, wanted, rng.random(wanted) if augmentation.jitter else 0.5, start, span)
+    side = rng.uniform(*augmentation.scale)
+    left, top = (1 - side) * rng.random(2)
+    angle = rng.uniform(-1, 1) * augmentation.rotation
+    flip = augmentation.flip and bool(rng.random() < 0.5)
+    brightness, contrast = rng.uniform(-1, 1, 2) * (augmentation.brightness, augmentation.contrast)
+    return View(frames, left, top, side, angle, flip, brightness, contrast)
+
+
+def fixed_views(count: int, wanted: int, views: int, side: float, flip: bool) -> list[View]:
+    """Up to ``views`` different views for test: the middle one first, then others in time, on both sides of it,
+    and mirrored ones if ``flip``.
+
+    side: of the square in the middle, as a share of the frame.
+    """
+    corner = (1 - side) / 2
+    mirrors = (False, True) if flip and views > 1 else (False,)
+    times = -(-views // len(mirrors))
+    grid = times + 1 - times % 2  # odd, so that the middle is one of its places
+    phases = sorted(((i + 0.5) / grid for i in range(grid)), key=lambda phase: abs(phase - 0.5))[:times]
+    different = dict.fromkeys(
+        View(sampled(count, wanted, phase), corner, corner, side, flip=mirror) for phase in phases for mirror in mirrors
+    )
+    return list(different)[:views]
+
+
+def seen(sample: Sample, view: View, size: int, layout_name: str) -> Sample:
+    """The sample as the view shows it, with frames of ``size`` by ``size``."""
+    frames, keypoints, chosen = sample.frames, sample.keypoints, list(view.frames)
+    edge = 1 if frames is None else frames.shape[1]
+    crop = Crop(view.left * edge, view.top * edge, view.side * edge)
+    if frames is not None:
+        crop = crop.on_pixels()
+        frames = np.stack([turned(crop.frame(frames[i], size), view.angle) for i in chosen])
+        if view.brightness or view.contrast:
+            frames = recolored(frames, view.brightness, view.contrast)
+        if view.flip:
+            frames = frames[:, :, ::-1]
+    if keypoints is not None:
+        keypoints = turned_keypoints(crop.keypoints(keypoints[:, chosen], edge, edge), view.angle)
+        if view.flip:
+            keypoints = mirrored(keypoints, layout_name)
+    return Sample(sample.clip_id, frames, keypoints)
+
+
+def turned(image_SS3: np.ndarray, angle: float) -> np.ndarray:
+    """The square image turned clockwise by so many degrees around its middle; black where nothing comes from."""
+    if not angle:
+        return image_SS3
+    size = len(image_SS3)
+    matrix = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), -angle, 1.0)
+    return cv2.warpAffine(image_SS3, matrix, (size, size))
+
+
+def turned_keypoints(keypoints_MTR3: np.ndarray, angle: float) -> np.ndarray:
+    """The skeletons of a turned image; joints that leave it are missing."""
+    if not angle:
+        return keypoints_MTR3
+    keypoints = keypoints_MTR3.copy()
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    keypoints[..., :2] = (keypoints[..., :2] - 0.5) @ np.array([[cos, sin], [-sin, cos]], np.float32) + 0.5
+    return without_invisible(keypoints)
+
+
+def mirrored(keypoints_MTR3: np.ndarray, layout_name: str) -> np.ndarray:
+    """The skeletons of a mirrored image: x becomes 1 - x, and left and right joints change places."""
+    swapped = keypoints_MTR3[..., list(layout(layout_name).flip), :]
+    swapped[..., 0] = 1 - swapped[..., 0]
+    return without_invisible(swapped)
+
+
+def recolored(frames: np.ndarray, brightness: float, contrast: float) -> np.ndarray:
+    """Frames (uint8) stretched by ``1 + contrast`` around mid-gray and moved by ``brightness``."""
+    values = (np.arange(256) / 255 - 0.5) * (1 + contrast) + 0.5 + brightness
+    table = np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)
+    return cv2.LUT(frames.reshape(-1, frames.shape[2], 3), table).reshape(frames.shape)
+
+
+def shaken(sample: Sample, augmentation: Augmentation, rng: np.random.Generator) -> Sample:
+    """The sample with noise on its joints' places and some joints missing."""
+    if sample.keypoints is None:
+        return sample
+    keypoints = sample.keypoints.copy()
+    places = keypoints[..., :2]
+    places += augmentation.joint_noise * rng.standard_normal(places.shape, np.float32)
+    keypoints[..., 2] *= rng.random(keypoints.shape[:-1], np.float32) >= augmentation.joint_drop
+    return sample._replace(keypoints=without_invisible(keypoints))

@@ -1,0 +1,40 @@
+"""Pretrained: a model from a folder, in place of training one."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+
+from pipeline.errors import StageError
+from pipeline.stage import WholeStage, unkeyed
+from pipeline.stage_inputs import StageContext, VariantInputs
+from stages.tables import MODELS
+
+
+class Pretrained(WholeStage):
+    """Hands a saved recognizer on to predict."""
+
+    key_name: ClassVar[str | None] = "stages.pretrained:Pretrained"
+    version: ClassVar[int] = 1
+    makes = MODELS
+
+    path: Path = unkeyed(...)
+    """Folder with ``model.safetensors`` and ``config.json``, such as ``runs/NAME/model``. What is in the files counts,
+    not where they are."""
+
+    def files(self) -> tuple[Path, ...]:
+        return (self.path / "config.json", self.path / "model.safetensors")
+
+    def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
+        from recognizer.model import Recognizer
+
+        try:
+            config, weights = (file.read_bytes() for file in self.files())
+            Recognizer.deserialize(config.decode(), weights)
+        except OSError as error:
+            raise StageError(f"no saved recognizer in {self.path}: {error.filename}: {error.strerror}") from error
+        except ValueError as error:
+            raise StageError(f"the model in {self.path} does not load: {error}") from error
+        return pa.Table.from_pylist(
+            [{"config": config.decode(), "weights": weights, "history": "[]"}], schema=self.makes.schema
+        )

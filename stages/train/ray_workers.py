@@ -1,0 +1,149 @@
+"""Training in several processes, here or on a cluster: ``stages.train.loop.fit`` in the workers of Ray Train.
+
+What comes back is the checkpoint in the training's folder, from which ``fit`` returns at once; so a training may also
+go on with another number of processes than it began with.
+"""
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import ray
+import ray.train
+from ray.train.torch import TorchTrainer
+from ray.util.queue import Empty, Queue
+
+from pipeline.errors import PipelineError, StageError
+from pipeline.stage_inputs import StageContext, TableFiles
+from recognizer.config import RecognizerConfig
+from stages.cache.shards import Shards
+from stages.train.data_parallel import DataParallelGroup
+from stages.train.labels import LabeledClips
+from stages.train.loop import CHECKPOINT, fit
+
+if TYPE_CHECKING:
+    from stages.train.stage import Train
+
+FAILURES = 3
+"""Times that workers may die or fail without a checkpoint in between."""
+
+
+class Assignment(NamedTuple):
+    """All that a worker on any machine needs to know."""
+
+    recipe: "Train"
+    config: RecognizerConfig
+    files: TableFiles
+    clips: LabeledClips
+    working_folder: Path
+    folder: Path
+    """Of the training, for its checkpoints; seen by all workers."""
+    news: Queue
+    """From the first worker to the process that a person started."""
+
+
+def fit_in_workers(
+    recipe: "Train", config: RecognizerConfig, files: TableFiles, clips: LabeledClips, context: StageContext
+) -> None:
+    """Train in ``recipe.data_parallel`` processes, until ``context.folder`` holds the checkpoint of the last epoch.
+
+    Ray must be running. Where a worker dies, all start again from the last checkpoint.
+    Raises StageError where the cluster is too small, and where the training fails.
+    """
+    gpu = recipe.device != "cpu" and (recipe.device == "cuda" or _resource("GPU") > 0)
+    news = Queue(actor_options={"num_cpus": 0})
+    recipe = recipe.model_copy(update={"device": "cuda" if gpu else "cpu"})
+    folder = context.folder.absolute()
+    assignment = Assignment(recipe, config, files, clips, Path.cwd(), folder, news)
+    failures, reached = 0, _moment(folder)
+    while (error := _fit_once(assignment, gpu, context)) is not None:
+        failures, reached = failures + 1 if _moment(folder) == reached else 1, _moment(folder)
+        if failures == FAILURES:
+            raise StageError(
+                f"training processes died or failed {failures} times at the same place (out of memory? then try a "
+                f"smaller batch, or checkpoint_activations: true): {_in_short(error)}"
+            ) from error
+    news.shutdown()
+
+
+def _fit_once(assignment: Assignment, gpu: bool, context: StageContext) -> Exception | None:
+    """Run the workers to their end. Returns what Ray Train raises where one dies or fails.
+
+    Raises StageError where starting again would not help.
+    """
+    wanted, kind = assignment.recipe.data_parallel, "GPU" if gpu else "CPU"
+    if (has := _resource(kind)) < wanted:
+        raise StageError(f"data_parallel: {wanted} needs as many {kind}s; Ray has {has:g} here: set a smaller one")
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={"assignment": assignment},
+        # One CPU each whatever they use, so that they fit beside each other on any machine.
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=wanted, use_gpu=gpu, resources_per_worker={"CPU": 1, "GPU": int(gpu)}
+        ),
+        run_config=ray.train.RunConfig(name="ray", storage_path=str(assignment.folder)),
+    )
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            trainer.fit()
+        except Exception as error:
+            errors.append(error)
+
+    # In a thread: in the main one Ray Train would keep Ctrl-C for itself.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive() or not assignment.news.empty():
+        try:
+            done, total, figures = assignment.news.get(timeout=0.5)
+        except Empty:
+            continue
+        context.progress(done, total, **figures)
+    for failure in _failures(errors[0]) if errors else ():
+        if isinstance(failure, PipelineError):
+            raise StageError(str(failure)) from errors[0]
+    return errors[0] if errors else None
+
+
+def _failures(error: Exception) -> list[Exception]:
+    """What the single workers raised, or Ray in their place."""
+    return list(getattr(error, "worker_failures", {}).values()) or [error]
+
+
+def _in_short(error: Exception) -> str:
+    """The first lines of all failures: when one worker dies, the others fail too."""
+    firsts = ((type(failure).__name__, str(failure).splitlines()[:1]) for failure in _failures(error))
+    return "; ".join(sorted({": ".join([name, *line]) for name, line in firsts}))
+
+
+def _work(loop_config: dict[str, Any]) -> None:
+    """What each worker does."""
+    recipe, config, files, clips, working_folder, folder, news = loop_config["assignment"]
+    if not folder.is_dir():
+        raise StageError(
+            f"{folder} is not on this machine: for a cluster, set runs to a folder that all machines share"
+        )
+    if working_folder.is_dir():
+        os.chdir(working_folder)  # paths of the store may be relative to it
+    context = ray.train.get_context()
+    team = DataParallelGroup(context.get_world_rank(), context.get_world_size())
+    threads = recipe.threads or max(1, (os.cpu_count() or 1) // context.get_local_world_size())
+
+    def tell(done: float, total: float, /, **figures: Any) -> None:
+        if team.is_main:
+            news.put((done, total, figures))
+
+    shards = Shards(files, config.modality, config.persons)
+    fit(recipe.model_copy(update={"threads": threads}), config, shards, clips, StageContext(folder, tell), team)
+
+
+def _moment(folder: Path) -> int:
+    """When the last checkpoint was written, 0 before the first."""
+    path = folder / CHECKPOINT
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _resource(name: str) -> float:
+    return float(ray.cluster_resources().get(name, 0))

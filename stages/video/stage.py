@@ -1,0 +1,92 @@
+"""Decode: T frames of each clip, uniformly sampled, as JPEG images with their numbers and times."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from pipeline.errors import ClipError
+from pipeline.stage import MapStage, Row, Table, unkeyed
+from stages.tables import FRAMES
+
+if TYPE_CHECKING:
+    from stages.video.reader import Reader
+
+    OpenReader = Callable[[str, float | None, float | None], Reader]
+
+
+class Decode(MapStage):
+    """Reads each clip once: by decord where decord is known to be right, by PyAV otherwise; the row says which."""
+
+    key_name: ClassVar[str | None] = "stages.decode:Decode"
+    makes: ClassVar[Table] = FRAMES
+
+    frames: int = Field(48, ge=1, le=4096)
+    """T, frames a clip: the middle ones of T equal segments of the clip. Shorter clips repeat frames."""
+    short_side: int = Field(480, ge=16)
+    """The images' shorter side in pixels, at most; smaller videos keep their size."""
+    quality: int = Field(95, ge=1, le=100)
+    """JPEG quality."""
+    reader: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
+    """A reader of one's own, ``my_module:MyReader`` (see stages.video.reader), in place of decord and PyAV."""
+    time_limit: float = unkeyed(120.0, gt=0)
+    """Seconds a clip may take before it is given up."""
+
+    def seconds_per_clip(self) -> float:
+        """The parameter ``time_limit``."""
+        return self.time_limit
+
+    def load(self, inputs: Mapping[str, Any]) -> "OpenReader | None":
+        """The class of one's own reader, if there is one. Raises StageError where it cannot be imported."""
+        if self.reader is None:
+            return None
+        from stages.plugins import load_class
+
+        return load_class(self.reader, "reader")
+
+    def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: "OpenReader | None") -> Row:
+        """One row of FRAMES. Raises ClipError that names what is wrong with the file, and where."""
+        from stages.video.reader import UnreadableError
+        from stages.video.sampling import jpegs, sample
+
+        start, end = clip["start"], clip["end"]
+        for opened in readers(clip["path"], start, end, loaded):
+            try:
+                numbers = sample(opened, start, end, self.frames)
+                images = jpegs(opened, numbers, self.short_side, self.quality)
+            except UnreadableError:
+                continue
+            finally:
+                opened.close()
+            return images._asdict() | {
+                "indices": numbers.tolist(),
+                "times": opened.times[numbers - opened.first].tolist(),
+                "reader": opened.name,
+            }
+        raise ClipError(f"{self.reader or 'PyAV'} cannot read this file")
+
+
+def readers(path: str, start: float | None, end: float | None, own: "OpenReader | None" = None) -> "Iterator[Reader]":
+    """The readers to try on a file, in order, each opened when its turn comes: one's own alone, if there is one."""
+    from stages.video.reader import UnreadableError
+
+    if own is not None:
+        with suppress(UnreadableError):
+            yield own(path, start, end)
+        return
+    if Path(path).is_dir():
+        from stages.video.with_images import ImageFolderReader
+
+        yield ImageFolderReader(path)
+        return
+    from stages.video.timeline import timeline_of
+    from stages.video.with_decord import DecordReader
+    from stages.video.with_pyav import PyAVReader
+
+    timeline = timeline_of(path, start, end)
+    with suppress(UnreadableError):
+        yield DecordReader(path, timeline)
+    with suppress(UnreadableError):
+        yield PyAVReader(path, timeline)

@@ -1,0 +1,96 @@
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import StageError
+from stages.predict.evaluate import Evaluate, figures, wilson_interval
+from stages.tables import CLIPS, PREDICTIONS
+
+NAMES = ["a", "b", "c", "d", "e", "f"]
+
+
+def probabilities(*ranked: str) -> list[float]:
+    """Probabilities that fall in the order of the named classes, then of the others."""
+    order = [*ranked, *(name for name in NAMES if name not in ranked)]
+    return [0.5 ** (order.index(name) + 1) for name in NAMES]
+
+
+def prediction(clip_id: str, *ranked: str, error: str | None = None) -> dict[str, Any]:
+    found = {"probabilities": probabilities(*ranked), "class_names": NAMES} if not error else {}
+    return dict.fromkeys(PREDICTIONS.schema.names) | {"clip_id": clip_id, "error": error} | found
+
+
+@pytest.fixture
+def evaluated(tmp_path, work, write_table, files_of, clip_row, variant):
+    def evaluate(clips: dict[str, tuple[str | None, str]], predictions: list[dict[str, Any]]) -> dict[str, Any]:
+        """clips: label and split by id."""
+        index = pa.Table.from_pylist([clip_row(clip_id, *of) for clip_id, of in clips.items()], schema=CLIPS.schema)
+        files = files_of([write_table(tmp_path / "p.parquet", predictions, PREDICTIONS.schema)])
+        stage = Evaluate()
+        table = stage.run(variant(index, predictions=files), work)
+        stage.export(table, tmp_path / "run", tmp_path)
+        written = json.loads((tmp_path / "run" / "metrics.json").read_text())
+        assert written == json.loads(table["metrics"][0].as_py())
+        return written
+
+    return evaluate
+
+
+def test_figures_counted_by_hand(evaluated):
+    clips = {f"{i}": (label, "test") for i, label in enumerate("aaabbc")}
+    clips |= {"failed": ("a", "test"), "gone": ("b", "test"), "no label": (None, "test"), "other": ("a", "train")}
+    predictions = [
+        prediction("0", "a"),
+        prediction("1", "a"),
+        prediction("2", "b", "a"),
+        prediction("3", "b"),
+        prediction("4", "a", "c", "d", "e", "f"),  # b is sixth
+        prediction("5", "c"),
+        prediction("failed", error="no person"),
+        prediction("no label", "a"),
+        prediction("other", "a"),
+    ]
+    metrics = evaluated(clips, predictions)
+    assert metrics["top1"] == pytest.approx(4 / 6) and metrics["top5"] == pytest.approx(5 / 6)
+    assert metrics["mean_class"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert (metrics["clips"], metrics["failed"], metrics["unlabeled"]) == (6, 2, 1)
+    assert metrics["classes"] == NAMES
+    assert [row[:3] for row in metrics["confusion"][:3]] == [[2, 1, 0], [1, 1, 0], [0, 0, 1]]
+    assert sum(map(sum, metrics["confusion"])) == 6
+    assert metrics["per_class"]["b"] == {"clips": 2, "accuracy": 0.5}
+    assert metrics["per_class"]["f"] == {"clips": 0, "accuracy": None}
+    assert metrics["wrong"] == [
+        {"clip_id": "2", "label": "a", "predicted": "b", "probability": 0.5},
+        {"clip_id": "4", "label": "b", "predicted": "a", "probability": 0.5},
+    ]
+
+
+def test_a_label_that_the_model_does_not_know_is_always_wrong(evaluated):
+    metrics = evaluated({"0": ("a", "test"), "1": ("zzz", "test")}, [prediction("0", "a"), prediction("1", "a")])
+    assert metrics["classes"] == [*NAMES, "zzz"] and metrics["top1"] == 0.5
+    assert metrics["confusion"][-1][0] == 1 and metrics["per_class"]["zzz"]["accuracy"] == 0
+    few = figures(["a", "b"], ["0", "1"], ["a", "zzz"], [[0.4, 0.6], [0.9, 0.1]])
+    assert (few["top1"], few["top5"]) == (0, 0.5)
+
+
+def test_fewer_classes_than_five():
+    metrics = figures(["a", "b"], ["0", "1"], ["a", "b"], [[0.9, 0.1], [0.9, 0.1]])
+    assert (metrics["top1"], metrics["top5"]) == (0.5, 1.0)
+
+
+def test_nothing_to_compare(evaluated):
+    with pytest.raises(StageError, match="no clip has the split test"):
+        evaluated({"0": ("a", "train")}, [prediction("0", "a")])
+    with pytest.raises(StageError, match="none of the 1 clips of the split test has a prediction"):
+        evaluated({"0": ("a", "test")}, [prediction("0", error="cannot be decoded")])
+    with pytest.raises(StageError, match="has a label"):
+        evaluated({"0": (None, "test")}, [prediction("0", "a")])
+
+
+def test_wilson_interval():
+    """Against the values of Agresti & Coull's formula worked out by hand."""
+    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert wilson_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert wilson_interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)

@@ -1,0 +1,137 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from pipeline.errors import ManifestError, StageError
+from pipeline.keys import keyed_parameters
+from recognizer.build import build_recognizer
+from recognizer.config import RecognizerConfig
+from stages.predict.stage import Predict
+from stages.tables import MODELS, PREDICTIONS, SHARDS
+
+
+def model_table(**change) -> pa.Table:
+    """A model with random weights, as training hands it on."""
+    torch.manual_seed(0)
+    small = {"class_names": ("down", "right"), "width": 4, "size": 32, "heads": 2, "blocks": 1, "frames": 4}
+    model = build_recognizer(RecognizerConfig(**(small | change))).eval()
+    config, weights = model.serialize()
+    return pa.Table.from_pylist([{"config": config, "weights": weights, "history": "[]"}], schema=MODELS.schema)
+
+
+def predicted(stage: Predict, clips: pa.Table, shards: pa.Table, models: pa.Table) -> dict[str, list[float]]:
+    table = stage.process(clips, {"shards": shards}, stage.load({"models": models}))
+    assert table.schema == PREDICTIONS.schema and table["clip_id"].to_pylist() == clips["clip_id"].to_pylist()
+    assert all(names == ["down", "right"] for names in table["class_names"].to_pylist())
+    return dict(zip(table["clip_id"].to_pylist(), table["probabilities"].to_pylist(), strict=True))
+
+
+@pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
+@pytest.mark.parametrize("views", [1, 6])
+def test_batches_change_nothing(made_set, modality, views):
+    clips, files = made_set(frames=9, persons=lambda i: 1 + i % 3)
+    models = model_table(modality=modality, preprocessing={"scale": 0.75, "flip": True})
+    found = [
+        predicted(Predict(views=views, batch=batch, device="cpu", precision="fp32"), clips, files.read(), models)
+        for batch in (None, 1, 5, 64)
+    ]
+    for clip_id, probabilities in found[0].items():
+        assert sum(probabilities) == pytest.approx(1)
+        assert all(other[clip_id] == pytest.approx(probabilities, abs=1e-5) for other in found[1:])
+
+
+def test_mixed_precision_gives_nearly_the_same(made_set):
+    clips, files = made_set(4)
+    exact, mixed = (
+        predicted(Predict(precision=precision, device="cpu"), clips, files.read(), model_table())
+        for precision in ("fp32", "bf16")
+    )
+    assert exact != mixed
+    for clip_id, probabilities in exact.items():
+        assert mixed[clip_id] == pytest.approx(probabilities, abs=0.02)
+
+
+def test_several_views_are_averaged(made_set):
+    """Of 8 frames, a network of 4 sees the second of each pair, and then the first of each."""
+    clips, files = made_set(6, frames=8)
+    models = model_table(preprocessing={"flip": False})
+    exact = {"device": "cpu", "precision": "fp32"}
+    seconds, firsts = (
+        predicted(Predict(**exact), clips, every_other_frame(files.read(), first), models) for first in (1, 0)
+    )
+    both = predicted(Predict(views=2, **exact), clips, files.read(), models)
+    for clip_id, mean in both.items():
+        assert seconds[clip_id] != pytest.approx(firsts[clip_id], abs=1e-5)
+        halves = zip(seconds[clip_id], firsts[clip_id], strict=True)
+        assert mean == pytest.approx([(a + b) / 2 for a, b in halves], abs=1e-6)
+    assert Predict(views=2).load({"models": models}).training is False
+
+
+@pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
+def test_other_numbers_of_frames_than_in_training(made_set, modality):
+    clips, files = made_set(4, frames=8)
+    models = model_table(modality=modality)
+    few, trained, as_trained, all_of_them = (
+        predicted(Predict(frames=frames, device="cpu"), clips, files.read(), models) for frames in (1, 4, None, 8)
+    )
+    assert trained == as_trained
+    assert len({tuple(found["right/00"]) for found in (few, trained, all_of_them)}) == 3
+    assert predicted(Predict(device="cpu"), clips, every_other_frame(files.read(), 1), models) == trained
+
+
+def every_other_frame(shards: pa.Table, first: int) -> pa.Table:
+    """The shards of 8 frames with every other one of them. From 1 on, these are the middles of each quarter."""
+
+    def thinned(row: dict) -> dict:
+        keypoints = np.frombuffer(row["keypoints"], np.float16).reshape(row["persons"], 8, 17, 3)
+        return row | {"frames": row["frames"][first::2], "keypoints": keypoints[:, first::2].tobytes()}
+
+    return pa.Table.from_pylist([thinned(row) for row in shards.to_pylist()], schema=SHARDS.schema)
+
+
+def test_more_frames_than_the_shards_hold(made_set):
+    clips, files = made_set(3, frames=8)
+    with pytest.raises(StageError, match="9 frames are asked for, but the shard of right/00 holds 8: ask for fewer"):
+        predicted(Predict(frames=9, device="cpu"), clips, files.read(), model_table())
+
+
+def test_what_is_part_of_the_key():
+    assert keyed_parameters(Predict(frames=8)) != keyed_parameters(Predict())
+    assert keyed_parameters(Predict(precision="fp32")) != keyed_parameters(Predict())
+    assert keyed_parameters(Predict(batch=3)) == keyed_parameters(Predict())
+
+
+def test_labels_and_order_do_not_matter(made_set):
+    clips, files = made_set(6)
+    models, shards = model_table(), files.read()
+    order = [3, 0, 5, 2, 1, 4]
+    unlabeled = clips.drop_columns(["label", "split"])
+    straight = predicted(Predict(device="cpu", batch=1), clips, shards, models)
+    shuffled = predicted(Predict(device="cpu", batch=1), unlabeled.take(order), shards.take(order), models)
+    assert straight == shuffled
+
+
+def test_the_split_is_selected(made_set):
+    clips, _ = made_set(12)
+    assert Predict().select(clips)["clip_id"].to_pylist() == ["right/04", "down/05", "right/10", "down/11"]
+    assert Predict(split=None).select(clips).num_rows == 12
+    with pytest.raises(ManifestError, match=r"no clip of the index has the split val \(there are: test, train\)"):
+        Predict(split="val").select(clips)
+
+
+def test_a_model_that_does_not_fit(made_set):
+    clips, files = made_set(3)
+    with pytest.raises(StageError, match="trained on pennaction13 skeletons, but right/00 has coco17"):
+        predicted(Predict(device="cpu"), clips, files.read(), model_table(layout="pennaction13"))
+    models = model_table().set_column(1, "weights", pa.array([b"noise"], pa.large_binary()))
+    with pytest.raises(StageError, match="the model does not load"):
+        Predict(device="cpu").load({"models": models})
+
+
+def test_one_thread_in_a_worker_and_as_before_after_it(made_set):
+    clips, files = made_set(3)
+    before = torch.get_num_threads()
+    found = predicted(Predict(device="cpu"), clips, files.read(), model_table())
+    assert torch.get_num_threads() == before
+    assert np.isfinite(list(found.values())).all()

@@ -1,0 +1,46 @@
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from recognizer.build import build_recognizer
+from recognizer.model import Recognizer
+from stages.train.activations import checkpoint_activations
+from stages.train.recipe import Network
+
+
+def model(modality: str) -> Recognizer:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"width": 4, "size": 16, "heads": 2, "blocks": 2, "dropout": 0.3, "drop_path": 0.5}
+    return build_recognizer(Network(modality=modality, **sizes).for_data(("a", "b"), "coco17", 4, {}))
+
+
+def count(sizes: list[int], tensor: torch.Tensor) -> torch.Tensor:
+    sizes.append(tensor.numel())
+    return tensor
+
+
+@pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
+def test_the_same_step_from_less_memory(modality):
+    plain, frugal = model(modality), model(modality)
+    checkpoint_activations(frugal)
+    inputs = (
+        torch.rand(3, 3, 4, 16, 16) if "rgb" in modality else None,
+        torch.rand(3, 2, 4, 17, 3) if "pose" in modality else None,
+    )
+    saved = {}
+    for network in (plain, frugal):
+        torch.manual_seed(1)
+        with torch.autograd.graph.saved_tensors_hooks(partial(count, sizes := []), lambda x: x):
+            loss = network(*inputs).square().sum()
+        loss.backward()
+        saved[network] = sum(sizes)
+    assert saved[frugal] < saved[plain] / 2
+    for one, other in zip(plain.parameters(), frugal.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
+    for one, other in zip(plain.buffers(), frugal.buffers(), strict=True):
+        assert torch.equal(one, other), "running statistics count a batch once"
+    assert plain.state_dict().keys() == frugal.state_dict().keys()
+    with torch.inference_mode():
+        assert torch.equal(plain.eval()(*inputs), frugal.eval()(*inputs))

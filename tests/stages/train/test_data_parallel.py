@@ -1,0 +1,146 @@
+"""Two processes, joined by gloo, against one. Those of Ray Train are in ``test_ray_training.py``."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.stage_inputs import StageContext, VariantInputs
+from stages.train.data_parallel import DataParallelGroup
+from stages.train.stage import Train
+
+TINY = {"width": 4, "size": 16, "heads": 2, "blocks": 2}
+
+JOIN = """
+import sys
+from pathlib import Path
+import torch
+import torch.distributed as dist
+from stages.train.data_parallel import DataParallelGroup
+folder, rank = Path(sys.argv[1]), int(sys.argv[2])
+torch.set_num_threads(1)
+dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+team = DataParallelGroup(rank, 2)
+"""
+
+PARTS = """
+from torch import nn
+from torchvision.ops import StochasticDepth
+from stages.train.data_parallel import SharedBatchNorm
+
+def check(mine, whole, start, stop):
+    torch.testing.assert_close(mine, whole[start:stop], rtol=1e-5, atol=1e-6)
+
+def model():
+    torch.manual_seed(0)
+    norm = nn.BatchNorm3d(3)
+    nn.init.normal_(norm.weight)
+    return nn.Sequential(norm, nn.Dropout(0.4), StochasticDepth(0.5, mode="row"), nn.Conv3d(3, 2, 2))
+
+for clips in (5, 4, 1):  # shares of 2 and 3, 2 and 2, 0 and 1
+    alone, shared = model(), model()
+    for parameter in shared.parameters():
+        parameter.data += rank  # of which those of the first are taken
+    team.prepare(shared)
+    assert isinstance(shared[0], SharedBatchNorm) and shared.state_dict().keys() == alone.state_dict().keys()
+    whole = (torch.randn(clips, 3, 2, 4, 3, generator=torch.Generator().manual_seed(clips)) * 3 + 1).requires_grad_()
+    start, stop = team.bounds(clips)
+    mine = whole.detach()[start:stop].clone().requires_grad_()
+    team.batch = clips
+    torch.manual_seed(1)
+    expected = alone(whole)
+    torch.manual_seed(1)
+    got = shared(mine)
+    check(got, expected, start, stop)
+    expected.square().sum().backward()
+    got.square().sum().backward()
+    team.add_gradients(shared.parameters())
+    check(mine.grad, whole.grad, start, stop)
+    for one, other in zip(shared.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-5, atol=1e-5)
+    for one, other in zip(shared.buffers(), alone.buffers(), strict=True):
+        torch.testing.assert_close(one, other)
+    check(shared.eval()(mine), alone.eval()(whole), start, stop)
+assert team.sums(rank + 1, 0.5) == (3, 1)
+"""
+
+TRAIN = """
+import json
+import pyarrow.parquet as pq
+from pipeline.errors import StageError
+from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
+from stages import training
+from stages.train.stage import Train
+fit = training.fit
+training.fit = lambda *arguments: fit(*arguments, team)
+files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
+clips = pq.read_table(folder / "clips.parquet")
+for number, recipe in enumerate(json.loads((folder / "recipes.json").read_text())):
+    (folder / f"{number}").mkdir(exist_ok=True)
+    work = StageContext(folder / f"{number}", lambda *a, **b: None)
+    try:
+        row = Train(**recipe).run([VariantInputs("", clips, {"shards": files})], work).to_pylist()[0]
+        said = row["history"]
+    except StageError as error:
+        said = json.dumps(str(error))
+    (folder / f"{number}-{rank}.json").write_text(said)
+"""
+
+
+def in_two_processes(script: str, folder: Path, *arguments: str) -> None:
+    """Run a script in two processes that find ``team`` and ``folder``."""
+    command = [sys.executable, "-c", JOIN + script, str(folder)]
+    processes = [
+        subprocess.Popen([*command, str(rank), *arguments], stderr=subprocess.PIPE, text=True) for rank in (0, 1)
+    ]
+    errors = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
+
+
+def test_shares_are_all_clips_in_order():
+    clips = list("abcdefg")
+    for size in (1, 2, 3, 8):
+        shares = [DataParallelGroup(rank, size).share(clips) for rank in range(size)]
+        assert [clip for share in shares for clip in share] == clips
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_norm_and_noise_of_a_share_are_those_of_the_whole_batch(tmp_path):
+    in_two_processes(PARTS, tmp_path)
+
+
+def test_two_processes_take_the_steps_of_one(made_set, tmp_path):
+    """Batches of 5 of 11 clips: shares of 2 and 3, and at last of 0 and 1."""
+    clips, files = made_set(16)
+    common: dict[str, Any] = {"epochs": 3, "batch": 5, "threads": 1, "device": "cpu", "precision": "fp32"}
+    common |= {"lr": 2e-3, "val_share": 0.1}
+    noisy = TINY | {"dropout": 0.2, "drop_path": 0.3}
+    recipes = [
+        {"model": noisy | {"modality": "pose"}, "accumulate": 2, "ema": 0.9},
+        {"model": noisy | {"modality": "rgb"}, "mixup": 0.5, "layer_decay": 0.8},
+        {"model": noisy, "keep": "best", "checkpoint_activations": True},
+        {"model": noisy, "val_share": 0, "lr": 1e30, "warmup_epochs": 0},
+    ]
+    recipes = [common | recipe for recipe in recipes]
+    (tmp_path / "recipes.json").write_text(json.dumps(recipes))
+    pq.write_table(clips, tmp_path / "clips.parquet")
+    in_two_processes(TRAIN, tmp_path, *files.paths)
+
+    for number, recipe in enumerate(recipes[:-1]):
+        (tmp_path / f"alone-{number}").mkdir()
+        work = StageContext(tmp_path / f"alone-{number}", lambda done, total, **figures: None)
+        table = Train(**recipe).run([VariantInputs("", clips, {"shards": files})], work)
+        alone = json.loads(table["history"][0].as_py())
+        for rank in (0, 1):
+            together = json.loads((tmp_path / f"{number}-{rank}.json").read_text())
+            for one, other in zip(together, alone, strict=True):
+                assert one.pop("precision") == other.get("precision") == "fp32"
+                assert one == pytest.approx({name: other[name] for name in one}, rel=1e-3)
+        assert len(list((tmp_path / f"{number}" / "tensorboard").iterdir())) == 1, "the first process alone logs"
+    diverged = [json.loads((tmp_path / f"{len(recipes) - 1}-{rank}.json").read_text()) for rank in (0, 1)]
+    assert diverged[0] == diverged[1] and "diverged in step" in diverged[0]
+    assert diverged[0].count("right/") + diverged[0].count("down/") == 5, "the clips of both shares"

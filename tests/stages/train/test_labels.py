@@ -1,0 +1,51 @@
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import StageError
+from stages.tables import CLIPS
+from stages.train.labels import training_clips
+
+
+def index(*rows: tuple[str, str | None, str | None]) -> pa.Table:
+    empty = dict.fromkeys(CLIPS.schema.names) | {"source": "1:1", "path": "/a"}
+    return pa.Table.from_pylist(
+        [empty | {"clip_id": clip_id, "label": label, "split": split} for clip_id, label, split in rows],
+        schema=CLIPS.schema,
+    )
+
+
+def test_the_val_split_validates_where_there_is_one():
+    clips = index(("a", "run", "train"), ("b", "jump", "val"), ("c", "run", "test"), ("d", "jump", "train"))
+    found = training_clips(clips, "abcd", 0.5)
+    assert found.class_names == ("jump", "run")
+    assert (found.train, found.val) == (("a", "d"), ("b",))
+    assert found.targets == {"a": 1, "b": 0, "d": 0}
+
+
+def test_else_a_share_of_the_training_clips_that_others_do_not_change():
+    rows = [(f"{i}", "ab"[i % 2], "train") for i in range(400)]
+    ids = [row[0] for row in rows]
+    few, all_of_them = training_clips(index(*rows[:200]), ids, 0.2), training_clips(index(*rows), ids, 0.2)
+    assert set(few.val) == set(all_of_them.val) & set(ids[:200])
+    assert 50 < len(all_of_them.val) < 110
+    assert sorted(all_of_them.train + all_of_them.val) == sorted(ids)
+    assert training_clips(index(*rows), ids, 0).val == ()
+
+
+def test_a_class_whose_clips_all_failed_is_still_a_class():
+    found = training_clips(index(("a", "run", "train"), ("b", "jump", "train"), ("c", "sit", "train")), "ac", 0)
+    assert found.class_names == ("jump", "run", "sit") and found.train == ("a", "c")
+
+
+@pytest.mark.parametrize(
+    ("rows", "available", "message"),
+    [
+        ([("a", "run", "test")], "a", r"no clip has the split train \(there are: test\)"),
+        ([("a", "run", "train"), ("b", None, "train")], "ab", "1 training clips have no label, the first is b"),
+        ([("a", "run", "train"), ("b", "run", "train")], "ab", "all training clips show 'run'"),
+        ([("a", "run", "train"), ("b", "jump", "train")], "", "none of the 2 training clips is left"),
+    ],
+)
+def test_nothing_to_learn(rows, available, message):
+    with pytest.raises(StageError, match=message):
+        training_clips(index(*rows), available, 0.1)

@@ -1,0 +1,97 @@
+"""Real Ray Train workers, real kills."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import StageError
+from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
+from stages.train.stage import Train
+
+ray = pytest.importorskip("ray")
+
+TINY = {"width": 4, "size": 16, "heads": 2, "blocks": 1, "dropout": 0.1}
+COMMON: dict[str, Any] = {"model": TINY, "batch": 5, "threads": 1, "device": "cpu", "precision": "fp32"}
+
+
+def history(folder: Path, clips: pa.Table, files: TableFiles, **recipe: Any) -> list[dict[str, Any]]:
+    folder.mkdir(exist_ok=True)
+    work = StageContext(folder, lambda done, total, **figures: None)
+    row = Train(**COMMON | recipe).run([VariantInputs("", clips, {"shards": files})], work).to_pylist()[0]
+    return json.loads(row["history"])
+
+
+def same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
+    pairs = zip(one, other, strict=True)
+    return all(a["loss"] == pytest.approx(b["loss"], rel=1e-3) and a["lr"] == b["lr"] for a, b in pairs)
+
+
+def test_two_workers_give_the_loss_curve_of_one(made_set, tmp_path):
+    clips, files = made_set(16)
+    recipe = {"epochs": 4, "accumulate": 2, "ema": 0.9, "lr": 2e-3}
+    alone = history(tmp_path / "alone", clips, files, **recipe)
+    shown: list[tuple[float, float]] = []
+    (tmp_path / "together").mkdir()
+    work = StageContext(tmp_path / "together", lambda done, total, **figures: shown.append((done, total)))
+    stage = Train(**COMMON | recipe, data_parallel=2)
+    table = stage.run([VariantInputs("", clips, {"shards": files})], work)
+    together = json.loads(table["history"][0].as_py())
+    assert same(together, alone)
+    assert [epoch["val_loss"] for epoch in together] == pytest.approx([epoch["val_loss"] for epoch in alone], rel=1e-3)
+    assert shown[-1] == (8, 8)
+    assert not ray.is_initialized(), "Ray ends with the training that started it"
+
+
+def is_worker(process: psutil.Process) -> bool:
+    return "RayTrainWorker" in " ".join(process.cmdline())
+
+
+def wait_until(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 270
+    while not reached():
+        assert process.poll() is None, "the training must still be running"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_killed_worker_is_replaced_and_a_killed_training_goes_on_with_one_process(
+    made_set, training_process, checkpointed, tmp_path
+):
+    def epochs_done() -> int:
+        return checkpointed(folder).get("epoch", 0)
+
+    clips, files = made_set(16)
+    recipe = {"epochs": 100, "lr": 1e-4, "model": TINY | {"modality": "pose"}, "val_share": 0}
+    folder = tmp_path / "killed"
+    process = training_process(folder, Train(**COMMON | recipe, data_parallel=2), clips, files)
+    try:
+        wait_until(lambda: epochs_done() >= 3, process)
+        next(filter(is_worker, psutil.Process(process.pid).children(recursive=True))).kill()
+        reached = epochs_done()
+        wait_until(lambda: epochs_done() >= reached + 3, process)
+        workers = [child for child in psutil.Process(process.pid).children(recursive=True) if is_worker(child)]
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert len(workers) == 2 and not psutil.wait_procs(workers, timeout=60)[1], "no worker outlives the training"
+    assert epochs_done() < 100
+    assert same(history(folder, clips, files, **recipe), history(tmp_path / "alone", clips, files, **recipe))
+
+
+def test_too_few_processors_are_named(made_set, tmp_path):
+    clips, files = made_set()
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    try:
+        with pytest.raises(StageError, match="data_parallel: 2 needs as many CPUs; Ray has 1 here"):
+            history(tmp_path / "work", clips, files, data_parallel=2)
+    finally:
+        ray.shutdown()
