@@ -1,4 +1,4 @@
-"""A store that version 0.1.0 filled, when stages had other modules, is found again: keys know nothing of module paths."""
+"""A store that version 0.1.0 filled, when stages had other modules, is found again: keys know no module paths."""
 
 import json
 import os

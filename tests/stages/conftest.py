@@ -141,7 +141,7 @@ def made_set(tmp_path: Path) -> Callable[..., tuple[pa.Table, TableFiles]]:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> StageContext:
+def context(tmp_path: Path) -> StageContext:
     folder = tmp_path / "work"
     folder.mkdir()
     return StageContext(folder, lambda done, total, **figures: None)

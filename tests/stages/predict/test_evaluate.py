@@ -23,13 +23,13 @@ def prediction(clip_id: str, *ranked: str, error: str | None = None) -> dict[str
 
 
 @pytest.fixture
-def evaluated(tmp_path, work, write_table, files_of, clip_row, variant):
+def evaluated(tmp_path, context, write_table, files_of, clip_row, variant):
     def evaluate(clips: dict[str, tuple[str | None, str]], predictions: list[dict[str, Any]]) -> dict[str, Any]:
         """clips: label and split by id."""
         index = pa.Table.from_pylist([clip_row(clip_id, *of) for clip_id, of in clips.items()], schema=CLIPS.schema)
         files = files_of([write_table(tmp_path / "p.parquet", predictions, PREDICTIONS.schema)])
         stage = Evaluate()
-        table = stage.run(variant(index, predictions=files), work)
+        table = stage.run(variant(index, predictions=files), context)
         stage.export(table, tmp_path / "run", tmp_path)
         written = json.loads((tmp_path / "run" / "metrics.json").read_text())
         assert written == json.loads(table["metrics"][0].as_py())

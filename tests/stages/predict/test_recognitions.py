@@ -8,7 +8,7 @@ from stages.predict.recognitions import Recognitions
 from stages.tables import CLIPS, PREDICTIONS, RECOGNITIONS
 
 
-def test_lines_for_people(tmp_path, work, write_table, files_of, clip_row, variant):
+def test_lines_for_people(tmp_path, context, write_table, files_of, clip_row, variant):
     names = ["sit", "run", "jump"]
     index = [
         clip_row("x@0", None, None) | {"path": "/data/in/sub/x.mp4", "start": 0.0, "end": 2.5},
@@ -22,7 +22,7 @@ def test_lines_for_people(tmp_path, work, write_table, files_of, clip_row, varia
     ]
     files = files_of([write_table(tmp_path / "p.parquet", predictions, PREDICTIONS.schema)])
     stage = Recognitions(out=tmp_path / "out")
-    table = stage.run(variant(pa.Table.from_pylist(index, schema=CLIPS.schema), predictions=files), work)
+    table = stage.run(variant(pa.Table.from_pylist(index, schema=CLIPS.schema), predictions=files), context)
     assert table.schema == RECOGNITIONS.schema
     assert table["file"].to_pylist() == ["sub/x.mp4", "y.mp4"]
     assert table["top_labels"][0].as_py() == ["jump", "run", "sit"]

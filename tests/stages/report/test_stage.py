@@ -94,8 +94,8 @@ def test_nothing_comes_from_elsewhere(make_variant: MakeVariant, tmp_path: Path)
 
 def test_the_table_is_the_same_bytes_twice(make_variant: MakeVariant, tmp_path: Path) -> None:
     variants = [make_variant("a=1"), make_variant("a=2")]
-    work = StageContext(tmp_path, lambda *_, **__: None)
-    first, second = (Report().run(variants, work) for _ in range(2))
+    context = StageContext(tmp_path, lambda *_, **__: None)
+    first, second = (Report().run(variants, context) for _ in range(2))
     assert first.equals(second)
     assert serialized(first) == serialized(second)
     assert str(tmp_path) not in first["facts"][0].as_py()

@@ -81,9 +81,9 @@ files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
 clips = pq.read_table(folder / "clips.parquet")
 for number, recipe in enumerate(json.loads((folder / "recipes.json").read_text())):
     (folder / f"{number}").mkdir(exist_ok=True)
-    work = StageContext(folder / f"{number}", lambda *a, **b: None)
+    context = StageContext(folder / f"{number}", lambda *a, **b: None)
     try:
-        row = Train(**recipe).run([VariantInputs("", clips, {"shards": files})], work).to_pylist()[0]
+        row = Train(**recipe).run([VariantInputs("", clips, {"shards": files})], context).to_pylist()[0]
         said = row["history"]
     except StageError as error:
         said = json.dumps(str(error))
@@ -132,8 +132,8 @@ def test_two_processes_take_the_steps_of_one(made_set, tmp_path):
 
     for number, recipe in enumerate(recipes[:-1]):
         (tmp_path / f"alone-{number}").mkdir()
-        work = StageContext(tmp_path / f"alone-{number}", lambda done, total, **figures: None)
-        table = Train(**recipe).run([VariantInputs("", clips, {"shards": files})], work)
+        context = StageContext(tmp_path / f"alone-{number}", lambda done, total, **figures: None)
+        table = Train(**recipe).run([VariantInputs("", clips, {"shards": files})], context)
         alone = json.loads(table["history"][0].as_py())
         for rank in (0, 1):
             together = json.loads((tmp_path / f"{number}-{rank}.json").read_text())

@@ -25,8 +25,8 @@ COMMON: dict[str, Any] = {"model": TINY, "batch": 5, "threads": 1, "device": "cp
 
 def history(folder: Path, clips: pa.Table, files: TableFiles, **recipe: Any) -> list[dict[str, Any]]:
     folder.mkdir(exist_ok=True)
-    work = StageContext(folder, lambda done, total, **figures: None)
-    row = Train(**COMMON | recipe).run([VariantInputs("", clips, {"shards": files})], work).to_pylist()[0]
+    context = StageContext(folder, lambda done, total, **figures: None)
+    row = Train(**COMMON | recipe).run([VariantInputs("", clips, {"shards": files})], context).to_pylist()[0]
     return json.loads(row["history"])
 
 
@@ -41,9 +41,9 @@ def test_two_workers_give_the_loss_curve_of_one(made_set, tmp_path):
     alone = history(tmp_path / "alone", clips, files, **recipe)
     shown: list[tuple[float, float]] = []
     (tmp_path / "together").mkdir()
-    work = StageContext(tmp_path / "together", lambda done, total, **figures: shown.append((done, total)))
+    context = StageContext(tmp_path / "together", lambda done, total, **figures: shown.append((done, total)))
     stage = Train(**COMMON | recipe, data_parallel=2)
-    table = stage.run([VariantInputs("", clips, {"shards": files})], work)
+    table = stage.run([VariantInputs("", clips, {"shards": files})], context)
     together = json.loads(table["history"][0].as_py())
     assert same(together, alone)
     assert [epoch["val_loss"] for epoch in together] == pytest.approx([epoch["val_loss"] for epoch in alone], rel=1e-3)

@@ -26,8 +26,8 @@ def train(work_folder: Path, clips: pa.Table, files: TableFiles, **parameters: A
     """The row that a small training makes."""
     work_folder.mkdir(exist_ok=True)
     defaults = {"model": TINY, "epochs": 2, "batch": 3, "threads": 1, "device": "cpu"}
-    work = StageContext(work_folder, lambda done, total, **figures: None)
-    return Train(**(defaults | parameters)).run([VariantInputs("", clips, {"shards": files})], work).to_pylist()[0]
+    context = StageContext(work_folder, lambda done, total, **figures: None)
+    return Train(**(defaults | parameters)).run([VariantInputs("", clips, {"shards": files})], context).to_pylist()[0]
 
 
 def test_it_learns_and_says_so(made_set, tmp_path):
