@@ -22,16 +22,16 @@ MAX_NODES = 5000
 
 
 class VariantNodes(NamedTuple):
-    """What one variant gives a whole stage."""
+    """The nodes of one variant that a whole stage takes."""
 
     name: str
     """Like ``modality=rgb``; empty where nothing upstream has variants, or the stage does not gather them."""
     source: str
-    """The Source node the branch descends from; empty for a stage without any, such as pretrained weights."""
+    """The Source node they descend from; empty for a stage without any, such as pretrained weights."""
     inputs: dict[str, str]
     """Node name by table name."""
     labels: dict[str, Any]
-    """Its label on each axis of the matrices; empty where the name is."""
+    """The variant's label on each axis of the matrices; empty where the name is."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Node:
     """Names of all nodes it is made from, a Source among them."""
     source: str
     """The Source node it descends from, itself for a Source; empty where there is none, or several gathered ones."""
-    variant: dict[str, Any]
-    """Its label on each axis of the matrices it descends from."""
+    labels: dict[str, Any]
+    """Its variant's label on each axis of the matrices it descends from."""
     variant_name: str
     kind: Kind
-    branches: tuple[VariantNodes, ...] = ()
+    variants: tuple[VariantNodes, ...] = ()
     """For a whole stage: a single one, unless it gathers."""
 
 
@@ -198,32 +198,32 @@ def _nodes_of(manifest: Manifest, spec: StageSpec, nodes: dict[str, Node]) -> It
     raise_complaints(complaints)
     needs = [[node for node in nodes.values() if node.spec == need] for need in spec.needs]
     position = _tables(spec, stages[0], needs, nodes)
-    own = [variation.variant for variation in variants(spec.matrix)]
+    own = [variant.labels for variant in variants(spec.matrix)]
 
-    def branch(labels: dict[str, Any], picked: Sequence[int]) -> VariantNodes:
-        chosen = [variants[i] for variants, i in zip(needs, picked, strict=False)]
+    def taken(labels: dict[str, Any], picked: Sequence[int]) -> VariantNodes:
+        chosen = [choices[i] for choices, i in zip(needs, picked, strict=False)]
         sources = list(dict.fromkeys(node.source for node in chosen if node.source))
         if len(sources) > 1:
             raise _RelationError(spec, f" descends from two sources, {' and '.join(sources)}; clips must come from one")
         inputs = {table: chosen[i].name for table, i in position.items()}
         return VariantNodes(variant_name(labels), "".join(sources), inputs, labels)
 
-    upstream = [[node.variant for node in variants] for variants in needs]
+    upstream = [[node.labels for node in choices] for choices in needs]
     found: list[tuple[dict[str, Any], Stage, tuple[VariantNodes, ...]]]
     if isinstance(stages[0], WholeStage) and stages[0].gathers:
-        branches = tuple(branch(variant, picked) for variant, picked in joined(upstream))
-        axes = list(dict.fromkeys(axis for one in branches for axis in one.labels))
+        gathered = tuple(taken(labels, picked) for labels, picked in joined(upstream))
+        axes = list(dict.fromkeys(axis for one in gathered for axis in one.labels))
         for stage in stages:
             _check_axes(spec, stage, axes)
-        found = [(variant, stage, branches) for variant, stage in zip(own, stages, strict=True) if branches]
+        found = [(labels, stage, gathered) for labels, stage in zip(own, stages, strict=True) if gathered]
     else:
-        found = [(variant, stages[picked[-1]], (branch({}, picked),)) for variant, picked in joined([*upstream, own])]
+        found = [(labels, stages[picked[-1]], (taken({}, picked),)) for labels, picked in joined([*upstream, own])]
     if not found:
         raise _RelationError(spec, " has no variant: those of its needs and of its own matrix never agree")
     if len(found) + len(nodes) > MAX_NODES:
         raise _RelationError(spec, f" brings the graph to more than {MAX_NODES:,} nodes; make the matrices smaller")
-    for variant, stage, branches in found:
-        yield _node(spec, stage, variant, branches, needs)
+    for labels, stage, variant_nodes in found:
+        yield _node(spec, stage, labels, variant_nodes, needs)
 
 
 def _check_axes(spec: StageSpec, stage: Stage, axes: list[str]) -> None:
@@ -234,21 +234,21 @@ def _check_axes(spec: StageSpec, stage: Stage, axes: list[str]) -> None:
 
 
 def _node(
-    spec: StageSpec, stage: Stage, variant: dict[str, Any], branches: tuple[VariantNodes, ...], needs: list[list[Node]]
+    spec: StageSpec, stage: Stage, labels: dict[str, Any], taken: tuple[VariantNodes, ...], needs: list[list[Node]]
 ) -> Node:
-    suffix = variant_name(variant)
+    suffix = variant_name(labels)
     name = f"{spec.name}[{suffix}]" if suffix else spec.name
     kind: Kind = "source" if isinstance(stage, Source) else "map" if isinstance(stage, MapStage) else "whole"
-    inputs = {table: tuple(dict.fromkeys(branch.inputs[table] for branch in branches)) for table in branches[0].inputs}
-    sources = {branch.source for branch in branches}
+    inputs = {table: tuple(dict.fromkeys(nodes.inputs[table] for nodes in taken)) for table in taken[0].inputs}
+    sources = {nodes.source for nodes in taken}
     source = name if kind == "source" else "".join(sources) if len(sources) == 1 else ""
     if kind == "map" and not source:
         raise _RelationError(spec, " has no source of clips among its ancestors; give it needs that lead to one")
     used = {need for needs in inputs.values() for need in needs} | sources
-    ordered = tuple(node.name for variants in needs for node in variants if node.name in used)
+    ordered = tuple(node.name for choices in needs for node in choices if node.name in used)
     return Node(
-        name, spec.name, spec.uses, stage, inputs, ordered, source, variant, suffix, kind,
-        branches if kind == "whole" else (),
+        name, spec.name, spec.uses, stage, inputs, ordered, source, labels, suffix, kind,
+        taken if kind == "whole" else (),
     )  # fmt: skip
 
 

@@ -153,7 +153,7 @@ def load_resolved(path: Path) -> Manifest:
 
 
 def built_stages(spec: StageSpec, places: Mapping[KeyPath, Place], origin: str) -> tuple[list[Stage], list[Complaint]]:
-    """One instance of the stage for each variation of its matrix, in order; or what is wrong."""
+    """One instance of the stage for each variant of its matrix, in order; or what is wrong."""
     top = ("stages", spec.name)
     subject = f"stage '{spec.name}': "
     try:
@@ -162,24 +162,24 @@ def built_stages(spec: StageSpec, places: Mapping[KeyPath, Place], origin: str) 
         key = (*top, "uses")
         return [], [Complaint(place_of(places, key, origin), f"{subject}{error}")]
     try:
-        combinations = variants(spec.matrix)
+        found = variants(spec.matrix)
     except ValueError as error:
         return [], [Complaint(place_of(places, (*top, "matrix"), origin), f"{subject}{error}")]
     called = name_of(spec.uses)
     stages, complaints = [], []
-    for variation in combinations:
+    for variant in found:
 
-        def where(path: KeyPath, axis_of: dict[str, str] = variation.axis_of) -> Place:
+        def where(path: KeyPath, axis_of: dict[str, str] = variant.axis_of) -> Place:
             for parameter, axis in axis_of.items():
                 if path and tuple(parameter.split("."))[: len(path)] == path[: len(parameter.split("."))]:
                     return place_of(places, (*top, "matrix", axis), origin)
             return place_of(places, (*top, "with", *path), origin)
 
-        for parameter in variation.parameters:
+        for parameter in variant.parameters:
             set_at = places.get((*top, "with", *parameter.split(".")))
             if set_at is not None and not set_at.line:
                 complaints.append(Complaint(set_at, f"{subject}'{parameter}' is set by the matrix"))
-        values = applied(spec.parameters, variation.parameters)
+        values = applied(spec.parameters, variant.parameters)
         stage, wrong = checked(cls, values, where, subject, listing=f"pipeline stages {called}")
         complaints += wrong
         if stage is not None:

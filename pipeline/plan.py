@@ -113,15 +113,15 @@ class Plan:
         return counts
 
     def variants(self, name: str) -> list[VariantInputs]:
-        """What a whole node is given: for each branch its clips and its inputs by table name."""
+        """What a whole node is given: for each variant its clips and its inputs by table name."""
         return [
             VariantInputs(
-                branch.name,
-                self.sources[branch.source].table if branch.source else NO_CLIPS,
-                {table: self._files(need) for table, need in branch.inputs.items()},
-                branch.labels,
+                variant.name,
+                self.sources[variant.source].table if variant.source else NO_CLIPS,
+                {table: self._files(need) for table, need in variant.inputs.items()},
+                variant.labels,
             )
-            for branch in self.nodes[name].node.branches
+            for variant in self.nodes[name].node.variants
         ]
 
     def _files(self, name: str) -> TableFiles:
@@ -189,10 +189,10 @@ def _map_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips])
 def _whole_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips]) -> NodePlan:
     plan = NodePlan(node, stage_identity(node.uses, node.stage), stage_folder(node.stage))
     parts = [canonical(plan.identity)]
-    for branch in node.branches:
-        labels = canonical(branch.labels) if branch.labels else ""
-        parts += ["branch", labels, sources[branch.source].digest if branch.source else ""]
-        for table, need in sorted(branch.inputs.items()):
+    for variant in node.variants:
+        labels = canonical(variant.labels) if variant.labels else ""
+        parts += ["branch", labels, sources[variant.source].digest if variant.source else ""]
+        for table, need in sorted(variant.inputs.items()):
             parts += [table, *nodes[need].keys]
     plan.first_keys = [digest(*parts)]
     return plan
@@ -248,7 +248,7 @@ def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: Set[str] | None, for
         whole = nodes[name].node.kind == "whole"
         return whole, 0 if whole else i, order[name]
 
-    # Branches of a matrix may ask for the same result; the first of them makes it.
+    # Variants may want the same result; the first one makes it.
     first = {nodes[name].keys[i]: (name, i) for name, i in sorted(wanted, key=turn, reverse=True)}
     return sorted(first.values(), key=turn)
 

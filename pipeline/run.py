@@ -29,7 +29,7 @@ SMALL = 40
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line may ask of a run. Stage names stand for all their branches of a matrix."""
+    """What the command line may ask of a run. A stage's name stands for all its variants."""
 
     start: str | None = None
     """Compute only this stage and what follows from it."""

@@ -229,7 +229,7 @@ class Schedule:
 
     def _check_failed_share(self, name: str) -> None:
         """Stop before a whole stage where too many clips have failed to call its result one."""
-        for source in {branch.source for branch in self.plan.nodes[name].node.branches if branch.source}:
+        for source in {variant.source for variant in self.plan.nodes[name].node.variants if variant.source}:
             nodes = {n for n in self.plan.graph.ancestors(name) if self.plan.nodes[n].node.source == source}
             failed = {failure.clip_id for failure in find_failures(self.plan, nodes)}
             total = len(self.plan.sources[source].ids)

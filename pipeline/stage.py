@@ -127,15 +127,15 @@ class WholeStage(Stage):
     """Needs all of its input at once. ``run`` makes the table; ``export`` lays out what a person opens."""
 
     gathers: ClassVar[bool] = False
-    """True for a stage that takes all branches of a matrix together, like the report."""
+    """True for a stage that takes all variants of a matrix together, like the report."""
 
     def check_axes(self, axes: Collection[str]) -> None:
         """Raise ManifestError where a parameter names an axis that is not among ``axes``, those of all matrices
         upstream of a stage that gathers. Called before anything runs."""
 
     def resources(self) -> Resources | None:
-        """What it occupies where branches of a matrix run side by side, each in a process of its own; None: it always
-        runs in the process that a person started, while nothing else runs."""
+        """What it occupies when the variants of a matrix run side by side, each in its own process. None: it always
+        runs in the main process, while nothing else runs."""
         return None
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
@@ -146,7 +146,7 @@ class WholeStage(Stage):
         raise NotImplementedError
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
-        """Write the files people open into ``folder`` (the run's own, or one below it for a branch of a matrix).
+        """Write the files people open into ``folder`` (the run's own, or one below it for a variant).
 
         Called after the run, also when ``table`` came from the store. ``run_folder`` holds the events so far.
         """

@@ -39,14 +39,14 @@ class TableFiles:
 
 
 class VariantInputs(NamedTuple):
-    """What one branch of a ``matrix`` gives a stage that gathers all of them."""
+    """The clips and tables of one variant, for a whole stage. One that gathers gets all variants of a matrix."""
 
     name: str
     """Empty where the manifest has no matrix, else like ``modality=rgb``."""
     clips: pa.Table
     inputs: dict[str, TableFiles]
     labels: Mapping[str, Any] = MappingProxyType({})
-    """The branch's label on each axis of the matrices, by the axis's name; empty unless the stage gathers."""
+    """The variant's label on each axis, by the axis's name; empty unless the stage gathers."""
 
 
 class StageContext(NamedTuple):

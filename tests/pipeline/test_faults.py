@@ -169,7 +169,7 @@ def test_a_whole_stage_whose_process_dies_is_tried_again(toy: Toy, two_places) -
     assert toy.all_visits()["total"] == 6
 
 
-def test_a_whole_stage_that_dies_or_fails_costs_its_branch_alone(toy: Toy, two_places) -> None:
+def test_a_whole_stage_that_dies_or_fails_costs_its_variant_alone(toy: Toy, two_places) -> None:
     axis = "{how: {dies: {deaths: 9, scale: 2}, fails: {fail: true, scale: 3}, works: {}}}"
     toy.path.write_text(toy.path.read_text().replace("needs: add, with", f"needs: add, matrix: {axis}, with"))
     result = run(load_manifest(toy.path, ["total.cpus=1"]), Options(executor="ray"))

@@ -37,7 +37,7 @@ def test_tables_find_their_stages() -> None:
     assert {node.source for node in graph.nodes.values()} == {"index"}
     assert graph.nodes["double"].inputs == {}
     assert graph.nodes["share"].inputs == {"sums": ("add",), "totals": ("total",)}
-    assert graph.nodes["total"].branches == (VariantNodes("", "index", {"sums": "add"}, {}),)
+    assert graph.nodes["total"].variants == (VariantNodes("", "index", {"sums": "add"}, {}),)
     assert graph.ancestors("total") == {"index", "double", "add"}
     assert graph.descendants("add") == {"total", "share", "summary"}
 
@@ -63,7 +63,7 @@ def test_a_matrix_multiplies_what_follows_up_to_a_gathering_stage() -> None:
     ]
     share = graph.nodes["share[scale=2,split=all]"]
     assert share.inputs == {"sums": ("add",), "totals": ("total[scale=2,split=all]",)}
-    assert (share.spec, share.variant_name, share.variant) == (
+    assert (share.spec, share.variant_name, share.labels) == (
         "share",
         "scale=2,split=all",
         {"scale": 2, "split": "all"},
@@ -71,7 +71,7 @@ def test_a_matrix_multiplies_what_follows_up_to_a_gathering_stage() -> None:
     assert graph.nodes["total[scale=2,split=all]"].stage.model_dump()["scale"] == 2
     summary = graph.nodes["summary"]
     assert summary.variant_name == ""
-    assert summary.branches == tuple(
+    assert summary.variants == tuple(
         VariantNodes(
             name, "index", {"totals": f"total[{name}]", "shares": f"share[{name}]"}, {"scale": scale, "split": "all"}
         )
@@ -92,16 +92,16 @@ def test_variants_that_share_an_axis_agree() -> None:
     assert shares[2].inputs == {"sums": ("add[amount=2]",), "totals": ("total[amount=2]",)}
 
 
-def test_each_branch_may_have_its_own_source() -> None:
+def test_each_variant_may_have_its_own_source() -> None:
     graph = build(STAGES.replace('Numbers"}', 'Numbers", matrix: {count: [3, 4]}}'))
-    assert [branch.source for branch in graph.nodes["summary"].branches] == ["index[count=3]", "index[count=4]"]
+    assert [variant.source for variant in graph.nodes["summary"].variants] == ["index[count=3]", "index[count=4]"]
     assert graph.nodes["double[count=4]"].source == "index[count=4]"
 
 
 def test_a_whole_stage_may_stand_alone() -> None:
     Path("stand_alone.py").write_text("import toy_stages\n\n\nclass Alone(toy_stages.Total):\n    takes = ()\n")
     graph = build("stages:\n  alone: {uses: 'stand_alone:Alone'}\n")
-    assert graph.nodes["alone"].branches == (VariantNodes("", "", {}, {}),)
+    assert graph.nodes["alone"].variants == (VariantNodes("", "", {}, {}),)
     assert graph.nodes["alone"].source == ""
 
 

@@ -7,15 +7,15 @@ import pytest
 from pipeline.matrix import applied, joined, variant_name, variants
 
 
-def test_no_matrix_is_one_variation_without_a_name() -> None:
-    [variation] = variants({})
-    assert (variation.variant, variation.parameters) == ({}, {})
-    assert variant_name(variation.variant) == ""
+def test_no_matrix_is_one_variant_without_a_name() -> None:
+    [variant] = variants({})
+    assert (variant.labels, variant.parameters) == ({}, {})
+    assert variant_name(variant.labels) == ""
 
 
 def test_all_combinations_in_the_order_written() -> None:
     found = variants({"a": [1, 2], "how": {"x": {"b.c": 3, "d": 4}, "y": {"d": 5}}})
-    assert [(variation.variant, variation.parameters) for variation in found] == [
+    assert [(variant.labels, variant.parameters) for variant in found] == [
         ({"a": 1, "how": "x"}, {"a": 1, "b.c": 3, "d": 4}),
         ({"a": 1, "how": "y"}, {"a": 1, "d": 5}),
         ({"a": 2, "how": "x"}, {"a": 2, "b.c": 3, "d": 4}),
@@ -83,7 +83,7 @@ def test_an_axis_set_to_null_falls_away() -> None:
 
 def test_combinations_are_left_out() -> None:
     matrix = {"window": [2, 4], "stride": [1, 2, [3]], "exclude": [{"window": 2, "stride": [3]}, {"stride": 1}]}
-    assert [tuple(variation.variant.values()) for variation in variants(matrix)] == [(2, 2), (4, 2), (4, [3])]
+    assert [tuple(variant.labels.values()) for variant in variants(matrix)] == [(2, 2), (4, 2), (4, [3])]
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def test_a_slow_clip_is_stopped_at_its_limit(toy: Toy) -> None:
     assert result.failures == [("clip-3", "double", "took longer than 0.2 s")]
 
 
-def test_a_matrix_runs_every_branch_and_gathers_them(toy: Toy) -> None:
+def test_a_matrix_runs_every_variant_and_gathers_them(toy: Toy) -> None:
     toy.path.write_text(toy.path.read_text().replace("needs: add, with", "needs: add, matrix: {scale: [1, 2]}, with"))
     toy.run()
     assert toy.all_visits() == {"double": 40, "add": 40, "total": 2, "share": 40}
@@ -219,7 +219,7 @@ def test_a_matrix_runs_every_branch_and_gathers_them(toy: Toy) -> None:
     assert json.loads((folder / "variants/scale=2/total.json").read_text())["total"] == 3200
 
 
-def test_branches_that_ask_for_the_same_result_share_it(toy: Toy) -> None:
+def test_variants_that_ask_for_the_same_result_share_it(toy: Toy) -> None:
     text = toy.path.read_text().replace("with: {count: 40}", "matrix: {labels: [true, false]}, with: {count: 40}")
     toy.path.write_text(text)
     toy.run()
