@@ -56,12 +56,3 @@ def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
             )
         )
     return found
-
-
-def readable(size: float) -> str:
-    """``12.3 MB``: powers of 1000, as disks are sold."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

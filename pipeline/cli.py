@@ -28,7 +28,6 @@ from pipeline.arguments import (
 from pipeline.console import (
     complain,
     conclude,
-    count,
     figure,
     paragraph,
     plain_errors,
@@ -37,6 +36,7 @@ from pipeline.console import (
     say_what_was_passed_over,
     table,
 )
+from pipeline.texts import byte_size, count, duration
 
 if TYPE_CHECKING:
     from pipeline.manifest import Manifest
@@ -128,7 +128,7 @@ def status(run: RunName, debug: Debug = False) -> None:
     with plain_errors(debug):
         import json
 
-        from pipeline.status import duration, find_run, read_status
+        from pipeline.status import find_run, read_status
 
         folder = find_run(run)
         state = read_status(folder)
@@ -306,16 +306,16 @@ def clean(
     pipeline clean manifests/demo.yaml recognized/manifest.json
     """
     with plain_errors(debug):
-        from pipeline.clean import find_garbage, readable
+        from pipeline.clean import find_garbage
         from pipeline.errors import ManifestError
 
         for garbage in find_garbage([_load(path, settings) for path in manifests]):
             if not garbage.remove:
                 say(f"{garbage.store.url}: nothing to remove")
                 continue
-            rows = [(name, f"{files:,}", readable(size)) for name, (files, size) in garbage.by_folder().items()]
+            rows = [(name, f"{files:,}", byte_size(size)) for name, (files, size) in garbage.by_folder().items()]
             table(("stage", "files", "size"), rows)
-            size, kept = readable(sum(garbage.remove.values())), readable(sum(garbage.keep.values()))
+            size, kept = byte_size(sum(garbage.remove.values())), byte_size(sum(garbage.keep.values()))
             question = f"{garbage.store.url}: remove {count(len(garbage.remove), 'file')}, {size} ({kept} stay)"
             if not yes and not sys.stdin.isatty():
                 raise ManifestError(f"{question}: cannot ask here; add --yes to remove them")

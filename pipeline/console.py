@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipeline.texts import count, duration, sanitize
+
 if TYPE_CHECKING:
     from pipeline.manifest import Manifest
     from pipeline.run import Options, Result
@@ -54,7 +56,6 @@ def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
 
     from pipeline.progress import display_for
     from pipeline.run import run as run_manifest
-    from pipeline.status import duration
 
     began = time.perf_counter()
     display = display_for(Console())
@@ -127,15 +128,6 @@ def say(text: str) -> None:
 
 def complain(text: str) -> None:
     typer.echo(f"pipeline: {sanitize(text)}", err=True)
-
-
-def sanitize(text: str) -> str:
-    """The text without what could command the terminal: names of files come from anywhere."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def figure(value: float) -> str:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pipeline.clean import readable
 from pipeline.errors import PipelineError
 from pipeline.graph import build_graph
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.registry import DISTRIBUTION, extras, make_current_folder_importable
+from pipeline.texts import byte_size
 
 
 class Finding(NamedTuple):
@@ -33,7 +33,7 @@ def examine(path: Path | None = None) -> Iterator[Finding]:
     yield from _packages()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield Finding("processors", "ok", f"{usable} usable")
-    yield Finding("memory", "ok", readable(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
+    yield Finding("memory", "ok", byte_size(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
     yield _gpu()
     yield from _downloaded_weights()
     if path is not None:
@@ -76,7 +76,7 @@ def _downloaded_weights() -> Iterator[Finding]:
     folder = home / "hub" / "checkpoints"
     files = sorted(folder.glob("*.pth")) if folder.is_dir() else []
     for file in files:
-        yield Finding("weights", "ok", f"{file.name} ({readable(file.stat().st_size)})")
+        yield Finding("weights", "ok", f"{file.name} ({byte_size(file.stat().st_size)})")
     if not files:
         yield Finding("weights", "absent", f"none downloaded to {folder}; stages do so when they first need some")
 
@@ -111,7 +111,7 @@ def _disk(manifest: Manifest) -> Finding:
         return Finding("store", "ok", manifest.store)
     folder = Path(manifest.store).absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    return Finding("store", "ok", f"{manifest.store}: {readable(shutil.disk_usage(existing).free)} free")
+    return Finding("store", "ok", f"{manifest.store}: {byte_size(shutil.disk_usage(existing).free)} free")
 
 
 def _needed_packages(where: str, text: str) -> Iterator[Finding]:

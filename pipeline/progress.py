@@ -3,8 +3,9 @@
 import time
 from typing import Any, Protocol
 
-from pipeline.console import sanitize
 from pipeline.events import Event
+from pipeline.pace import Pace
+from pipeline.texts import figures_text, sanitize
 
 MANY = 20
 """Stages, variants counted, above which a terminal shows only those at work, and a bar for all of them."""
@@ -25,14 +26,6 @@ class Display(Protocol):
 def display_for(console: Any) -> Display:
     """The display that suits a rich console."""
     return Bars(console) if console.is_terminal else Lines(console)
-
-
-def figures(event: Event) -> str:
-    """What a stage reports of itself: ``epoch 3, loss 1.234``."""
-    return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in event["figures"].items()
-    )
 
 
 class Bars:
@@ -80,7 +73,9 @@ class Bars:
             self._bars.update(self._tasks[name], visible=True)
         elif kind == "progress":
             self._reporting[name] = event["total"]
-            self._bars.update(self._tasks[name], completed=event["done"], total=event["total"], note=figures(event))
+            self._bars.update(
+                self._tasks[name], completed=event["done"], total=event["total"], note=figures_text(event["figures"])
+            )
         elif kind == "finished":
             self._failed[name] = self._failed.get(name, 0) + event["failed"]
             task = self._tasks[name]
@@ -114,6 +109,7 @@ class Lines:
         self._began: dict[str, float] = {}
         self._last: dict[str, float] = {}
         self._failed: dict[str, int] = {}
+        self._paces: dict[str, Pace] = {}
 
     def __call__(self, event: Event) -> None:
         kind, name = event["event"], event.get("stage", "")
@@ -137,8 +133,10 @@ class Lines:
                     self._say(f"{name}: {clip_id}: {error}")
                 elif self._failed[name] == NAMED + 1:
                     self._say(f"{name}: more clips failed; pipeline failures lists them when the run has ended")
-        elif kind == "progress" and self._due(name):
-            self._say(f"{name}: {event['done']:g} of {event['total']:g}, {figures(event)}")
+        elif kind == "progress":
+            text = self._paces.setdefault(name, Pace()).text(event)
+            if self._due(name):
+                self._say(f"{name}: {text}")
         elif kind == "retried":
             how = "clip by clip" if event["one_by_one"] else "again"
             self._say(f"{name}: a worker died; partition {event['partition'] + 1} is tried {how}")

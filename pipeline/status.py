@@ -7,9 +7,10 @@ from pathlib import Path
 from pipeline.errors import ManifestError
 from pipeline.events import EVENTS, read_events
 from pipeline.manifest import load_manifest
-from pipeline.progress import figures
+from pipeline.pace import Pace
 from pipeline.registry import did_you_mean
 from pipeline.run import MANIFEST, run_folder
+from pipeline.texts import duration
 
 
 @dataclass
@@ -25,6 +26,7 @@ class StageStatus:
     note: str = ""
     """What it said last: progress, or why it failed."""
     broken: bool = False
+    pace: Pace = field(default_factory=Pace, repr=False)
 
 
 @dataclass
@@ -80,7 +82,7 @@ def read_status(folder: Path) -> Status:
                 stage.failed += event["failed"]
                 stage.seconds += event["seconds"]
             case "progress":
-                stage.note = f"{event['done']:g} of {event['total']:g}, {figures(event)}".removesuffix(", ")
+                stage.note = stage.pace.text(event)
             case "stage_failed":
                 stage.note, stage.broken = event["error"], True
             case "run_finished":
@@ -88,11 +90,3 @@ def read_status(folder: Path) -> Status:
     if status is None:
         raise ManifestError(f"{folder}: nothing has been run there")
     return status
-
-
-def duration(seconds: float) -> str:
-    """``2.5 s``, ``3 min 05 s``, ``1 h 20 min``."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ManifestError
-from pipeline.status import duration, find_run, read_status
+from pipeline.status import find_run, read_status
 
 
 def write(folder: Path, *events: dict[str, Any]) -> None:
@@ -56,18 +56,3 @@ def test_runs_are_found_by_folder_and_by_name(tmp_path: Path, monkeypatch: pytes
         find_run("dem")
     with pytest.raises(ManifestError, match="nothing has been run there"):
         read_status(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0 s"),
-        (59.94, "59.9 s"),
-        (59.96, "1 min 00 s"),
-        (185, "3 min 05 s"),
-        (3599.6, "1 h 00 min"),
-        (4800, "1 h 20 min"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
