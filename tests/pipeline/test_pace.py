@@ -18,7 +18,7 @@ def test_the_time_left_is_that_of_the_mean_rate() -> None:
 
 def test_starting_again_counts_anew() -> None:
     pace = Pace()
-    pace.text(progress(0, 0))
+    pace.text(progress(0, 60))
     pace.text(progress(90, 90))
     assert pace.text(progress(1000, 50)) == "50 of 100"
     assert pace.text(progress(1010, 60)) == "60 of 100, 40.0 s left"
