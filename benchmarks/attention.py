@@ -21,9 +21,9 @@ import torch
 # The folder of this file has a recognizer.py of its own.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pipeline.explain import open_run
 from recognizer.model import Recognizer
 from recognizer.skeletons import layout
+from stages.commands.explanation import open_run
 from stages.explanation.attention import Share, attended, on_group, on_people
 
 

@@ -40,7 +40,7 @@ def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
     needed: dict[str, set[str]] = {}
     stores: dict[str, Store] = {}
     for manifest in manifests:
-        plan = plan_run(manifest)
+        plan = plan_run(manifest, create=True)
         root = plan.store.root
         stores.setdefault(root, plan.store)
         for node_plan in plan.nodes.values():

@@ -36,6 +36,7 @@ from pipeline.console import (
     say_what_was_passed_over,
     table,
 )
+from pipeline.stage_commands import stage_commands
 from pipeline.texts import byte_size, count, duration
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign gets a question mark, not a crash
     # What a cluster's scheduler or a time limit sends ends a run as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name, command in stage_commands().items():
+        app.command(name)(command)
     app()
 
 
@@ -109,6 +112,7 @@ def plan(
     pipeline plan manifests/demo.yaml --set train.epochs=2
     """
     with plain_errors(debug):
+        from pipeline.checks import check, refuse
         from pipeline.reasons import plan_lines
         from pipeline.run import Options, plan_run, run_folder
 
@@ -116,6 +120,11 @@ def plan(
         planned = plan_run(loaded, Options(start, only, tuple(force or ())))
         table(("stage", "to compute", "why"), plan_lines(planned, run_folder(loaded)))
         say(f"\n{loaded.name}: {count(len(planned.tasks), 'result')} to compute")
+        problems = check(planned)
+        for found in problems:
+            if not found.problem.fatal:
+                say(f"{found.node}: note: {found.text}")
+        refuse(planned, problems)
 
 
 @app.command()
@@ -167,81 +176,6 @@ def graph(
 
 
 @app.command()
-def recognize(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Videos to recognize, in any depth of folders.")],
-    model: Annotated[str, typer.Option(metavar="RUN", help="The run that trained the model, or one of its variants.")],
-    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv, recognitions.parquet.")],
-    window: Annotated[
-        float | None,
-        typer.Option(
-            help="Cut longer videos into windows of this many seconds; 0: into none. Default: as the training clips."
-        ),
-    ] = None,
-    stride: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
-    executor: Executor = ExecutorName.auto,
-    ray_address: RayAddress = None,
-    retry_failed: RetryFailed = False,
-    debug: Debug = False,
-) -> None:
-    """Recognize the actions in a folder of videos.
-
-    \b
-    pipeline recognize my_videos --model demo --out recognized
-    pipeline recognize my_videos --model runs/demo --out recognized --window 2 --stride 1
-    """
-    with plain_errors(debug):
-        from pipeline.errors import ManifestError
-        from pipeline.recognize import recognition_manifest
-        from pipeline.run import Options
-
-        if not folder.is_dir():
-            raise ManifestError(f"{folder}: no such folder")
-        manifest = recognition_manifest(folder, model, out, window, stride)
-        result = run_and_show(
-            manifest, Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
-        )
-        say_what_was_passed_over(result, each=True)
-        for failure in result.failures:
-            say(f"skipped {failure.clip_id}: {failure.error}")
-        conclude(manifest, result)
-        say(f"recognitions: {out / 'recognitions.csv'}")
-
-
-@app.command()
-def explain(
-    run: RunName,
-    clips: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="CLIP", help="Ids of clips, or patterns; none: a few that the run has predicted."),
-    ] = None,
-    variant: Annotated[
-        str | None, typer.Option(help="A variant of a matrix, as modality=rgb. Default: the first.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="OUT", help="Folder for the page and the pictures. Default: runs/NAME/explain."),
-    ] = None,
-    debug: Debug = False,
-) -> None:
-    """Draw what a trained model looks at: frames, points, joints.
-
-    \b
-    pipeline explain demo
-    pipeline explain demo test/wave_left/0003.mp4 'test/push/*'
-    pipeline explain demo_modalities --variant modality=pose --out looks
-    """
-    with plain_errors(debug):
-        from pipeline.explain import explain_run
-
-        explained = explain_run(run, clips or [], variant, out)
-        for clip_id, reason in explained.failed:
-            complain(f"not explained: {clip_id}: {reason}")
-        if len(explained.failed) == explained.clips:
-            raise typer.Exit(1)
-        say(str(explained.folder / "explanation.html"))
-
-
-@app.command()
 def report(run: RunName, debug: Debug = False) -> None:
     """Lay out a finished run's files again, with its report.
 
@@ -257,7 +191,7 @@ def report(run: RunName, debug: Debug = False) -> None:
 
         folder = find_run(run)
         manifest = load_resolved(folder / MANIFEST)
-        if tasks := plan_run(manifest).tasks:
+        if tasks := plan_run(manifest, create=True).tasks:
             complain(f"{folder}: {count(len(tasks), 'result')} would be computed anew; the report is that of before")
         else:
             run_manifest(manifest, Options(executor="local"))
@@ -351,29 +285,6 @@ def stages(
             kind = f"   ({parameter.kind}{', required' if parameter.value is None else ''})" if parameter.kind else ""
             say(f"{parameter.name}:{default}{kind}")
             say(paragraph(parameter.text))
-
-
-@app.command()
-def doctor(
-    manifest: Annotated[
-        Path | None, typer.Argument(metavar="[MANIFEST]", help="Check what this one needs, too.")
-    ] = None,
-    debug: Debug = False,
-) -> None:
-    """Say what is installed and what is missing.
-
-    \b
-    pipeline doctor manifests/demo.yaml
-    """
-    with plain_errors(debug):
-        from pipeline.doctor import examine
-
-        findings = list(examine(manifest))
-        table(("", "", ""), [(finding.what, finding.verdict, finding.detail) for finding in findings])
-        missing = sum(finding.verdict == "missing" for finding in findings)
-        if missing:
-            say(f"\n{count(missing, 'thing')} missing")
-            raise typer.Exit(1)
 
 
 def _load(path: Path, settings: list[str] | None, name: str | None = None) -> "Manifest":

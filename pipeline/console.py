@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 BROKEN_PIPE = 141
 """What shells report of a program that SIGPIPE has ended."""
 
+EXPORTED_LINES = 5
+"""Lines of whole stages with which a run ends, one per variant where nothing gathers them."""
+
 
 @contextmanager
 def plain_errors(debug: bool) -> Iterator[None]:
@@ -72,23 +75,24 @@ def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
 
 
 def conclude(manifest: "Manifest", result: "Result") -> None:
-    """Name what failed. Exits with 1 where a stage did, or more clips than the manifest allows."""
-    from pipeline.failures import too_many
-
-    clips = sum(len(clips.ids) for clips in result.plan.sources.values())
-    failed = len({failure.clip_id for failure in result.failures})
+    """Name what failed, then say what people wait for. Exits with 1 where a stage failed, or too many clips did."""
+    clips, failed = result.clips, result.failed_clips
     text = f"{failed:,} of {clips:,} clips failed"
     for error in result.errors:
         complain(error)
     if result.errors:
         complain("the run is incomplete; what is done is kept: mend this, then give the same command again")
         raise typer.Exit(1)
-    if too_many(failed, clips, manifest.max_failed) or (clips and failed == clips):
+    if not result.succeeded:
         why = "" if failed == clips else f", more than max_failed ({manifest.max_failed:.0%}) allows"
         complain(f"{text}{why}: pipeline failures {result.folder}")
         raise typer.Exit(1)
     if failed:
         say(f"{text}: pipeline failures {result.folder}")
+    for line in result.exported[:EXPORTED_LINES]:
+        say(line)
+    if len(result.exported) > EXPORTED_LINES:
+        say(f"and {count(len(result.exported) - EXPORTED_LINES, 'more variant')}, below {result.folder}/variants/")
 
 
 def say_what_was_passed_over(result: "Result", each: bool) -> None:

@@ -16,8 +16,8 @@ Listener = Callable[[Event], None]
 class EventLog:
     """Appends events to ``FOLDER/events.jsonl``, a JSON object a line, and tells them to listeners.
 
-    Every event has ``time`` (seconds since 1970) and ``event``: run_started, started, finished, progress, retried,
-    stage_failed, exported, run_finished. A line is written by one system call, so runs may share a log.
+    Every event has ``time`` (seconds since 1970) and ``event``: run_started, noted, started, finished, progress,
+    retried, stage_failed, run_finished. A line is written by one system call, so runs may share a log.
     """
 
     def __init__(self, folder: Path, *listeners: Listener) -> None:

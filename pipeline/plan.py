@@ -120,6 +120,7 @@ class Plan:
                 self.sources[variant.source].table if variant.source else NO_CLIPS,
                 {table: self._files(need) for table, need in variant.inputs.items()},
                 variant.labels,
+                cast(Source, self.nodes[variant.source].node.stage).about() if variant.source else "",
             )
             for variant in self.nodes[name].node.variants
         ]

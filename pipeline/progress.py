@@ -88,6 +88,8 @@ class Bars:
             if self._all is not None:
                 self._bars.advance(self._all)
                 self._bars.update(task, visible=not self._bars.tasks[task].finished or bool(self._failed[name]))
+        elif kind == "noted":
+            self._bars.console.print(f"{name}: note: {sanitize(event['text'])}", markup=False, highlight=False)
         elif kind == "retried":
             self._bars.update(self._tasks[name], note="a worker died; trying again")
         elif kind == "stage_failed":
@@ -137,6 +139,8 @@ class Lines:
             text = self._paces.setdefault(name, Pace()).text(event)
             if self._due(name):
                 self._say(f"{name}: {text}")
+        elif kind == "noted":
+            self._say(f"{name}: note: {event['text']}")
         elif kind == "retried":
             how = "clip by clip" if event["one_by_one"] else "again"
             self._say(f"{name}: a worker died; partition {event['partition'] + 1} is tried {how}")

@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
+from pipeline.checks import check, prepare, refuse
 from pipeline.errors import ManifestError
 from pipeline.events import Event, EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
-from pipeline.failures import FAILURES, Failure, failed_partitions, find_failures, write_failures
+from pipeline.failures import FAILURES, Failure, failed_partitions, find_failures, too_many, write_failures
 from pipeline.files import replace_file
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest
 from pipeline.plan import Plan, make_plan
 from pipeline.reasons import RECORD, record, recorded_keys
 from pipeline.schedule import Schedule
-from pipeline.stage import WholeStage
+from pipeline.stage import Source, WholeStage
 from pipeline.store import Store
 
 MANIFEST = "manifest.json"
@@ -49,6 +50,24 @@ class Result:
     failures: list[Failure] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     """Stages that could not work, one text each; empty where the run is complete."""
+    exported: list[str] = field(default_factory=list)
+    """What the last whole stages say that people wait for, one line each."""
+
+    @property
+    def clips(self) -> int:
+        """Clips that the sources list."""
+        return sum(len(clips.ids) for clips in self.plan.sources.values())
+
+    @property
+    def failed_clips(self) -> int:
+        return len({failure.clip_id for failure in self.failures})
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all stages could work, and no more clips failed than the manifest allows."""
+        failed, clips = self.failed_clips, self.clips
+        allowed = self.plan.graph.manifest.max_failed
+        return not (self.errors or too_many(failed, clips, allowed) or (clips and failed == clips))
 
 
 def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Listener] = ()) -> Result:
@@ -58,21 +77,26 @@ def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Li
     it, nothing else; see ``Result.errors``.
     """
     folder = run_folder(manifest)
-    plan = plan_run(manifest, options)
+    plan = plan_run(manifest, options, create=True)
     if options.retry_failed and _count_attempts(plan):
         plan = plan_run(manifest, options)
+    problems = check(plan)
+    refuse(plan, problems)
     result = Result(plan, folder)
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
     replace_file(folder / RECORD, record(plan, folder).encode())
     if not plan.tasks and _exported(folder) == _exports(plan):
         result.failures = _read_failures(folder)
-        _export(plan, folder)  # what is known to be there may have been deleted since
+        result.exported = _export(plan, folder)  # what is known to be there may have been deleted since
         return result
+    refuse(plan, prepare(plan, fetch=True))
     plan.store.sweep()
     log = EventLog(folder, *listeners)
     try:
         log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})
+        for found in problems:
+            log.emit("noted", stage=found.node, text=found.text)
         executor = _choose_executor(plan, options)
         try:
             schedule = Schedule(plan, executor, log, folder, manifest.max_failed)
@@ -81,17 +105,29 @@ def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Li
             executor.close()
         result.computed, result.errors = schedule.computed, schedule.errors
         result.failures = find_failures(plan)
-        _lay_out(plan, folder, result, set(schedule.blocked))
-        log.emit("run_finished", computed=result.computed, errors=result.errors, failed=len(result.failures))
+        result.exported = _lay_out(plan, folder, result, set(schedule.blocked))
+        log.emit(
+            "run_finished",
+            computed=result.computed,
+            errors=result.errors,
+            failed=len(result.failures),
+            succeeded=result.succeeded,
+        )
     finally:
         log.close()
         plan.store.sweep()
     return result
 
 
-def plan_run(manifest: Manifest, options: Options = Options()) -> Plan:
-    """The plan of a manifest; looks at sources and store, changes nothing."""
+def plan_run(manifest: Manifest, options: Options = Options(), create: bool = False) -> Plan:
+    """The plan of a manifest; looks at sources and store, and changes nothing.
+
+    create: have sources of made-up data make their files first.
+    """
     graph = build_graph(manifest)
+    for stage in [node.stage for node in graph.nodes.values() if create]:
+        if isinstance(stage, Source):
+            stage.create()
     only = _only(graph, options)
     asked = {name for stage in options.force for name in graph.select(stage)}
     force = asked.union(*(graph.descendants(name) for name in asked))  # they are made from what is made again
@@ -142,16 +178,16 @@ def with_interrupted(events: Iterable[Event]) -> dict[str, Event]:
     return finished
 
 
-def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> None:
-    """The files a person opens: failures, timings, and what whole stages export."""
+def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> list[str]:
+    """The files a person opens: failures, timings, and what whole stages export. Returns what the last of these say."""
     write_failures(result.failures, folder)
     replace_file(folder / TIMINGS, json.dumps(timings(folder, plan), indent=1).encode())
-    _export(plan, folder, blocked)
+    return _export(plan, folder, blocked)
 
 
-def _export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> None:
-    """Have all whole stages that are done lay out their files."""
-    exported = {}
+def _export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[str]:
+    """Have all whole stages that are done lay out their files. Returns what those say that nothing is made from."""
+    exported, lines = {}, []
     for name, key in _exports(plan).items():
         node_plan = plan.nodes[name]
         path = node_plan.path(plan.store)
@@ -160,9 +196,12 @@ def _export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> None:
         variant = node_plan.node.variant_name
         target = folder / "variants" / variant if variant else folder
         target.mkdir(parents=True, exist_ok=True)
-        cast(WholeStage, node_plan.node.stage).export(plan.store.read(path), target, folder)
+        line = cast(WholeStage, node_plan.node.stage).export(plan.store.read(path), target, folder)
         exported[name] = key
+        if line and not plan.graph.descendants(name):
+            lines.append(line)
     replace_file(folder / EXPORTED, json.dumps(exported, indent=1).encode())
+    return lines
 
 
 def _exports(plan: Plan) -> dict[str, str]:

@@ -7,7 +7,7 @@ its fields and tables alone, so a stage never mentions files of the store, keys 
 A file that defines a stage imports nothing heavy (no torch, cv2, av) at its top: planning imports it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -42,6 +42,14 @@ def unkeyed(default: Any, **constraints: Any) -> Any:
     return Field(default, json_schema_extra={"keyed": False}, **constraints)
 
 
+class Problem(NamedTuple):
+    """Something that a stage has to say about its work before anything runs: what is wrong, and what to do."""
+
+    text: str
+    fatal: bool = True
+    """False: worth knowing, but the run goes on."""
+
+
 class Stage(BaseModel):
     """Base of all stages. Fields are the parameters a manifest gives under ``with``."""
 
@@ -60,6 +68,21 @@ class Stage(BaseModel):
         """Files named by parameters (weights, label tables) whose content decides the result: hashed into the keys."""
         return ()
 
+    def check(self, clips: pa.Table, upstream: Mapping[str, "Stage"]) -> Iterable[Problem]:
+        """What is wrong or unusual, as far as it can be seen before anything runs. Looks, and changes nothing.
+
+        clips: all clips of the index, with labels and splits. upstream: the stages it is made from, directly or not,
+        by the table they make.
+        """
+        return ()
+
+    def prepare(self, clips: pa.Table, fetch: bool) -> Iterable[Problem]:
+        """Get what the work needs from elsewhere, such as weights, before anything runs; say what cannot be had.
+
+        fetch: False to only look whether it could be had.
+        """
+        return ()
+
 
 class Source(Stage):
     """Lists the clips a manifest is about."""
@@ -71,6 +94,13 @@ class Source(Stage):
         and fails later as a row of its own.
         """
         raise NotImplementedError
+
+    def create(self) -> None:
+        """Make the files that ``clips`` lists, for a source of made-up data. Called by a run, never by a plan."""
+
+    def about(self) -> str:
+        """A line on the data for whoever uses a model that was trained on it; empty where there is nothing to say."""
+        return ""
 
     def skipped(self) -> Sequence[tuple[str, str]]:
         """What was found beside the clips and is not listed, each with the reason, for people."""
@@ -145,8 +175,9 @@ class WholeStage(Stage):
         """
         raise NotImplementedError
 
-    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str | None:
         """Write the files people open into ``folder`` (the run's own, or one below it for a variant).
 
         Called after the run, also when ``table`` came from the store. ``run_folder`` holds the events so far.
+        Returns what people wait for, in one line: the run ends with it where nothing else is made from this stage.
         """

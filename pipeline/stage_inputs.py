@@ -47,6 +47,8 @@ class VariantInputs(NamedTuple):
     inputs: dict[str, TableFiles]
     labels: Mapping[str, Any] = MappingProxyType({})
     """The variant's label on each axis, by the axis's name; empty unless the stage gathers."""
+    about: str = ""
+    """What the source says of its data (see ``Source.about``)."""
 
 
 class StageContext(NamedTuple):

@@ -37,6 +37,8 @@ class Status:
     last: float
     """When it was last heard of, in seconds since 1970."""
     finished: bool = False
+    succeeded: bool = True
+    """What the run said of itself at its end."""
     stages: dict[str, StageStatus] = field(default_factory=dict)
     """Only those that had something to do."""
 
@@ -47,7 +49,7 @@ class Status:
     def text(self) -> str:
         """One word or two for people: done, failed, or when a run that has not ended was last heard of."""
         if self.finished:
-            return "failed" if self.broken else "done"
+            return "done" if self.succeeded and not self.broken else "failed"
         return f"running or interrupted, last heard of {duration(time.time() - self.last)} ago,"
 
 
@@ -86,7 +88,7 @@ def read_status(folder: Path) -> Status:
             case "stage_failed":
                 stage.note, stage.broken = event["error"], True
             case "run_finished":
-                status.finished = True
+                status.finished, status.succeeded = True, event.get("succeeded", True)
     if status is None:
         raise ManifestError(f"{folder}: nothing has been run there")
     return status

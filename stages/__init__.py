@@ -1,4 +1,4 @@
-"""The stages that come with the package, by the name a manifest gives under ``uses``."""
+"""The stages and commands that come with the package. The engine finds them here by name and imports none itself."""
 
 STAGES = {
     "folder": "stages.sources.folder:Folder",
@@ -19,3 +19,11 @@ STAGES = {
     "explain": "stages.explanation.stage:Explain",
     "recognitions": "stages.predict.recognitions:Recognitions",
 }
+"""Stages by the name a manifest gives under ``uses``."""
+
+COMMANDS = {
+    "recognize": "stages.commands.cli:recognize",
+    "explain": "stages.commands.cli:explain",
+    "doctor": "stages.commands.cli:doctor",
+}
+"""Commands of ``pipeline`` that know what the stages do, by name."""

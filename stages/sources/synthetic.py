@@ -1,16 +1,20 @@
-"""The synthetic demo set as a source of clips: videos are drawn and written when they are first asked for."""
+"""The synthetic demo set as a source of clips: its videos are drawn by the first run."""
 
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.stage import Source, Table
+from pipeline.stage import Problem, Source, Stage, Table
 from stages.sources.files import fingerprint
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
+
+if TYPE_CHECKING:
+    from stages.synthetic.writing import Order
 
 
 class Synthetic(Source):
@@ -38,26 +42,24 @@ class Synthetic(Source):
     size: int = Field(128, ge=64, le=1024, multiple_of=2)
     """Height of the frames in pixels."""
 
-    def clips(self) -> pa.Table:
-        """Write what is missing and list all clips.
+    def create(self) -> None:
+        """Write what is missing.
 
         Raises ManifestError where ``root`` holds a data set of another seed, size or share of skeletons. More or fewer
         clips than before are no contradiction: what is there is used.
         """
-        from stages.synthetic.actions import ACTIONS
-        from stages.synthetic.clip import Clip
-        from stages.synthetic.writing import Order, claim, write_missing
+        from stages.synthetic.writing import claim, write_missing
+
+        claim(self.root.absolute(), self._specification())
+        write_missing(self._orders())
+
+    def clips(self) -> pa.Table:
+        """All clips; those that are not drawn yet are listed as missing. Raises ManifestError as ``create`` does."""
+        from stages.synthetic.writing import claim
 
         root = self.root.absolute()
-        claim(root, {"seed": self.seed, "size": self.size, "with_skeletons": self.with_skeletons})
-        counts = {"train": self.clips_per_class, "val": self.val_per_class, "test": self.test_per_class}
-        orders = []
-        for (split, count), action in product(counts.items(), ACTIONS):
-            for index in range(count):
-                video = root / split / action / f"{index:04}.mp4"
-                skeleton = video.with_suffix(".npz") if self.has_skeleton(index) else None
-                orders.append(Order(Clip(self.seed, split, action, index, self.size), video, skeleton))
-        write_missing(orders)
+        claim(root, self._specification(), write=False)
+        orders = self._orders()
         return clips_table(
             {
                 "clip_id": [order.video.relative_to(root).as_posix() for order in orders],
@@ -69,6 +71,33 @@ class Synthetic(Source):
                 "split": [order.clip.split for order in orders],
             }
         )
+
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+        missing = clips["source"].to_pylist().count("missing")
+        if missing:
+            yield Problem(f"{missing:,} of {len(clips):,} videos are not drawn yet: a run does so first", fatal=False)
+
+    def about(self) -> str:
+        return "drawn people; what it says of real ones means nothing"
+
+    def _specification(self) -> dict[str, object]:
+        return {"seed": self.seed, "size": self.size, "with_skeletons": self.with_skeletons}
+
+    def _orders(self) -> "list[Order]":
+        """All clips of the data set, with the files they go to."""
+        from stages.synthetic.actions import ACTIONS
+        from stages.synthetic.clip import Clip
+        from stages.synthetic.writing import Order
+
+        root = self.root.absolute()
+        counts = {"train": self.clips_per_class, "val": self.val_per_class, "test": self.test_per_class}
+        orders = []
+        for (split, count), action in product(counts.items(), ACTIONS):
+            for index in range(count):
+                video = root / split / action / f"{index:04}.mp4"
+                skeleton = video.with_suffix(".npz") if self.has_skeleton(index) else None
+                orders.append(Order(Clip(self.seed, split, action, index, self.size), video, skeleton))
+        return orders
 
     def has_skeleton(self, index: int) -> bool:
         """Whether clip number ``index`` of a class has a skeleton file: evenly spread, whatever the number of clips."""

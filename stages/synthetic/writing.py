@@ -36,13 +36,15 @@ class Order(NamedTuple):
         return self.video.exists() and (self.skeleton is None or self.skeleton.exists())
 
 
-def claim(root: Path, specification: dict[str, object]) -> None:
-    """Record in ``root/dataset.json`` what its files are made of.
+def claim(root: Path, specification: dict[str, object], write: bool = True) -> None:
+    """Compare with ``root/dataset.json`` what its files are made of; where there is no such file, ``write`` it.
 
     Raises ManifestError where the folder holds a data set with another specification.
     """
     record = root / "dataset.json"
     wanted = {"generator": "synthetic actions", "format": FORMAT, **specification}
+    if not record.exists() and not write:
+        return
     if not record.exists():
         root.mkdir(parents=True, exist_ok=True)
         _replace(record, json.dumps(wanted, indent=2).encode() + b"\n", 0)

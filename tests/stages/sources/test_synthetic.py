@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -26,9 +27,22 @@ def files(root: Path) -> dict[str, str]:
     }
 
 
+def created(source: Synthetic) -> pa.Table:
+    """The source's clips, as a run lists them."""
+    source.create()
+    return source.clips()
+
+
 def test_the_table_lists_every_clip_and_half_the_skeletons(tmp_path: Path) -> None:
     source = Synthetic(root=tmp_path, clips_per_class=2, test_per_class=0, size=64)
-    table = source.clips()
+    planned = source.clips()
+    assert set(planned["source"].to_pylist()) == {"missing"}
+    assert not any(tmp_path.iterdir())
+    [note] = source.check(planned, {})
+    assert (note.fatal, note.text) == (False, "24 of 24 videos are not drawn yet: a run does so first")
+    table = created(source)
+    assert table["clip_id"].equals(planned["clip_id"])
+    assert list(source.check(table, {})) == []
     assert table.schema.equals(CLIPS.schema)
     assert table.num_rows == 2 * len(ACTIONS)
     rows = table.to_pylist()
@@ -46,10 +60,10 @@ def test_the_table_lists_every_clip_and_half_the_skeletons(tmp_path: Path) -> No
     before = files(tmp_path)
     for path in tmp_path.glob("train/*/0001.*"):
         path.unlink()
-    assert source.clips().equals(table)
+    assert created(source).equals(table)
     assert files(tmp_path) == before
 
-    more = Synthetic(root=tmp_path, clips_per_class=2, test_per_class=1, size=64).clips()
+    more = created(Synthetic(root=tmp_path, clips_per_class=2, test_per_class=1, size=64))
     assert more.filter(pc.equal(more["split"], "train")).equals(table)
     assert more.num_rows == 3 * len(ACTIONS)
 
@@ -61,7 +75,7 @@ def test_the_share_of_skeletons(share: float, expected: int) -> None:
 
 
 def test_another_seed_needs_another_root(tmp_path: Path) -> None:
-    Synthetic(root=tmp_path, clips_per_class=0, test_per_class=0).clips()
+    Synthetic(root=tmp_path, clips_per_class=0, test_per_class=0).create()
     with pytest.raises(ManifestError, match="give another root, or delete the folder"):
         Synthetic(root=tmp_path, clips_per_class=0, test_per_class=0, seed=1).clips()
 
@@ -72,7 +86,7 @@ def test_killed_generation_goes_on_where_it_was(tmp_path: Path) -> None:
 import sys
 from stages.sources.synthetic import Synthetic
 if __name__ == "__main__":
-    Synthetic(root=sys.argv[1], clips_per_class=3, test_per_class=0, size=64).clips()
+    Synthetic(root=sys.argv[1], clips_per_class=3, test_per_class=0, size=64).create()
 """
     script = tmp_path / "generate.py"
     script.write_text(code)
@@ -89,8 +103,8 @@ if __name__ == "__main__":
         os.killpg(writer.pid, signal.SIGKILL)
         writer.wait()
     partial = files(disturbed)
-    table = Synthetic(root=disturbed, clips_per_class=3, test_per_class=0, size=64).clips()
-    Synthetic(root=calm, clips_per_class=3, test_per_class=0, size=64).clips()
+    table = created(Synthetic(root=disturbed, clips_per_class=3, test_per_class=0, size=64))
+    Synthetic(root=calm, clips_per_class=3, test_per_class=0, size=64).create()
     assert table.num_rows == 3 * len(ACTIONS)
     assert 0 < len(partial) < len(files(calm))
     assert partial.items() <= files(calm).items()

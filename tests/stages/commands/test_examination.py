@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.doctor import Finding, examine
+from stages.commands.examination import Finding, examine
 
 
 def missing(path: Path) -> list[Finding]:

@@ -13,10 +13,7 @@ from pipeline.errors import ManifestError
 from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
 from pipeline.run import MANIFEST, is_outdated
-from pipeline.status import find_run
-
-MODEL = "model"
-"""The folder below a run's in which training lays out its model."""
+from stages.commands.trained_run import MODEL, predicting_nodes, run_and_variant
 
 
 def recognition_manifest(
@@ -77,28 +74,6 @@ def _refuse_other_runs(out: Path) -> None:
 def _called(node: Node) -> str:
     """The stage's name here: what gives the model that ``train`` made is no training."""
     return f"{node.spec}-{MODEL}" if node.kind == "whole" else node.spec
-
-
-def run_and_variant(model: str) -> tuple[Path, str]:
-    """The run's folder, and the name of its variant where ``model`` is the folder of one, or of the model in it."""
-    path = Path(model)
-    if path.name == MODEL and path.is_dir():
-        path = path.parent
-    if path.parent.name == "variants" and (path.parents[1] / MANIFEST).is_file():
-        return path.parents[1], path.name
-    return find_run(str(path)), ""
-
-
-def predicting_nodes(graph: Graph, run: Path) -> dict[str, Node]:
-    """The nodes that predict, by the name of the variant whose model they use. Raises ManifestError without any."""
-    found: dict[str, Node] = {}
-    for node in graph.nodes.values():
-        models = node.inputs.get("models", ())
-        if node.kind == "map" and models:
-            found.setdefault(graph.nodes[models[0]].variant_name, node)
-    if not found:
-        raise ManifestError(f"{run}: the run has no stage that predicts with a trained model")
-    return found
 
 
 def _predicting_node(graph: Graph, run: Path, variant: str) -> Node:

@@ -14,12 +14,12 @@ from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import load_resolved
 from pipeline.plan import stage_folder
 from pipeline.reasons import recorded_keys
-from pipeline.recognize import predicting_nodes, run_and_variant
 from pipeline.registry import did_you_mean, find_stage
 from pipeline.run import MANIFEST
 from pipeline.stage import MapStage, Source, WholeStage
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from pipeline.store import Store
+from stages.commands.trained_run import predicting_nodes, run_and_variant
 
 
 class Explained(NamedTuple):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ManifestError
-from pipeline.explain import explain_run
 from pipeline.manifest import load_manifest
 from pipeline.run import Options, run
+from stages.commands.explanation import explain_run
 
 MANIFEST = """\
 name: arms

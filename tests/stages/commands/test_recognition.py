@@ -15,9 +15,9 @@ import pytest
 from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
 from pipeline.manifest import load_manifest
-from pipeline.recognize import recognition_manifest
+from stages.commands.recognition import recognition_manifest
 
-MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
+MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
 RGB = [
     "train.model.modality=rgb",
     "stages.cache.needs=decode",

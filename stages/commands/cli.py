@@ -1,0 +1,105 @@
+"""``pipeline recognize``, ``explain`` and ``doctor``: thin, with imports inside the commands, as in pipeline.cli."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.arguments import Debug, Executor, ExecutorName, RayAddress, RetryFailed, RunName
+from pipeline.console import complain, conclude, plain_errors, run_and_show, say, say_what_was_passed_over, table
+from pipeline.texts import count
+
+
+def recognize(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Videos to recognize, in any depth of folders.")],
+    model: Annotated[str, typer.Option(metavar="RUN", help="The run that trained the model, or one of its variants.")],
+    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv, recognitions.parquet.")],
+    window: Annotated[
+        float | None,
+        typer.Option(
+            help="Cut longer videos into windows of this many seconds; 0: into none. Default: as the training clips."
+        ),
+    ] = None,
+    stride: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
+    executor: Executor = ExecutorName.auto,
+    ray_address: RayAddress = None,
+    retry_failed: RetryFailed = False,
+    debug: Debug = False,
+) -> None:
+    """Recognize the actions in a folder of videos.
+
+    \b
+    pipeline recognize my_videos --model demo --out recognized
+    pipeline recognize my_videos --model runs/demo --out recognized --window 2 --stride 1
+    """
+    with plain_errors(debug):
+        from pipeline.errors import ManifestError
+        from pipeline.run import Options
+        from stages.commands.recognition import recognition_manifest
+
+        if not folder.is_dir():
+            raise ManifestError(f"{folder}: no such folder")
+        manifest = recognition_manifest(folder, model, out, window, stride)
+        result = run_and_show(
+            manifest, Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
+        )
+        say_what_was_passed_over(result, each=True)
+        for failure in result.failures:
+            say(f"skipped {failure.clip_id}: {failure.error}")
+        conclude(manifest, result)
+        say(f"recognitions: {out / 'recognitions.csv'}")
+
+
+def explain(
+    run: RunName,
+    clips: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CLIP", help="Ids of clips, or patterns; none: a few that the run has predicted."),
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="A variant of a matrix, as modality=rgb. Default: the first.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Folder for the page and the pictures. Default: runs/NAME/explain."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Draw what a trained model looks at: frames, points, joints.
+
+    \b
+    pipeline explain demo
+    pipeline explain demo test/wave_left/0003.mp4 'test/push/*'
+    pipeline explain demo_modalities --variant modality=pose --out looks
+    """
+    with plain_errors(debug):
+        from stages.commands.explanation import explain_run
+
+        explained = explain_run(run, clips or [], variant, out)
+        for clip_id, reason in explained.failed:
+            complain(f"not explained: {clip_id}: {reason}")
+        if len(explained.failed) == explained.clips:
+            raise typer.Exit(1)
+        say(str(explained.folder / "explanation.html"))
+
+
+def doctor(
+    manifest: Annotated[
+        Path | None, typer.Argument(metavar="[MANIFEST]", help="Check what this one needs, too.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Say what is installed and what is missing.
+
+    \b
+    pipeline doctor manifests/demo.yaml
+    """
+    with plain_errors(debug):
+        from stages.commands.examination import examine
+
+        findings = list(examine(manifest))
+        table(("", "", ""), [(finding.what, finding.verdict, finding.detail) for finding in findings])
+        missing = sum(finding.verdict == "missing" for finding in findings)
+        if missing:
+            say(f"\n{count(missing, 'thing')} missing")
+            raise typer.Exit(1)

@@ -1,0 +1,33 @@
+"""A run that has trained: its folder, its models, and the nodes that predict with them."""
+
+from pathlib import Path
+
+from pipeline.errors import ManifestError
+from pipeline.graph import Graph, Node
+from pipeline.run import MANIFEST
+from pipeline.status import find_run
+
+MODEL = "model"
+"""The folder below a run's, or a variant's, in which training lays out its model."""
+
+
+def run_and_variant(model: str) -> tuple[Path, str]:
+    """The run's folder, and the name of its variant where ``model`` is the folder of one, or of the model in it."""
+    path = Path(model)
+    if path.name == MODEL and path.is_dir():
+        path = path.parent
+    if path.parent.name == "variants" and (path.parents[1] / MANIFEST).is_file():
+        return path.parents[1], path.name
+    return find_run(str(path)), ""
+
+
+def predicting_nodes(graph: Graph, run: Path) -> dict[str, Node]:
+    """The nodes that predict, by the name of the variant whose model they use. Raises ManifestError without any."""
+    found: dict[str, Node] = {}
+    for node in graph.nodes.values():
+        models = node.inputs.get("models", ())
+        if node.kind == "map" and models:
+            found.setdefault(graph.nodes[models[0]].variant_name, node)
+    if not found:
+        raise ManifestError(f"{run}: the run has no stage that predicts with a trained model")
+    return found
