@@ -21,10 +21,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose 
 
 from pipeline.stage_inputs import TableFiles
 from recognizer.build import build_recognizer
+from recognizer.config import RecognizerConfig
 from stages.cache.shards import Sample, Shards
 from stages.train.augment import random_view, seen, shaken
 from stages.train.batches import stacked
-from stages.train.recipe import Augmentation, Network
+from stages.train.recipe import Augmentation
 
 BATCH = 8
 
@@ -68,8 +69,9 @@ def main() -> None:
     print(f"shards  {len(clip_ids)} clips of {frames} frames of {sample.frames.shape[1]} pixels, seen at {side}")
     print(f"read    {reading:.1f} clips/s")
     if options.size:
-        network = Network(size=side, width=options.width, blocks=options.blocks)
-        model = build_recognizer(network.for_data(tuple("abcdefghij"), shards.layout, frames, {}))
+        sizes = {"frames": frames, "size": side, "width": options.width, "blocks": options.blocks}
+        config = RecognizerConfig(class_names=tuple("abcdefghij"), layout=shards.layout or "coco17", **sizes)
+        model = build_recognizer(config)
         batch = stacked([read(clip_id) for clip_id in clip_ids[:BATCH]], torch.device("cpu"))
 
         def train() -> None:

@@ -50,10 +50,8 @@ def summary(stage: type[Stage]) -> str:
 
 
 def parameters(model: type[BaseModel], prefix: str = "") -> Iterator[Parameter]:
-    """The parameters of a stage, each followed by those that stand under it; none that the data decide."""
+    """The parameters of a stage, each followed by those that stand under it."""
     for name, field in model.model_fields.items():
-        if field.exclude:
-            continue
         text = _plain(field.description or "")
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield Parameter(prefix + name, None, "", text)

@@ -1,6 +1,6 @@
-"""Everything that decides what a recognizer is: stored as config.json beside its weights."""
+"""The parameters of a network, and with what the data decide those of a recognizer: config.json beside its weights."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -10,21 +10,15 @@ MODAL_NAMES = ("cls", "rgb", "pose")
 """The cross-modal tokens, in the order in which they are concatenated."""
 
 
-class RecognizerConfig(BaseModel):
-    """Sizes, switches and preprocessing of one recognizer. The defaults are the paper's network."""
+class NetworkConfig(BaseModel):
+    """Sizes and switches of a network. The defaults are the paper's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    class_names: tuple[str, ...] = Field(min_length=1)
-    """What the logits stand for, in their order."""
     modality: Literal["rgb+pose", "rgb", "pose"] = "rgb+pose"
     """What the network sees. With one modality alone, the branch and the tokens of the other fall away."""
-    layout: str = "coco17"
-    """Name of the joint layout of its skeletons; see ``recognizer.skeletons``."""
 
     # What a clip looks like.
-    frames: PositiveInt = 12
-    """T the network is trained with. Other lengths work: what is learned per frame is interpolated."""
     size: int = Field(224, ge=8)
     """Height and width in pixels it is trained with. Others work, and need not be square."""
     persons: PositiveInt = 2
@@ -36,8 +30,6 @@ class RecognizerConfig(BaseModel):
     frame_motion: bool = False
     """See each frame less the mean of the clip's frames: what moves, without what stands still. For clips of a camera
     that stands still, and few of them."""
-    preprocessing: dict[str, Any] = {}
-    """How clips were sampled, cropped and given skeletons, for whoever uses the model elsewhere. Any JSON."""
 
     # Sizes.
     width: int = Field(64, ge=4, multiple_of=4)
@@ -105,13 +97,8 @@ class RecognizerConfig(BaseModel):
     drop_path: float = Field(0.0, ge=0, lt=1)
     """Chance that the last block's residual branches are skipped for a clip; grows linearly over the blocks."""
 
-    @field_validator("layout")
-    @classmethod
-    def _layout_exists(cls, name: str) -> str:
-        return layout(name).name
-
     @model_validator(mode="after")
-    def _consistent(self) -> "RecognizerConfig":
+    def _consistent(self) -> Self:
         if self.dim % self.head_count:
             raise ValueError(f"heads={self.head_count} must divide the {self.dim} channels of a token (4 x width)")
         if self.stride_frames and self.stride_frames > self.window_frames:
@@ -125,9 +112,6 @@ class RecognizerConfig(BaseModel):
                 f"with these attention modules off, no modal token of a {self.modality} network sees anything; "
                 "turn one on, or set modal_tokens to none"
             )
-        if len(set(self.class_names)) < len(self.class_names):
-            twice = next(name for name in self.class_names if self.class_names.count(name) > 1)
-            raise ValueError(f"class_names lists {twice!r} twice")
         return self
 
     @property
@@ -139,11 +123,6 @@ class RecognizerConfig(BaseModel):
     def head_count(self) -> int:
         """E, attention heads."""
         return self.heads or max(self.dim // 32, 1)
-
-    @property
-    def joints(self) -> int:
-        """R, joints of one person."""
-        return layout(self.layout).count
 
     @property
     def uses_rgb(self) -> bool:
@@ -163,3 +142,34 @@ class RecognizerConfig(BaseModel):
         if self.modal_tokens == "shared":
             return ("cls",)
         return tuple(name for name in MODAL_NAMES if name == "cls" or name in self.modality)
+
+
+class RecognizerConfig(NetworkConfig):
+    """Everything that defines one recognizer: its network, and what the data decide."""
+
+    class_names: tuple[str, ...] = Field(min_length=1)
+    """What the logits stand for, in their order."""
+    layout: str = "coco17"
+    """Name of the joint layout of its skeletons; see ``recognizer.skeletons``."""
+    frames: PositiveInt = 12
+    """T, the number of frames per clip in training. Other lengths work: what is learned per frame is interpolated."""
+    preprocessing: dict[str, Any] = {}
+    """How clips were sampled, cropped and given skeletons, for those who use the model elsewhere. Any JSON."""
+
+    @field_validator("layout")
+    @classmethod
+    def _layout_exists(cls, name: str) -> str:
+        return layout(name).name
+
+    @field_validator("class_names")
+    @classmethod
+    def _classes_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"class_names lists {twice!r} twice")
+        return names
+
+    @property
+    def joints(self) -> int:
+        """R, joints of one person."""
+        return layout(self.layout).count

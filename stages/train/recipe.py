@@ -1,10 +1,8 @@
-"""What a training is told besides its numbers: how clips are varied, and which network is trained."""
+"""How training clips are varied: the parameters under ``augment``."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from recognizer.config import RecognizerConfig
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -53,31 +51,3 @@ class Augmentation(BaseModel):
     def test_scale(self) -> float:
         """Side of the square in the middle that is seen at test."""
         return sum(self.scale) / 2
-
-
-class Network(RecognizerConfig):
-    """The recognizer's parameters, but for those that the data decide."""
-
-    class_names: tuple[str, ...] = Field(("from the labels",), exclude=True)
-    layout: str = Field("coco17", exclude=True)
-    frames: int = Field(12, exclude=True)
-    preprocessing: dict[str, Any] = Field({}, exclude=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leaves_the_data_out(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        for name in ("class_names", "layout", "preprocessing"):
-            if name in values:
-                raise ValueError(f"{name} comes from the data: leave it out")
-        if "frames" in values:
-            raise ValueError("frames comes from the shards: leave it out, or set frames of train itself")
-        return values
-
-    def for_data(
-        self, class_names: tuple[str, ...], layout: str | None, frames: int, preprocessing: dict[str, Any]
-    ) -> RecognizerConfig:
-        """The whole configuration. ``layout`` is None where the network sees no skeletons."""
-        data: dict[str, Any] = {"class_names": class_names, "frames": frames, "preprocessing": preprocessing}
-        return RecognizerConfig(**self.model_dump(), **data, **({"layout": layout} if layout else {}))

@@ -3,16 +3,17 @@
 import json
 import os
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.errors import StageError
 from pipeline.stage import Resources, WholeStage, unkeyed
 from pipeline.stage_inputs import StageContext, VariantInputs
+from recognizer.config import NetworkConfig, RecognizerConfig
 from stages.tables import MODELS, SHARDS
-from stages.train.recipe import Augmentation, Network
+from stages.train.recipe import Augmentation
 
 
 class Train(WholeStage):
@@ -27,7 +28,7 @@ class Train(WholeStage):
     makes = MODELS
     takes = (SHARDS,)
 
-    model: Network = Network()
+    model: NetworkConfig = NetworkConfig()
     """Parameters of the network. Class names, joint layout and frames come from the data."""
 
     backbone: Literal["scratch", "kinetics400"] = "scratch"
@@ -114,6 +115,15 @@ class Train(WholeStage):
     checkpoint_minutes: float = unkeyed(10.0, ge=0)
     """A checkpoint is written after each epoch, and within it whenever this much time has passed."""
 
+    @field_validator("model", mode="before")
+    @classmethod
+    def _leaves_the_data_out(cls, model: Any) -> Any:
+        for name in model if isinstance(model, dict) else ():
+            if name in RecognizerConfig.model_fields and name not in NetworkConfig.model_fields:
+                instead = ", or set frames of train itself" if name == "frames" else ""
+                raise ValueError(f"{name} comes from the data: leave it out{instead}")
+        return model
+
     @model_validator(mode="after")
     def _consistent(self) -> "Train":
         if self.backbone != "scratch" and not (self.model.uses_rgb and self.model.width == 64):
@@ -151,7 +161,10 @@ class Train(WholeStage):
         preprocessing = {"scale": self.augment.test_scale, "flip": self.augment.flip}
         if (seconds := shards.median_seconds()) is not None:
             preprocessing["seconds"] = round(seconds, 3)
-        config = self.model.for_data(clips.class_names, shards.layout, frames, preprocessing)
+        data: dict[str, Any] = {"class_names": clips.class_names, "frames": frames, "preprocessing": preprocessing}
+        if shards.layout:  # None where the network sees no skeletons
+            data["layout"] = shards.layout
+        config = RecognizerConfig(**self.model.model_dump(), **data)
         recipe = self
         if self.data_parallel > 1:
             from pipeline.ray_session import ray_session

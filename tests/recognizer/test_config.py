@@ -33,6 +33,7 @@ def test_every_field_says_what_it_is() -> None:
         ({"heads": 7}, "heads=7 must divide the 256 channels"),
         ({"stride_frames": 5}, "stride_frames=5 leaves frames out of every window"),
         ({"class_names": ("sit", "sit")}, "lists 'sit' twice"),
+        ({"class_names": ()}, "class_names"),
         ({"modality": "rgb", "deformable_attention": False, "temporal_attention": False}, "sees anything"),
         ({"depth": 2}, "depth"),
         ({"offset_range": 0}, "offset_range"),

@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from recognizer.build import build_recognizer
+from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.train.optimizer import depths, learning_rate, parameter_groups
-from stages.train.recipe import Network
 
 
 def model(**changes: object) -> Recognizer:
-    sizes = {"width": 4, "size": 16, "heads": 2, "blocks": 2} | changes
-    return build_recognizer(Network.model_validate(sizes).for_data(("a", "b"), "coco17", 4, {}))
+    fields = {"class_names": ("a", "b"), "frames": 4, "width": 4, "size": 16, "heads": 2, "blocks": 2} | changes
+    return build_recognizer(RecognizerConfig.model_validate(fields))
 
 
 def test_learning_rate_rises_and_falls():
