@@ -20,8 +20,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from pipeline.stage_inputs import TableFiles
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
 from stages.cache.shards import Sample, Shards
 from stages.train.augment import random_view, seen, shaken
 from stages.train.batches import stacked
@@ -71,7 +71,7 @@ def main() -> None:
     if options.size:
         sizes = {"frames": frames, "size": side, "width": options.width, "blocks": options.blocks}
         config = RecognizerConfig(class_names=tuple("abcdefghij"), layout=shards.layout or "coco17", **sizes)
-        model = build_recognizer(config)
+        model = Recognizer(config)
         batch = stacked([read(clip_id) for clip_id in clip_ids[:BATCH]], torch.device("cpu"))
 
         def train() -> None:

@@ -37,7 +37,6 @@ from torchvision.models import video
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 
@@ -55,7 +54,7 @@ def ours(manifest: str, joints: int, persons: int) -> Case:
     frames = train.get("frames") or stages.get("decode", {}).get("with", {}).get("frames", 12)
     config = RecognizerConfig.model_validate({"class_names": CLASSES, "frames": frames} | train.get("model", {}))
     shapes = (3, frames, config.size, config.size), (persons, frames, joints, 3)
-    return lambda: build_recognizer(config), shapes
+    return lambda: Recognizer(config), shapes
 
 
 def torchvisions(name: str, frames: int, size: int) -> Case:

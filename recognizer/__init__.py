@@ -15,13 +15,12 @@ Letters at the end of a tensor's name are its dimensions::
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recognizer.build import build_recognizer
     from recognizer.config import RecognizerConfig
     from recognizer.model import Recognizer
 
-__all__ = ["Recognizer", "RecognizerConfig", "build_recognizer"]
+__all__ = ["Recognizer", "RecognizerConfig"]
 
-_HOMES = {"Recognizer": "model", "RecognizerConfig": "config", "build_recognizer": "build"}
+_HOMES = {"Recognizer": "model", "RecognizerConfig": "config"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 
@@ -35,7 +34,7 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m recognizer", description=__doc__.partition(": ")[0]).parse_args()
     config = RecognizerConfig(class_names=tuple(f"class {i}" for i in range(15)), layout="pennaction13")
     with torch.device("meta"):
-        recognizer = build_recognizer(config)
+        recognizer = Recognizer(config)
     parts = costs(recognizer)
     print(
         f"T={config.frames}, {config.size}x{config.size}, R={config.joints}, M=1, C={config.width}, L={config.blocks}"

@@ -1,4 +1,4 @@
-"""Puts a recognizer together: the one place that turns a configuration into sizes."""
+"""Builds the parts of a recognizer, with fresh weights: the one place that turns a configuration into sizes."""
 
 from torch import nn
 from torchvision.ops import StochasticDepth
@@ -13,39 +13,55 @@ from recognizer.joint_attention import JointAttention
 from recognizer.joint_places import FourierCoordinates, JointMotion, JointPosture
 from recognizer.joint_tokens import JointTokens
 from recognizer.modal_tokens import ModalTokens
-from recognizer.model import Recognizer
 from recognizer.position import GridPosition, JointIdentity
 from recognizer.temporal_attention import TemporalAttention
 from recognizer.token_search import TokenSearch
 from recognizer.windows import WindowAttention
 
 
-def build_recognizer(config: RecognizerConfig) -> Recognizer:
-    """Return a recognizer with fresh weights, drawn from torch's global random state."""
-    backbone = position = joint_tokens = None
-    if config.uses_rgb:
-        backbone = MC3(config.width, config.stem_stride)
-        position = GridPosition(config.frames, -(-config.size // 8), config.dim)
-    if config.uses_pose:
-        joint_tokens = JointTokens(
-            config.width,
-            config.dim,
-            config.sigma,
-            FourierCoordinates(config.dim) if config.joint_coordinates else None,
-            JointMotion(config.dim) if config.joint_motion else None,
-            JointPosture(config.dim) if config.joint_posture else None,
-            JointIdentity(config.frames, config.joints, config.dim) if config.joint_identity else None,
-        )
-    modal_tokens = None
-    if config.modal_names:
-        modal_tokens = ModalTokens(config.modal_names, config.frames, config.dim)
-    blocks = nn.ModuleList(_block(config, depth) for depth in range(config.blocks))
+def build_backbone(config: RecognizerConfig) -> MC3 | None:
+    """The backbone; None in a network for pose alone."""
+    return MC3(config.width, config.stem_stride) if config.uses_rgb else None
+
+
+def build_position(config: RecognizerConfig) -> GridPosition | None:
+    """The position embedding of the RGB tokens; None in a network for pose alone."""
+    return GridPosition(config.frames, -(-config.size // 8), config.dim) if config.uses_rgb else None
+
+
+def build_joint_tokens(config: RecognizerConfig) -> JointTokens | None:
+    """What turns joints into pose tokens; None in a network for RGB alone."""
+    if not config.uses_pose:
+        return None
+    return JointTokens(
+        config.width,
+        config.dim,
+        config.sigma,
+        FourierCoordinates(config.dim) if config.joint_coordinates else None,
+        JointMotion(config.dim) if config.joint_motion else None,
+        JointPosture(config.dim) if config.joint_posture else None,
+        JointIdentity(config.frames, config.joints, config.dim) if config.joint_identity else None,
+    )
+
+
+def build_modal_tokens(config: RecognizerConfig) -> ModalTokens | None:
+    """The modal tokens; None in a network without any (Table 5)."""
+    return ModalTokens(config.modal_names, config.frames, config.dim) if config.modal_names else None
+
+
+def build_blocks(config: RecognizerConfig) -> nn.ModuleList:
+    """All transformer blocks, first to last."""
+    return nn.ModuleList(_block(config, depth) for depth in range(config.blocks))
+
+
+def build_head(config: RecognizerConfig) -> Head:
+    """The classifier."""
     parts = len(config.modal_names) or config.uses_rgb + config.uses_pose
     head = Head(nn.LayerNorm(config.dim), config.dropout, nn.Linear(parts * config.dim, len(config.class_names)))
-    # Small logits at first: the loss starts at that of a guess.
+    # Small logits at first: the loss starts at that of a uniform guess.
     nn.init.trunc_normal_(head.classifier.weight, std=0.02)
     nn.init.zeros_(head.classifier.bias)
-    return Recognizer(config, backbone, position, joint_tokens, modal_tokens, blocks, head)
+    return head
 
 
 def _block(config: RecognizerConfig, depth: int) -> Block:

@@ -1,54 +1,39 @@
-"""The recognizer as a whole: from a clip's frames and keypoints to logits, and to files and back."""
+"""The recognizer as a whole: from a clip's frames and keypoints to logits."""
 
-import os
-from pathlib import Path
-
-import safetensors.torch
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
-from recognizer.backbone import MC3
 from recognizer.block import Tokens
+from recognizer.build import (
+    build_backbone,
+    build_blocks,
+    build_head,
+    build_joint_tokens,
+    build_modal_tokens,
+    build_position,
+)
 from recognizer.config import RecognizerConfig
-from recognizer.head import Head
-from recognizer.joint_tokens import JointTokens, fourier_map
-from recognizer.modal_tokens import ModalTokens
-from recognizer.position import GridPosition
-
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
+from recognizer.joint_tokens import fourier_map
+from recognizer.saving import Savable
 
 
-class Recognizer(nn.Module):
-    """The cross-modal transformer of Fig. 2. Made by ``build_recognizer``, which alone knows the sizes of the parts.
+class Recognizer(Savable):
+    """The cross-modal transformer of Fig. 2, with fresh weights drawn from torch's global random state.
 
-    backbone, position: None in a network for pose alone. joint_tokens: None in a network for RGB alone.
-    modal_tokens: None in a network without any (Table 5).
+    ``Recognizer.from_pretrained`` returns one with saved weights. A part that the configuration leaves out is None.
     """
 
     mean_3111: Tensor
     std_3111: Tensor
 
-    def __init__(
-        self,
-        config: RecognizerConfig,
-        backbone: MC3 | None,
-        position: GridPosition | None,
-        joint_tokens: JointTokens | None,
-        modal_tokens: ModalTokens | None,
-        blocks: nn.ModuleList,
-        head: Head,
-    ) -> None:
-        super().__init__()
-        self.config = config
-        self.backbone = backbone
-        self.position = position
-        self.joint_tokens = joint_tokens
-        self.modal_tokens = modal_tokens
-        self.blocks = blocks
-        self.head = head
+    def __init__(self, config: RecognizerConfig) -> None:
+        super().__init__(config)
+        self.backbone = build_backbone(config)
+        self.position = build_position(config)
+        self.joint_tokens = build_joint_tokens(config)
+        self.modal_tokens = build_modal_tokens(config)
+        self.blocks = build_blocks(config)
+        self.head = build_head(config)
         self.register_buffer("mean_3111", torch.tensor(config.mean).reshape(3, 1, 1, 1), persistent=False)
         self.register_buffer("std_3111", torch.tensor(config.std).reshape(3, 1, 1, 1), persistent=False)
 
@@ -86,61 +71,6 @@ class Recognizer(nn.Module):
             tokens = block(tokens)
         return self.head(tokens)
 
-    def serialize(self) -> tuple[str, bytes]:
-        """Return config.json's text and model.safetensors' bytes: the same for the same weights."""
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(self.state_dict().items())}
-        return self.config.model_dump_json(indent=2), safetensors.torch.save(weights)
-
-    @classmethod
-    def deserialize(cls, config_json: str, weights: bytes) -> "Recognizer":
-        """Return the recognizer that ``serialize`` took apart, on the CPU and in evaluation mode.
-
-        Raises ValueError where the two are damaged or do not belong together.
-        """
-        from recognizer.build import build_recognizer
-
-        try:
-            config = RecognizerConfig.model_validate_json(config_json)
-        except ValidationError as error:
-            raise ValueError(f"not a recognizer's {CONFIG_FILE}: {error}") from error
-        recognizer = build_recognizer(config)
-        try:
-            recognizer.load_state_dict(safetensors.torch.load(weights))
-        except SafetensorError as error:
-            raise ValueError(f"not a {WEIGHTS_FILE}, or a damaged one: {error}") from error
-        except RuntimeError as error:
-            raise ValueError(f"{WEIGHTS_FILE} does not belong to this {CONFIG_FILE}: {error}") from error
-        return recognizer.eval()
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors, each whole or not at all."""
-        config_json, weights = self.serialize()
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in ((WEIGHTS_FILE, weights), (CONFIG_FILE, config_json.encode())):
-            partial = folder / f".{name}.{os.getpid()}"
-            partial.write_bytes(content)
-            partial.replace(folder / name)
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path) -> "Recognizer":
-        """Return the recognizer saved in a folder or in a repository of the Hugging Face hub (``owner/name``).
-
-        Raises FileNotFoundError where there is none, and ValueError, naming the place, where the files are damaged.
-        """
-        paths = [Path(source) / name for name in (CONFIG_FILE, WEIGHTS_FILE)]
-        if not Path(source).is_dir():
-            paths = [_download(str(source), path.name) for path in paths]
-        for path in paths:
-            if not path.is_file():
-                raise FileNotFoundError(
-                    f"{path.parent} holds no {path.name}: it is not the folder of a saved recognizer"
-                )
-        try:
-            return cls.deserialize(paths[0].read_text(encoding="utf-8"), paths[1].read_bytes())
-        except ValueError as error:
-            raise ValueError(f"{source}: {error}") from error
-
 
 def _checked(tensor: Tensor | None, name: str, dims: str, channels: int) -> Tensor:
     """The tensor, if it is there and has 3 channels where ``dims`` says so."""
@@ -149,16 +79,3 @@ def _checked(tensor: Tensor | None, name: str, dims: str, channels: int) -> Tens
     if tensor.ndim != 5 or tensor.shape[channels] != 3:
         raise ValueError(f"{name} must be {dims}, not {tuple(tensor.shape)}")
     return tensor
-
-
-def _download(repository: str, name: str) -> Path:
-    """A file of a hub repository, in the hub's cache."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(hf_hub_download(repository, name))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise FileNotFoundError(
-            f"{repository} is no folder, and {name} cannot be had from a hub repository of that name: {error}"
-        ) from error

@@ -25,7 +25,6 @@ from torch.utils.tensorboard import SummaryWriter
 from pipeline.errors import StageError
 from pipeline.stage_inputs import StageContext
 from recognizer.backbone import load_kinetics400
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.cache.shards import Sample, Shards
@@ -94,7 +93,7 @@ def _fit(
     precision = chosen_precision(recipe.precision, device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
     torch.manual_seed(seed_of(recipe.seed, "weights"))
-    model = build_recognizer(config)
+    model = Recognizer(config)
     if recipe.backbone == "kinetics400" and model.backbone is not None:
         try:
             load_kinetics400(model.backbone, recipe.backbone_file)

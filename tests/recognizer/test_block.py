@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from recognizer.attention import Residual
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 
@@ -91,7 +90,7 @@ def test_the_network_written_out(modal_tokens: Literal["cross", "shared", "none"
         window_frames=99,
         modal_tokens=modal_tokens,
     )
-    recognizer = build_recognizer(config).double().eval()
+    recognizer = Recognizer(config).double().eval()
     with torch.no_grad():
         for parameter in recognizer.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from recognizer.attention import Attention
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.explanation import attention_weights, explain, window_weights
 from recognizer.model import Recognizer
@@ -44,7 +43,7 @@ def tiny(**changes: Any) -> Recognizer:
     """A network whose token search and heads are not those of the first moment."""
     torch.manual_seed(0)
     given = {"class_names": tuple("abc"), "layout": "pennaction13", "frames": 6, "size": 32, "width": 8, "heads": 2}
-    recognizer = build_recognizer(RecognizerConfig(**(given | {"search_kernel": 3} | changes)))
+    recognizer = Recognizer(RecognizerConfig(**(given | {"search_kernel": 3} | changes)))
     for name, parameter in recognizer.named_parameters():
         if name.endswith(("search.offset.weight", "query.weight", "key.weight")):
             nn.init.normal_(parameter, std=0.5)

@@ -1,14 +1,14 @@
 import torch
 
 from recognizer.__main__ import costs
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
 
 
 def test_the_papers_network_costs_what_it_should() -> None:
     config = RecognizerConfig(class_names=tuple("abcdefghijklmno"), layout="pennaction13")
     with torch.device("meta"):
-        parts = costs(build_recognizer(config))
+        parts = costs(Recognizer(config))
     assert round(parts["backbone"][1] / 1e9) == 110
     assert round(parts["backbone.layer1"][1] / 1e9) == 67
     assert parts["blocks.0.deformable.search.conv"][0] == 256 * 7**3 + 256

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 
@@ -18,7 +17,7 @@ def small(**changes: Any) -> Recognizer:
     """A small recognizer with fixed weights, whose offsets and biases are not zero."""
     fields = {"class_names": ("sit", "stand", "wave"), "width": 8, "frames": 4, "size": 32, "search_kernel": 3}
     torch.manual_seed(0)
-    recognizer = build_recognizer(RecognizerConfig.model_validate(fields | changes)).eval()
+    recognizer = Recognizer(RecognizerConfig.model_validate(fields | changes)).eval()
     with torch.no_grad():
         for parameter in recognizer.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -193,41 +192,6 @@ def test_saved_and_loaded_it_gives_the_same(changes: dict[str, Any], tmp_path: P
     assert loaded.serialize() == recognizer.serialize()
 
 
-def test_batch_statistics_are_saved() -> None:
-    recognizer = small().train()
-    recognizer(*some_clips())
-    recognizer.eval()
-    loaded = Recognizer.deserialize(*recognizer.serialize())
-    torch.testing.assert_close(loaded(*some_clips()), recognizer(*some_clips()), rtol=0, atol=0)
-
-
-def test_damaged_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"holds no config\.json"):
-        Recognizer.from_pretrained(tmp_path)
-    small().save_pretrained(tmp_path)
-    config, weights = tmp_path / "config.json", tmp_path / "model.safetensors"
-    whole = weights.read_bytes()
-    weights.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=f"{tmp_path}: not a model.safetensors, or a damaged one"):
-        Recognizer.from_pretrained(tmp_path)
-    weights.write_bytes(whole)
-    small(width=16).save_pretrained(tmp_path / "other")
-    config.write_text((tmp_path / "other" / "config.json").read_text())
-    with pytest.raises(ValueError, match=r"model\.safetensors does not belong to this config\.json"):
-        Recognizer.from_pretrained(tmp_path)
-    config.write_text("{}")
-    with pytest.raises(ValueError, match=r"not a recognizer's config.json"):
-        Recognizer.from_pretrained(tmp_path)
-    weights.unlink()
-    with pytest.raises(FileNotFoundError, match=r"holds no model.safetensors"):
-        Recognizer.from_pretrained(tmp_path)
-
-
-def test_a_name_that_cannot_be_had_is_named() -> None:
-    with pytest.raises(FileNotFoundError, match="is no folder"):
-        Recognizer.from_pretrained("not/a/folder")
-
-
 def test_golden_logits() -> None:
     """The numbers of each switch's network as they were, over seven frames, so that there are several windows in time.
 
@@ -257,7 +221,7 @@ def test_it_can_learn_a_few_clips_by_heart(modality: str) -> None:
         {"class_names": ("a", "b", "c"), "width": 8, "frames": 4, "size": 32, "search_kernel": 3, "modality": modality}
         | {"joint_coordinates": True, "joint_identity": True}
     )
-    recognizer = build_recognizer(config)
+    recognizer = Recognizer(config)
     clips, labels = some_clips(clips=3), torch.tensor([0, 1, 2])
     optimizer = torch.optim.AdamW(recognizer.parameters(), lr=2e-3)
     for _ in range(40):

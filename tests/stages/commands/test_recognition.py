@@ -122,12 +122,12 @@ def test_a_model_that_does_not_say_how_long_its_clips_were(config: str) -> None:
 
 
 def test_a_folder_of_good_and_bad_files() -> None:
-    from recognizer.build import build_recognizer
     from recognizer.config import RecognizerConfig
+    from recognizer.model import Recognizer
 
     trained("demo.yaml", RGB)
     config = RecognizerConfig(class_names=("a", "b", "c"), modality="rgb", frames=4, size=32, width=8, blocks=1)
-    build_recognizer(config).save_pretrained("runs/it/model")
+    Recognizer(config).save_pretrained("runs/it/model")
     write_video(Path("videos/short.mp4"), 20)
     write_video(Path("videos/deep/long.mp4"), 100)
     Path("videos/text.mp4").write_text("no video")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pipeline.stage_inputs import TableFiles
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
 from stages.explanation.attention import ClipAttention, attended, by_frame, multiples, on_group, on_people, people
 from stages.predict.views import mean_probabilities
 
@@ -54,7 +54,7 @@ def test_a_clip_of_the_shards(made_set: MadeSet, modality: Any) -> None:
     _, shards = made_set(count=3, frames=6)
     torch.manual_seed(0)
     config = RecognizerConfig(class_names=("right", "down"), modality=modality, frames=4, size=32, width=8)
-    recognizer = build_recognizer(config).eval()
+    recognizer = Recognizer(config).eval()
     row = shards.read().to_pylist()[1]
     found = attended(recognizer, row)
     (probabilities,) = mean_probabilities(recognizer, [row], views=1, batch=1).values()

@@ -12,8 +12,8 @@ import torch
 
 from pipeline.errors import StageError
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
 from stages.explanation.stage import Explain
 from stages.tables import CLIPS, EXPLANATIONS, MODELS
 
@@ -39,7 +39,7 @@ def make_variant(
             "width": 8,
             "blocks": 1,
         }
-        config, weights = build_recognizer(RecognizerConfig(**fields)).serialize()
+        config, weights = Recognizer(RecognizerConfig(**fields)).serialize()
         row = {"config": config, "weights": weights, "history": "[]"}
         model = write_table(tmp_path / f"{modality}.parquet", [row], MODELS.schema)
         clips, shards = made_set(12)

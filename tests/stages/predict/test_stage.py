@@ -5,8 +5,8 @@ import torch
 
 from pipeline.errors import ManifestError, StageError
 from pipeline.keys import keyed_parameters
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
 from stages.predict.stage import Predict
 from stages.tables import MODELS, PREDICTIONS, SHARDS
 
@@ -15,7 +15,7 @@ def model_table(**change) -> pa.Table:
     """A model with random weights, as training hands it on."""
     torch.manual_seed(0)
     small = {"class_names": ("down", "right"), "width": 4, "size": 32, "heads": 2, "blocks": 1, "frames": 4}
-    model = build_recognizer(RecognizerConfig(**(small | change))).eval()
+    model = Recognizer(RecognizerConfig(**(small | change))).eval()
     config, weights = model.serialize()
     return pa.Table.from_pylist([{"config": config, "weights": weights, "history": "[]"}], schema=MODELS.schema)
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from pipeline.stage_inputs import TableFiles, VariantInputs
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
 from stages.report.facts import EXPLAINED, gather
 from stages.report.page import Run, render
 from stages.tables import MODELS
@@ -28,7 +28,7 @@ def test_what_the_network_looks_at_in_the_first_samples(
     config = RecognizerConfig(
         class_names=("wave", "jump"), modality=modality, frames=4, size=32, width=4, blocks=1, persons=1
     )
-    text, weights = build_recognizer(config).serialize()
+    text, weights = Recognizer(config).serialize()
     path = tmp_path / "model.parquet"
     pq.write_table(pa.Table.from_pylist([{"config": text, "weights": weights}], schema=MODELS.schema), path)
     variant = make_variant(pose_alone=modality == "pose")

@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 import torch
 
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.train.activations import checkpoint_activations
@@ -13,7 +12,7 @@ from stages.train.activations import checkpoint_activations
 def model(modality: str) -> Recognizer:
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"width": 4, "size": 16, "heads": 2, "blocks": 2, "dropout": 0.3, "drop_path": 0.5}
-    return build_recognizer(RecognizerConfig(class_names=("a", "b"), frames=4, modality=modality, **sizes))
+    return Recognizer(RecognizerConfig(class_names=("a", "b"), frames=4, modality=modality, **sizes))
 
 
 def count(sizes: list[int], tensor: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.train.optimizer import depths, learning_rate, parameter_groups
@@ -9,7 +8,7 @@ from stages.train.optimizer import depths, learning_rate, parameter_groups
 
 def model(**changes: object) -> Recognizer:
     fields = {"class_names": ("a", "b"), "frames": 4, "width": 4, "size": 16, "heads": 2, "blocks": 2} | changes
-    return build_recognizer(RecognizerConfig.model_validate(fields))
+    return Recognizer(RecognizerConfig.model_validate(fields))
 
 
 def test_learning_rate_rises_and_falls():

@@ -1,7 +1,6 @@
 import pytest
 
 from pipeline.errors import StageError
-from recognizer.build import build_recognizer
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.predict.stage import Predict
@@ -11,7 +10,7 @@ from stages.train.pretrained import Pretrained
 
 def test_a_saved_model_is_handed_on(tmp_path, context):
     config = RecognizerConfig(class_names=("a", "b"), width=4, size=16, heads=2, blocks=1)
-    build_recognizer(config).save_pretrained(tmp_path / "model")
+    Recognizer(config).save_pretrained(tmp_path / "model")
     stage = Pretrained(path=tmp_path / "model")
     assert all(file.is_file() for file in stage.files()) and len(stage.files()) == 2
     table = stage.run([], context)

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
+
+
+def small(width: int = 8) -> Recognizer:
+    return Recognizer(RecognizerConfig(class_names=("sit", "stand"), frames=4, size=32, width=width, search_kernel=3))
+
+
+def test_batch_statistics_are_saved() -> None:
+    recognizer, clips = small().train(), (torch.rand(2, 3, 4, 32, 32), torch.rand(2, 2, 4, 17, 3))
+    recognizer(*clips)
+    recognizer.eval()
+    loaded = Recognizer.deserialize(*recognizer.serialize())
+    torch.testing.assert_close(loaded(*clips), recognizer(*clips), rtol=0, atol=0)
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no config\.json"):
+        Recognizer.from_pretrained(tmp_path)
+    small().save_pretrained(tmp_path)
+    config, weights = tmp_path / "config.json", tmp_path / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=f"{tmp_path}: not a model.safetensors, or a damaged one"):
+        Recognizer.from_pretrained(tmp_path)
+    weights.write_bytes(whole)
+    small(width=16).save_pretrained(tmp_path / "other")
+    config.write_text((tmp_path / "other" / "config.json").read_text())
+    with pytest.raises(ValueError, match=r"model\.safetensors does not belong to this config\.json"):
+        Recognizer.from_pretrained(tmp_path)
+    config.write_text("{}")
+    with pytest.raises(ValueError, match=r"not a recognizer's config.json"):
+        Recognizer.from_pretrained(tmp_path)
+    weights.unlink()
+    with pytest.raises(FileNotFoundError, match=r"holds no model.safetensors"):
+        Recognizer.from_pretrained(tmp_path)
+
+
+def test_a_name_that_cannot_be_had_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        Recognizer.from_pretrained("not/a/folder")
