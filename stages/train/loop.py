@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,9 +37,7 @@ from stages.train.data_parallel import DataParallelGroup
 from stages.train.labels import LabeledClips
 from stages.train.mixup import mixed, mixed_loss, mixed_share
 from stages.train.optimizer import learning_rate, parameter_groups
-
-if TYPE_CHECKING:
-    from stages.train.stage import Train
+from stages.train.recipe import Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -63,7 +61,7 @@ class Progress:
 
 
 def fit(
-    recipe: "Train",
+    recipe: Recipe,
     config: RecognizerConfig,
     shards: Shards,
     clips: LabeledClips,
@@ -81,7 +79,7 @@ def fit(
 
 
 def _fit(
-    recipe: "Train",
+    recipe: Recipe,
     config: RecognizerConfig,
     shards: Shards,
     clips: LabeledClips,

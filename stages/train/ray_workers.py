@@ -7,7 +7,7 @@ go on with another number of processes than it began with.
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import ray
 import ray.train
@@ -21,9 +21,7 @@ from stages.cache.shards import Shards
 from stages.train.data_parallel import DataParallelGroup
 from stages.train.labels import LabeledClips
 from stages.train.loop import CHECKPOINT, fit
-
-if TYPE_CHECKING:
-    from stages.train.stage import Train
+from stages.train.recipe import Recipe
 
 FAILURES = 3
 """Times that workers may die or fail without a checkpoint in between."""
@@ -32,7 +30,7 @@ FAILURES = 3
 class Assignment(NamedTuple):
     """All that a worker on any machine needs to know."""
 
-    recipe: "Train"
+    recipe: Recipe
     config: RecognizerConfig
     files: TableFiles
     clips: LabeledClips
@@ -44,7 +42,7 @@ class Assignment(NamedTuple):
 
 
 def fit_in_workers(
-    recipe: "Train", config: RecognizerConfig, files: TableFiles, clips: LabeledClips, context: StageContext
+    recipe: Recipe, config: RecognizerConfig, files: TableFiles, clips: LabeledClips, context: StageContext
 ) -> None:
     """Train in ``recipe.data_parallel`` processes, until ``context.folder`` holds the checkpoint of the last epoch.
 

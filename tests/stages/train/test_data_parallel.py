@@ -1,4 +1,4 @@
-"""Two processes, joined by gloo, against one. Those of Ray Train are in ``test_ray_training.py``."""
+"""Two processes, joined by gloo, against one. Those of Ray Train are in ``test_ray_workers.py``."""
 
 import json
 import subprocess
@@ -73,10 +73,10 @@ import json
 import pyarrow.parquet as pq
 from pipeline.errors import StageError
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
-from stages import training
+from stages.train import loop
 from stages.train.stage import Train
-fit = training.fit
-training.fit = lambda *arguments: fit(*arguments, team)
+fit = loop.fit
+loop.fit = lambda *arguments: fit(*arguments, team)
 files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
 clips = pq.read_table(folder / "clips.parquet")
 for number, recipe in enumerate(json.loads((folder / "recipes.json").read_text())):
