@@ -23,8 +23,8 @@ from pipeline.stage_inputs import TableFiles
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.cache.shards import Sample, Shards
-from stages.train.augment import random_view, seen, shaken
-from stages.train.batches import stacked
+from stages.train.augment import apply_view, jitter_joints, random_view
+from stages.train.batches import collate
 from stages.train.recipe import Augmentation
 
 BATCH = 8
@@ -61,7 +61,7 @@ def main() -> None:
     def read(clip_id: str) -> Sample:
         rng, sample = np.random.default_rng(0), shards.read(clip_id)
         view = random_view(Augmentation(), rng, sample.frame_count, frames)
-        return shaken(seen(sample, view, side, shards.layout or ""), Augmentation(), rng)
+        return jitter_joints(apply_view(sample, view, side, shards.layout or ""), Augmentation(), rng)
 
     reading = rate(len(clip_ids), options.rounds, lambda: [read(clip_id) for clip_id in clip_ids])
     sample = shards.read(clip_ids[0])
@@ -72,7 +72,7 @@ def main() -> None:
         sizes = {"frames": frames, "size": side, "width": options.width, "blocks": options.blocks}
         config = RecognizerConfig(class_names=tuple("abcdefghij"), layout=shards.layout or "coco17", **sizes)
         model = Recognizer(config)
-        batch = stacked([read(clip_id) for clip_id in clip_ids[:BATCH]], torch.device("cpu"))
+        batch = collate([read(clip_id) for clip_id in clip_ids[:BATCH]], torch.device("cpu"))
 
         def train() -> None:
             model(batch.frames, batch.keypoints).sum().backward()

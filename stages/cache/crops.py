@@ -39,10 +39,10 @@ class Crop(NamedTuple):
         """Keypoints relative to a frame of this size, made relative to the crop; joints outside of it are missing."""
         keypoints = keypoints_MTR3.astype(np.float32)
         keypoints[..., :2] = (keypoints[..., :2] * (width, height) - (self.left, self.top)) / self.side
-        return without_invisible(keypoints)
+        return zero_invisible(keypoints)
 
 
-def without_invisible(keypoints_MTR3: np.ndarray) -> np.ndarray:
+def zero_invisible(keypoints_MTR3: np.ndarray) -> np.ndarray:
     """The keypoints with zeros for every joint that is missing or lies outside of the image."""
     places = keypoints_MTR3[..., :2]
     visible = (keypoints_MTR3[..., 2] > 0) & (places >= 0).all(-1) & (places <= 1).all(-1)

@@ -11,7 +11,7 @@ from recognizer.skeletons import layout
 from stages.cache.shards import Sample
 from stages.predict.views import views_of
 from stages.train.augment import sampled
-from stages.train.batches import stacked
+from stages.train.batches import collate
 
 GROUPS = {
     "arms": ("elbow", "wrist", "hand", "hand_tip", "thumb"),
@@ -61,7 +61,7 @@ def attended(recognizer: Recognizer, shard: Row) -> ClipAttention:
     """Pass the middle view of a shard's clip through the network. Raises StageError where the two do not fit."""
     config = recognizer.config
     (sample,) = views_of(shard, config, views=1)
-    batch = stacked([sample], next(recognizer.parameters()).device)
+    batch = collate([sample], next(recognizer.parameters()).device)
     explanation = explain(recognizer, batch.frames, batch.keypoints)
     probabilities = explanation.logits[0].softmax(-1)
     best = int(probabilities.argmax())

@@ -11,8 +11,8 @@ from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.cache.shards import Sample, sample_of
 from stages.devices import chosen_precision
-from stages.train.augment import fixed_views, seen
-from stages.train.batches import stacked
+from stages.train.augment import apply_view, fixed_views
+from stages.train.batches import collate
 
 
 @torch.inference_mode()
@@ -41,7 +41,7 @@ def mean_probabilities(
     def flush() -> None:
         # Always as many views, since rounding depends on their number, and a clip must not on its neighbors.
         views = [waiting.pop(0) for _ in range(min(batch, len(waiting)))]
-        ready = stacked(views + views[-1:] * (batch - len(views)), device)
+        ready = collate(views + views[-1:] * (batch - len(views)), device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             logits = recognizer(ready.frames, ready.keypoints)
         found = logits[: len(views)].float().softmax(-1)
@@ -80,4 +80,4 @@ def views_of(row: Row, config: RecognizerConfig, views: int, frames: int | None 
     chosen = fixed_views(
         sample.frame_count, frames or config.frames, views, how.get("scale", 1.0), how.get("flip", False)
     )
-    return [seen(sample, view, config.size, config.layout) for view in chosen]
+    return [apply_view(sample, view, config.size, config.layout) for view in chosen]

@@ -2,6 +2,7 @@
 
 stage.py        the stage
 recipe.py       its parameters, which the loop and its workers read too
-loop.py         the loop, read from top to bottom; the other files are what it is made of
-pretrained.py   a saved model in place of a training
+loop.py         the loop, to be read from top to bottom; the other files are what it is made of
+ray_workers.py  the loop in several processes
+pretrained.py   a saved model instead of a training
 """

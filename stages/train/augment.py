@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from recognizer.skeletons import layout
-from stages.cache.crops import Crop, without_invisible
+from stages.cache.crops import Crop, zero_invisible
 from stages.cache.shards import Sample
 from stages.train.recipe import Augmentation
 
@@ -71,26 +71,26 @@ def fixed_views(count: int, wanted: int, views: int, side: float, flip: bool) ->
     return list(different)[:views]
 
 
-def seen(sample: Sample, view: View, size: int, layout_name: str) -> Sample:
+def apply_view(sample: Sample, view: View, size: int, layout_name: str) -> Sample:
     """The sample as the view shows it, with frames of ``size`` by ``size``."""
     frames, keypoints, chosen = sample.frames, sample.keypoints, list(view.frames)
     edge = 1 if frames is None else frames.shape[1]
     crop = Crop(view.left * edge, view.top * edge, view.side * edge)
     if frames is not None:
         crop = crop.on_pixels()
-        frames = np.stack([turned(crop.frame(frames[i], size), view.angle) for i in chosen])
+        frames = np.stack([rotate_image(crop.frame(frames[i], size), view.angle) for i in chosen])
         if view.brightness or view.contrast:
-            frames = recolored(frames, view.brightness, view.contrast)
+            frames = adjust_colors(frames, view.brightness, view.contrast)
         if view.flip:
             frames = frames[:, :, ::-1]
     if keypoints is not None:
-        keypoints = turned_keypoints(crop.keypoints(keypoints[:, chosen], edge, edge), view.angle)
+        keypoints = rotate_keypoints(crop.keypoints(keypoints[:, chosen], edge, edge), view.angle)
         if view.flip:
-            keypoints = mirrored(keypoints, layout_name)
+            keypoints = mirror_keypoints(keypoints, layout_name)
     return Sample(sample.clip_id, frames, keypoints)
 
 
-def turned(image_SS3: np.ndarray, angle: float) -> np.ndarray:
+def rotate_image(image_SS3: np.ndarray, angle: float) -> np.ndarray:
     """The square image turned clockwise by so many degrees around its middle; black where nothing comes from."""
     if not angle:
         return image_SS3
@@ -99,31 +99,31 @@ def turned(image_SS3: np.ndarray, angle: float) -> np.ndarray:
     return cv2.warpAffine(image_SS3, matrix, (size, size))
 
 
-def turned_keypoints(keypoints_MTR3: np.ndarray, angle: float) -> np.ndarray:
+def rotate_keypoints(keypoints_MTR3: np.ndarray, angle: float) -> np.ndarray:
     """The skeletons of a turned image; joints that leave it are missing."""
     if not angle:
         return keypoints_MTR3
     keypoints = keypoints_MTR3.copy()
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     keypoints[..., :2] = (keypoints[..., :2] - 0.5) @ np.array([[cos, sin], [-sin, cos]], np.float32) + 0.5
-    return without_invisible(keypoints)
+    return zero_invisible(keypoints)
 
 
-def mirrored(keypoints_MTR3: np.ndarray, layout_name: str) -> np.ndarray:
+def mirror_keypoints(keypoints_MTR3: np.ndarray, layout_name: str) -> np.ndarray:
     """The skeletons of a mirrored image: x becomes 1 - x, and left and right joints change places."""
     swapped = keypoints_MTR3[..., list(layout(layout_name).flip), :]
     swapped[..., 0] = 1 - swapped[..., 0]
-    return without_invisible(swapped)
+    return zero_invisible(swapped)
 
 
-def recolored(frames: np.ndarray, brightness: float, contrast: float) -> np.ndarray:
+def adjust_colors(frames: np.ndarray, brightness: float, contrast: float) -> np.ndarray:
     """Frames (uint8) stretched by ``1 + contrast`` around mid-gray and moved by ``brightness``."""
     values = (np.arange(256) / 255 - 0.5) * (1 + contrast) + 0.5 + brightness
     table = np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)
     return cv2.LUT(frames.reshape(-1, frames.shape[2], 3), table).reshape(frames.shape)
 
 
-def shaken(sample: Sample, augmentation: Augmentation, rng: np.random.Generator) -> Sample:
+def jitter_joints(sample: Sample, augmentation: Augmentation, rng: np.random.Generator) -> Sample:
     """The sample with noise on its joints' places and some joints missing."""
     if sample.keypoints is None:
         return sample
@@ -131,4 +131,4 @@ def shaken(sample: Sample, augmentation: Augmentation, rng: np.random.Generator)
     places = keypoints[..., :2]
     places += augmentation.joint_noise * rng.standard_normal(places.shape, np.float32)
     keypoints[..., 2] *= rng.random(keypoints.shape[:-1], np.float32) >= augmentation.joint_drop
-    return sample._replace(keypoints=without_invisible(keypoints))
+    return sample._replace(keypoints=zero_invisible(keypoints))

@@ -36,13 +36,13 @@ def batches(
                     queue.append([pool.submit(read, clip_id) for clip_id in group])
                 if not queue:
                     return
-                yield stacked([future.result() for future in queue.popleft()], device)
+                yield collate([future.result() for future in queue.popleft()], device)
         finally:
             for future in (future for group in queue for future in group):
                 future.cancel()
 
 
-def stacked(samples: Sequence[Sample], device: torch.device) -> Batch:
+def collate(samples: Sequence[Sample], device: torch.device) -> Batch:
     """Samples of equal shapes as one batch on the device; frames travel as bytes."""
     frames = _stack([sample.frames for sample in samples if sample.frames is not None], device)
     keypoints = _stack([sample.keypoints for sample in samples if sample.keypoints is not None], device)

@@ -1,11 +1,12 @@
-"""Data-parallel training: several processes, each with its share of every batch, take the steps that one would take.
+"""Data-parallel training: several processes, each with its share of every batch, take the same steps as a single one.
 
-The gradient is the sum over all processes of a loss that each has divided by the clips of the whole step, so shares may
-differ in size and be empty. Batch normalization looks at the clips of all processes. What dropout and drop path draw is
-drawn by every process for the whole batch, and each uses its share.
+Each process divides its loss by the number of clips of the whole step, and gradients are summed over the processes. So
+shares may differ in size, and may be empty. Batch normalization takes the statistics of the clips of all processes.
+Every process draws the random numbers of dropout and drop path for the whole batch and uses those of its share.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -17,12 +18,12 @@ from torchvision.ops import StochasticDepth
 
 @dataclass
 class DataParallelGroup:
-    """The processes of a training; by default one alone, which needs no ``torch.distributed``."""
+    """The processes of a training, as one of them sees it. By default there is one, which needs no
+    ``torch.distributed``."""
 
     rank: int = 0
     size: int = 1
-    batch: int = field(default=0, init=False)
-    """Clips of the batch that the network sees at the moment, in all processes together."""
+    _batch: int | None = field(default=None, init=False)
 
     @property
     def is_main(self) -> bool:
@@ -30,22 +31,40 @@ class DataParallelGroup:
         return self.rank == 0
 
     def bounds(self, clips: int) -> tuple[int, int]:
-        """Where this process's share of so many clips begins and ends."""
+        """Where this process's share of a batch of so many clips begins and ends."""
         return clips * self.rank // self.size, clips * (self.rank + 1) // self.size
 
-    def share(self, clips: Sequence[str]) -> Sequence[str]:
-        """This process's clips; shares differ by one clip at most."""
-        start, stop = self.bounds(len(clips))
-        return clips[start:stop]
+    def share(self, clip_ids: Sequence[str]) -> Sequence[str]:
+        """This process's clips of a batch; shares differ by at most one clip."""
+        start, stop = self.bounds(len(clip_ids))
+        return clip_ids[start:stop]
 
-    def reads(self, clips: Sequence[str], before: bool) -> list[str]:
-        """What this process reads of a batch: its share, and the clip before it where that is wanted, or where the
-        share is empty, so that there is a clip to say of what shape nothing is."""
-        start, stop = self.bounds(len(clips))
-        lent = [clips[start - 1]] if before or start == stop else []
-        return [*lent, *clips[start:stop]]
+    def clips_to_read(self, clip_ids: Sequence[str], one_before: bool) -> list[str]:
+        """This process's share of a batch, with the clip before it in front where mixup needs one.
 
-    def sums(self, *values: float) -> tuple[float, ...]:
+        An empty share gets it too, since the shape of an empty batch is taken from a clip.
+        """
+        start, stop = self.bounds(len(clip_ids))
+        extra = [clip_ids[start - 1]] if one_before or start == stop else []
+        return [*extra, *clip_ids[start:stop]]
+
+    @contextmanager
+    def batch_of(self, clips: int) -> Iterator[None]:
+        """Forward and backward passes inside the block are of this process's share of a batch of so many clips."""
+        self._batch = clips
+        try:
+            yield
+        finally:
+            self._batch = None
+
+    @property
+    def batch(self) -> int:
+        """Clips of the current batch in all processes together; only inside ``batch_of``."""
+        if self._batch is None:
+            raise RuntimeError("dropout in data-parallel training needs the size of the batch: use group.batch_of")
+        return self._batch
+
+    def all_reduce(self, *values: float) -> tuple[float, ...]:
         """Each value summed over the processes."""
         if self.size == 1:
             return values
@@ -54,7 +73,7 @@ class DataParallelGroup:
         dist.all_reduce(total)
         return tuple(total.tolist())
 
-    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace all gradients by their sums over the processes."""
         if self.size == 1:
             return
@@ -65,9 +84,9 @@ class DataParallelGroup:
             gradient.copy_(total.view_as(gradient))
 
     def prepare(self, model: nn.Module) -> None:
-        """Make the model, in place, one that computes with a share of a batch what it would with all of it.
+        """Change the model in place, so that it computes with a share of a batch what it would with all of it.
 
-        Names and values of its parameters and buffers stay; all processes take those of the first.
+        Names of parameters and buffers stay; all processes take over their values from the main one.
         """
         if self.size == 1:
             return
@@ -82,19 +101,19 @@ class DataParallelGroup:
 
 
 class SharedNoise(nn.Module):
-    """Dropout or drop path, drawn for the clips of all processes; their first axis must be that of clips."""
+    """Dropout or drop path, drawn for the clips of all processes; the first axis of its input is that of clips."""
 
-    def __init__(self, noise: nn.Dropout | StochasticDepth, team: DataParallelGroup) -> None:
+    def __init__(self, noise: nn.Dropout | StochasticDepth, group: DataParallelGroup) -> None:
         super().__init__()
         self.noise = noise
-        self.team = team
+        self.group = group
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x``, B,…, times this process's share of the noise."""
         if not self.training or not self.noise.p:
             return x
-        start, stop = self.team.bounds(self.team.batch)
-        return x * self.noise(x.new_ones(self.team.batch, *x.shape[1:]))[start:stop]
+        start, stop = self.group.bounds(self.group.batch)
+        return x * self.noise(x.new_ones(self.group.batch, *x.shape[1:]))[start:stop]
 
 
 def shared_norm(norm: nn.BatchNorm3d) -> nn.Module:
@@ -108,9 +127,9 @@ def shared_norm(norm: nn.BatchNorm3d) -> nn.Module:
 
 
 class SharedBatchNormOnGPU(nn.SyncBatchNorm):
-    """PyTorch's own, for shares that may be empty in mixed precision.
+    """PyTorch's own batch normalization over all processes, made to accept empty shares in mixed precision.
 
-    It sends an empty share's statistics in the precision of the features, and those of others in float32.
+    ``nn.SyncBatchNorm`` sends the statistics of an empty share in the precision of the features, all others in float32.
     """
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
@@ -121,18 +140,18 @@ class SharedBatchNormOnGPU(nn.SyncBatchNorm):
 
 
 class SharedBatchNorm(nn.BatchNorm3d):
-    """Batch normalization over the clips of all processes on CPUs, which ``nn.SyncBatchNorm`` leaves out."""
+    """Batch normalization over the clips of all processes on CPUs, which ``nn.SyncBatchNorm`` does not support."""
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Return the normalized features, and in training move the running statistics towards those of the batch."""
+        """Return the normalized features, and in training update the running statistics."""
         if not self.training:
             return super().forward(x_BCTHW)
         x = x_BCTHW.float()
         axes, shape = (0, 2, 3, 4), (1, -1, 1, 1, 1)
-        count = summed(torch.tensor(float(x.numel() // x.shape[1])))
-        mean_C = summed(x.sum(axes)) / count
+        count = all_reduce_sum(torch.tensor(float(x.numel() // x.shape[1])))
+        mean_C = all_reduce_sum(x.sum(axes)) / count
         centered = x - mean_C.view(shape)
-        var_C = summed(centered.square().sum(axes)) / count
+        var_C = all_reduce_sum(centered.square().sum(axes)) / count
         if self.track_running_stats:
             self._track(mean_C.detach(), var_C.detach() * count / (count - 1))
         scale_C = self.weight * (var_C + self.eps).rsqrt()
@@ -147,7 +166,7 @@ class SharedBatchNorm(nn.BatchNorm3d):
         self.running_var.lerp_(var_C, self.momentum)
 
 
-class _Summed(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.clone()
@@ -156,12 +175,12 @@ class _Summed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        # Each process has used the sum, so what they all make of it comes back.
+        # Each process has used the sum, so the gradient is the sum of the gradients of all of them.
         total = gradients[0].clone()
         dist.all_reduce(total)
         return total
 
 
-def summed(x: Tensor) -> Tensor:
-    """The sum over the processes, with its gradient."""
-    return cast(Tensor, _Summed.apply(x))
+def all_reduce_sum(x: Tensor) -> Tensor:
+    """The sum over the processes, through which gradients flow."""
+    return cast(Tensor, _AllReduceSum.apply(x))

@@ -1,26 +1,23 @@
 """The training loop: plain PyTorch, read from top to bottom.
 
-All randomness of a clip comes from (seed, epoch, clip id) and of a step from (seed, step), so nothing depends on the
-number of reading threads, and a training that was interrupted goes on to the result it would have had. Several
-processes that share the batches run the same loop (``stages.train.data_parallel``), and take the steps of
-one up to rounding.
+All randomness of a clip comes from (seed, epoch, clip id) and that of a step from (seed, step). So the result does not
+depend on the number of reading threads, and an interrupted training resumes to the result it would have had. Several
+processes that share the batches run the same loop (``stages.train.data_parallel``) and take the same steps as a single
+one, up to rounding.
 """
 
 import math
 import time
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.tensorboard import SummaryWriter
 
 from pipeline.errors import StageError
 from pipeline.stage_inputs import StageContext
@@ -30,34 +27,17 @@ from recognizer.model import Recognizer
 from stages.cache.shards import Sample, Shards
 from stages.devices import chosen_device, chosen_precision, compiled, deterministic, threads
 from stages.train.activations import checkpoint_activations
-from stages.train.augment import fixed_views, random_view, seen, shaken
+from stages.train.augment import apply_view, fixed_views, jitter_joints, random_view
 from stages.train.batches import Batch, batches
-from stages.train.checkpoints import Tensors, load_checkpoint, optimizer_tensors, restore_optimizer, save_checkpoint
 from stages.train.data_parallel import DataParallelGroup
 from stages.train.labels import LabeledClips
-from stages.train.mixup import mixed, mixed_loss, mixed_share
+from stages.train.log import TrainingLog
+from stages.train.mixup import mixup, mixup_loss, mixup_share
 from stages.train.optimizer import learning_rate, parameter_groups
 from stages.train.recipe import Recipe
+from stages.train.state import History, Progress, TrainingState, update_average
 
 CHECKPOINT = "checkpoint.safetensors"
-
-History = list[dict[str, Any]]
-
-
-@dataclass
-class Progress:
-    """How far a training is: what a checkpoint holds besides tensors."""
-
-    epoch: int = 0
-    step: int = 0
-    """Steps done in this epoch."""
-    loss: float = 0.0
-    """Sum over the clips of this epoch."""
-    correct: int = 0
-    clips: int = 0
-    best: float = -1.0
-    """Highest validation accuracy."""
-    history: History = field(default_factory=list)
 
 
 def fit(
@@ -66,30 +46,169 @@ def fit(
     shards: Shards,
     clips: LabeledClips,
     context: StageContext,
-    team: DataParallelGroup | None = None,
+    group: DataParallelGroup | None = None,
 ) -> tuple[Recognizer, History]:
     """Train a recognizer, from the checkpoint in ``context.folder`` if there is one.
 
-    team: where several processes train together, all of which call this function; the first writes the checkpoints.
+    group: where several processes train together, all of which call this function; the main one writes checkpoints.
 
-    Returns the model on the CPU and the figures of each epoch. Raises StageError where the loss is no longer finite.
+    Returns the model on the CPU and the figures of each epoch. Raises StageError if the loss is no longer finite.
     """
     with threads(recipe.threads), deterministic():
-        return _fit(recipe, config, shards, clips, context, team or DataParallelGroup())
+        return Training(recipe, config, shards, clips, context, group or DataParallelGroup()).run()
 
 
-def _fit(
-    recipe: Recipe,
-    config: RecognizerConfig,
-    shards: Shards,
-    clips: LabeledClips,
-    context: StageContext,
-    team: DataParallelGroup,
-) -> tuple[Recognizer, History]:
-    # Build.
-    device = chosen_device(recipe.device)
-    precision = chosen_precision(recipe.precision, device)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+class Training:
+    """One training, as each of its processes runs it. The methods stand in the order in which they are called."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        config: RecognizerConfig,
+        shards: Shards,
+        clips: LabeledClips,
+        context: StageContext,
+        group: DataParallelGroup,
+    ) -> None:
+        """Build the network and its optimizer, and resume from the checkpoint if there is one."""
+        self.recipe, self.config, self.shards, self.clips, self.group = recipe, config, shards, clips, group
+        self.device = chosen_device(recipe.device)
+        self.precision = chosen_precision(recipe.precision, self.device)
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        self.steps_per_epoch = math.ceil(len(clips.train) / (recipe.batch * recipe.accumulate))
+        self.total_steps = recipe.epochs * self.steps_per_epoch
+
+        model = initial_model(recipe, config).to(self.device)
+        group.prepare(model)
+        average = deepcopy(model).requires_grad_(False) if recipe.ema else None
+        optimizer = torch.optim.AdamW(parameter_groups(model, recipe.weight_decay, recipe.layer_decay))
+        if recipe.checkpoint_activations:
+            checkpoint_activations(model)
+        self.network = compiled(model, self.device) if recipe.compile else model
+
+        self.state = TrainingState(model, average, optimizer)
+        self.checkpoint = context.folder / CHECKPOINT
+        self.state.restore(self.checkpoint)
+        self.saved_at = time.monotonic()
+        self.log = TrainingLog(context, self.steps_done, group.is_main)
+
+    @property
+    def steps_done(self) -> int:
+        """Steps that are complete, of all epochs."""
+        return self.state.progress.epoch * self.steps_per_epoch + self.state.progress.step
+
+    def run(self) -> tuple[Recognizer, History]:
+        """Train to the last epoch."""
+        state = self.state
+        with self.log:
+            while state.progress.epoch < self.recipe.epochs:
+                figures = {"epoch": state.progress.epoch + 1, **self._train_epoch(), **self._validate()}
+                state.progress = state.progress.after_epoch({**figures, "precision": self.precision})
+                self._save()
+        if state.best:
+            state.result.load_state_dict(state.best)
+        return state.result.cpu().eval(), state.progress.history
+
+    def _train_epoch(self) -> dict[str, float]:
+        """Take the steps of the current epoch that are not done yet. Returns the figures of the whole epoch."""
+        recipe, progress = self.recipe, self.state.progress
+        shuffle = np.random.default_rng(seed_of(recipe.seed, "order", progress.epoch))
+        order = shuffle.permutation(self.clips.train).tolist()
+        steps = [chunked(clip_ids, recipe.batch) for clip_ids in chunked(order, recipe.batch * recipe.accumulate)]
+        remaining = steps[progress.step :]
+        to_read = [self.group.clips_to_read(clip_ids, bool(recipe.mixup)) for step in remaining for clip_ids in step]
+        loader = batches(to_read, partial(self._training_sample, progress.epoch), self.device, recipe.workers)
+        self.state.model.train()
+        for step in remaining:
+            lr = self._train_step(step, islice(loader, len(step)))
+            progress.step += 1
+            figures = {"loss": progress.loss / progress.clips, "accuracy": progress.correct / progress.clips, "lr": lr}
+            self.log.plot(self.steps_done - 1, {"train/loss": figures["loss"], "train/lr": lr})
+            self.log.report(self.steps_done, self.total_steps, {"epoch": progress.epoch + 1, **figures})
+            overdue = time.monotonic() - self.saved_at >= 60 * recipe.checkpoint_minutes
+            if overdue and progress.step < self.steps_per_epoch:
+                self._save()
+        self.log.plot(self.steps_done - 1, {"train/accuracy": figures["accuracy"]})
+        return figures
+
+    def _train_step(self, step_clips: Sequence[Sequence[str]], loader: Iterable[Batch]) -> float:
+        """Follow the gradient of the mean loss over the clips of a step, in all processes. Returns the learning rate.
+
+        step_clips: the clip ids of each batch whose gradients are accumulated. loader: this process's part of them.
+        """
+        recipe, state, step = self.recipe, self.state, self.steps_done
+        warmup = min(recipe.warmup_epochs * self.steps_per_epoch, self.total_steps / 3)
+        lr = learning_rate(step, self.total_steps, warmup, recipe.lr)
+        for parameters in state.optimizer.param_groups:
+            parameters["lr"] = lr * parameters["lr_share"]
+        torch.manual_seed(seed_of(recipe.seed, "step", step))
+        state.optimizer.zero_grad()
+        clip_count, taken = sum(map(len, step_clips)), 0
+        for clip_ids, batch in zip(step_clips, loader, strict=True):
+            taken += len(clip_ids)
+            share = mixup_share(recipe.mixup, seed_of(recipe.seed, "mixup", step, taken))
+            self._add_gradients(clip_ids, batch, share, clip_count)
+        self.group.all_reduce_gradients(state.model.parameters())
+        norm = nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip_gradient).item()
+        if not (math.isfinite(state.progress.loss) and math.isfinite(norm)):
+            raise divergence_error(step, state.progress, lr, norm, [i for clip_ids in step_clips for i in clip_ids])
+        state.optimizer.step()
+        if state.average is not None:
+            update_average(state.average, state.model, min(recipe.ema, (1 + step) / (10 + step)))
+        return lr
+
+    def _add_gradients(self, clip_ids: Sequence[str], batch: Batch, share: float, clip_count: int) -> None:
+        """Add the gradients of a batch's part of the step's mean loss, and its loss and hits to the progress.
+
+        clip_ids: of the batch in all processes. share: of each clip in mixup. clip_count: of the whole step.
+        """
+        extra = len(batch.clip_ids) - len(self.group.share(clip_ids))
+        target = torch.tensor([self.clips.targets[clip_id] for clip_id in batch.clip_ids], device=self.device)
+        with self.group.batch_of(len(clip_ids)):
+            with self.autocast:
+                logits = self.network(*mixup(batch, share, extra)).float()
+            loss = mixup_loss(logits, target, share, extra, self.recipe.label_smoothing)
+            (loss / clip_count).backward()
+        hits = int((logits.argmax(-1) == target[extra:]).sum())
+        loss_sum, correct = self.group.all_reduce(loss.item(), hits)
+        progress = self.state.progress
+        progress.loss += loss_sum
+        progress.correct += int(correct)
+        progress.clips += len(clip_ids)
+
+    def _validate(self) -> dict[str, float | None]:
+        """Loss and accuracy on the validation clips; None where there are none."""
+        if not self.clips.val:
+            return {"val_loss": None, "val_accuracy": None}
+        shares = [self.group.share(clip_ids) for clip_ids in chunked(self.clips.val, self.recipe.batch)]
+        loader = batches(list(filter(None, shares)), self._validation_sample, self.device, self.recipe.workers)
+        with self.autocast:
+            loss, accuracy = evaluate(self.state.result, loader, self.clips.targets, self.group)
+        self.log.plot(self.steps_done - 1, {"val/loss": loss, "val/accuracy": accuracy})
+        if self.recipe.keep == "best":
+            self.state.keep_if_best(accuracy)
+        return {"val_loss": loss, "val_accuracy": accuracy}
+
+    def _save(self) -> None:
+        if self.group.is_main:
+            self.state.save(self.checkpoint)
+        self.saved_at = time.monotonic()
+
+    def _training_sample(self, epoch: int, clip_id: str) -> Sample:
+        rng = np.random.default_rng(seed_of(self.recipe.seed, epoch, clip_id))
+        sample = self.shards.read(clip_id)
+        view = random_view(self.recipe.augment, rng, sample.frame_count, self.config.frames)
+        return jitter_joints(apply_view(sample, view, self.config.size, self.config.layout), self.recipe.augment, rng)
+
+    def _validation_sample(self, clip_id: str) -> Sample:
+        sample = self.shards.read(clip_id)
+        scale = self.recipe.augment.test_scale
+        view = fixed_views(sample.frame_count, self.config.frames, 1, scale, flip=False)[0]
+        return apply_view(sample, view, self.config.size, self.config.layout)
+
+
+def initial_model(recipe: Recipe, config: RecognizerConfig) -> Recognizer:
+    """The network before the first step. Raises StageError where the backbone's weights cannot be had."""
     torch.manual_seed(seed_of(recipe.seed, "weights"))
     model = Recognizer(config)
     if recipe.backbone == "kinetics400" and model.backbone is not None:
@@ -97,164 +216,14 @@ def _fit(
             load_kinetics400(model.backbone, recipe.backbone_file)
         except (OSError, ValueError) as error:
             raise StageError(str(error)) from error
-    team.prepare(model.to(device))
-    average = deepcopy(model).requires_grad_(False) if recipe.ema else None
-    judged = average or model
-    best: Tensors = {}
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.weight_decay, recipe.layer_decay))
-    if recipe.checkpoint_activations:
-        checkpoint_activations(model)
-    network = compiled(model, device) if recipe.compile else model
-    targets = clips.targets
-    epoch_steps = math.ceil(len(clips.train) / (recipe.batch * recipe.accumulate))
-    steps = recipe.epochs * epoch_steps
-
-    # Resume.
-    path = context.folder / CHECKPOINT
-    at = Progress()
-    if (checkpoint := load_checkpoint(path)) is not None:
-        parts, state = checkpoint
-        try:
-            at = Progress(**state)
-            model.load_state_dict(parts["model"])
-            restore_optimizer(optimizer, parts.get("optimizer", {}))
-            if average is not None:
-                average.load_state_dict(parts["average"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise StageError(
-                f"the checkpoint {path} is of another network ({error}): remove it to start over"
-            ) from error
-        best = parts.get("best", {})
-
-    def save() -> None:
-        if not team.is_main:
-            return
-        parts = {"model": model.state_dict(), "optimizer": optimizer_tensors(optimizer), "best": best}
-        save_checkpoint(path, parts | ({"average": average.state_dict()} if average else {}), asdict(at))
-
-    def training_sample(epoch: int, clip_id: str) -> Sample:
-        rng = np.random.default_rng(seed_of(recipe.seed, epoch, clip_id))
-        sample = shards.read(clip_id)
-        view = random_view(recipe.augment, rng, sample.frame_count, config.frames)
-        return shaken(seen(sample, view, config.size, config.layout), recipe.augment, rng)
-
-    def validation_sample(clip_id: str) -> Sample:
-        sample = shards.read(clip_id)
-        view = fixed_views(sample.frame_count, config.frames, 1, recipe.augment.test_scale, flip=False)[0]
-        return seen(sample, view, config.size, config.layout)
-
-    figures: dict[str, float] = {}
-    saved = shown = time.monotonic()
-    first_step = at.epoch * epoch_steps + at.step
-    board = SummaryWriter(str(context.folder / "tensorboard"), purge_step=first_step) if team.is_main else None
-    while at.epoch < recipe.epochs:
-        order = np.random.default_rng(seed_of(recipe.seed, "order", at.epoch)).permutation(clips.train).tolist()
-        todo = [list(chunked(group, recipe.batch)) for group in chunked(order, recipe.batch * recipe.accumulate)]
-        ahead = [team.reads(group, before=bool(recipe.mixup)) for groups in todo[at.step :] for group in groups]
-        loader = batches(ahead, partial(training_sample, at.epoch), device, recipe.workers)
-        model.train()
-        for groups in todo[at.step :]:
-            # Step: the gradient of the mean loss over all clips of the groups, in all processes.
-            step = at.epoch * epoch_steps + at.step
-            lr = learning_rate(step, steps, min(recipe.warmup_epochs * epoch_steps, steps / 3), recipe.lr)
-            for settings in optimizer.param_groups:
-                settings["lr"] = lr * settings["lr_share"]
-            torch.manual_seed(seed_of(recipe.seed, "step", step))
-            optimizer.zero_grad()
-            seen_clips: list[str] = []
-            for group, batch in zip(groups, islice(loader, len(groups)), strict=True):
-                seen_clips += group
-                team.batch = len(group)
-                lent = len(batch.clip_ids) - len(team.share(group))
-                target = torch.tensor([targets[clip_id] for clip_id in batch.clip_ids], device=device)
-                mix = mixed_share(recipe.mixup, seed_of(recipe.seed, "mixup", step, len(seen_clips)))
-                with autocast:
-                    logits = network(*mixed(batch, mix, lent)).float()
-                loss = mixed_loss(logits, target, mix, lent, recipe.label_smoothing)
-                (loss / sum(map(len, groups))).backward()
-                loss_sum, correct = team.sums(loss.item(), int((logits.argmax(-1) == target[lent:]).sum()))
-                at.loss += loss_sum
-                at.correct += int(correct)
-                at.clips += len(group)
-            team.add_gradients(model.parameters())
-            norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_gradient).item()
-            if not (math.isfinite(at.loss) and math.isfinite(norm)):
-                raise diverged(step, at, lr, norm, seen_clips)
-            optimizer.step()
-            if average is not None:
-                update_average(average, model, min(recipe.ema, (1 + step) / (10 + step)))
-            at.step += 1
-
-            # Log.
-            figures = {"loss": at.loss / at.clips, "accuracy": at.correct / at.clips, "lr": lr}
-            plot(board, step, {"train/loss": figures["loss"], "train/lr": lr})
-            if time.monotonic() - shown > 1 or step + 1 == steps:
-                shown = time.monotonic()
-                context.progress(step + 1, steps, epoch=at.epoch + 1, **figures)
-
-            # Save within a long epoch.
-            if time.monotonic() - saved >= 60 * recipe.checkpoint_minutes and at.step < epoch_steps:
-                save()
-                saved = time.monotonic()
-
-        # Evaluate.
-        val_loss, val_accuracy = None, None
-        if clips.val:
-            shares = [share for group in chunked(clips.val, recipe.batch) if (share := team.share(group))]
-            loader = batches(shares, validation_sample, device, recipe.workers)
-            with autocast:
-                val_loss, val_accuracy = evaluated(judged, loader, targets, team)
-            plot(board, step, {"val/loss": val_loss, "val/accuracy": val_accuracy})
-            if recipe.keep == "best" and val_accuracy > at.best:
-                at.best = val_accuracy
-                best = {name: tensor.clone() for name, tensor in judged.state_dict().items()}
-        plot(board, step, {"train/accuracy": figures["accuracy"]})
-        judgment = {"val_loss": val_loss, "val_accuracy": val_accuracy, "precision": precision}
-        at.history.append({"epoch": at.epoch + 1, **figures, **judgment})
-
-        # Save.
-        at = Progress(epoch=at.epoch + 1, best=at.best, history=at.history)
-        save()
-        saved = time.monotonic()
-    if board:
-        board.close()
-
-    if best:
-        judged.load_state_dict(best)
-    return judged.cpu().eval(), at.history
-
-
-def seed_of(*parts: object) -> int:
-    """A seed of 63 bits from any plain values, the same in every process and on every machine."""
-    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest()) >> 1
-
-
-def chunked(clips: Sequence[str], size: int) -> list[Sequence[str]]:
-    """The clips in groups of ``size``; the last one may be smaller."""
-    return [clips[i : i + size] for i in range(0, len(clips), size)]
-
-
-def plot(board: SummaryWriter | None, step: int, figures: dict[str, float]) -> None:
-    """Draw a point of each curve, where this process has a board to draw on."""
-    if board:
-        for name, value in figures.items():
-            board.add_scalar(name, value, step)
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the average's weights towards the model's; counts and running statistics are taken over."""
-    for weight, target in zip(average.parameters(), model.parameters(), strict=True):
-        weight.lerp_(target, 1 - decay)
-    for buffer, current in zip(average.buffers(), model.buffers(), strict=True):
-        buffer.copy_(current)
+    return model
 
 
 @torch.inference_mode()
-def evaluated(
-    model: nn.Module, loader: Iterable[Batch], targets: dict[str, int], team: DataParallelGroup
+def evaluate(
+    model: nn.Module, loader: Iterable[Batch], targets: dict[str, int], group: DataParallelGroup
 ) -> tuple[float, float]:
-    """Mean cross entropy and share of right answers over all clips of all processes' loaders."""
+    """Mean cross entropy and accuracy over the clips of all processes' loaders."""
     model.eval()
     loss, correct, clips = 0.0, 0.0, 0.0
     for batch in loader:
@@ -263,14 +232,24 @@ def evaluated(
         loss += F.cross_entropy(logits, target, reduction="sum").item()
         correct += int((logits.argmax(-1) == target).sum())
         clips += len(target)
-    loss, correct, clips = team.sums(loss, correct, clips)
+    loss, correct, clips = group.all_reduce(loss, correct, clips)
     return loss / clips, correct / clips
 
 
-def diverged(step: int, at: Progress, lr: float, norm: float, clip_ids: Iterable[str]) -> StageError:
+def seed_of(*parts: object) -> int:
+    """A seed of 63 bits from any plain values, the same in every process and on every machine."""
+    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest()) >> 1
+
+
+def chunked(clip_ids: Sequence[str], size: int) -> list[Sequence[str]]:
+    """The clip ids in chunks of ``size``; the last one may be smaller."""
+    return [clip_ids[i : i + size] for i in range(0, len(clip_ids), size)]
+
+
+def divergence_error(step: int, progress: Progress, lr: float, norm: float, clip_ids: Iterable[str]) -> StageError:
     """The error of a training whose loss or gradient is no longer finite."""
     return StageError(
-        f"training diverged in step {step + 1} (epoch {at.epoch + 1}): the sum of losses is {at.loss:g}, the norm of "
-        f"the gradient {norm:g}, the learning rate {lr:g}. Set a smaller lr or more warmup_epochs, or look at the "
-        f"clips of this step: {', '.join(clip_ids)}"
+        f"training diverged in step {step + 1} (epoch {progress.epoch + 1}): the sum of losses is {progress.loss:g}, "
+        f"the norm of the gradient {norm:g}, the learning rate {lr:g}. Set a smaller lr or more warmup_epochs, or look "
+        f"at the clips of this step: {', '.join(clip_ids)}"
     )

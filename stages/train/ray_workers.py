@@ -126,15 +126,14 @@ def _work(loop_config: dict[str, Any]) -> None:
     if working_folder.is_dir():
         os.chdir(working_folder)  # paths of the store may be relative to it
     context = ray.train.get_context()
-    team = DataParallelGroup(context.get_world_rank(), context.get_world_size())
+    group = DataParallelGroup(context.get_world_rank(), context.get_world_size())
     threads = recipe.threads or max(1, (os.cpu_count() or 1) // context.get_local_world_size())
 
     def tell(done: float, total: float, /, **figures: Any) -> None:
-        if team.is_main:
-            news.put((done, total, figures))
+        news.put((done, total, figures))
 
     shards = Shards(files, config.modality, config.persons)
-    fit(recipe.model_copy(update={"threads": threads}), config, shards, clips, StageContext(folder, tell), team)
+    fit(recipe.model_copy(update={"threads": threads}), config, shards, clips, StageContext(folder, tell), group)
 
 
 def _moment(folder: Path) -> int:

@@ -3,7 +3,7 @@ import pytest
 
 from recognizer.skeletons import layout
 from stages.cache.shards import Sample
-from stages.train.augment import View, fixed_views, mirrored, random_view, sampled, seen, shaken
+from stages.train.augment import View, apply_view, fixed_views, jitter_joints, mirror_keypoints, random_view, sampled
 from stages.train.recipe import Augmentation
 
 
@@ -28,7 +28,7 @@ def dot(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("angle", [0, 25, -60])
 def test_pixels_and_joints_move_turn_and_mirror_together(angle, flip):
     view = View((2, 0), left=0.1, top=0.2, side=0.7, angle=angle, flip=flip)
-    frames, keypoints = seen(dotted(), view, 96, "coco17")[1:]
+    frames, keypoints = apply_view(dotted(), view, 96, "coco17")[1:]
     wrist = layout("coco17").joints.index("right_wrist" if flip else "left_wrist")
     assert frames.shape == (2, 96, 96, 3)
     assert (np.flatnonzero(keypoints[0, 0, :, 2]) == [wrist]).all()
@@ -38,13 +38,16 @@ def test_pixels_and_joints_move_turn_and_mirror_together(angle, flip):
 
 def test_skeletons_alone_get_the_same_view():
     view = View((0, 1, 2), left=0.125, top=0.25, side=0.5)
-    both, alone = seen(dotted(), view, 64, "coco17"), seen(dotted()._replace(frames=None), view, 64, "coco17")
+    both, alone = (
+        apply_view(dotted(), view, 64, "coco17"),
+        apply_view(dotted()._replace(frames=None), view, 64, "coco17"),
+    )
     assert alone.keypoints == pytest.approx(both.keypoints, abs=1e-6)
 
 
 def test_mirroring_twice_changes_nothing():
     keypoints = np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 17, 3)).astype(np.float32)
-    assert mirrored(mirrored(keypoints, "coco17"), "coco17") == pytest.approx(keypoints, abs=1e-6)
+    assert mirror_keypoints(mirror_keypoints(keypoints, "coco17"), "coco17") == pytest.approx(keypoints, abs=1e-6)
 
 
 def test_sampled_frames():
@@ -79,15 +82,15 @@ def test_one_view_is_the_first_of_several(flip):
 
 def test_brightness_and_contrast_keep_the_range():
     sample = dotted()._replace(keypoints=None)
-    brighter = seen(sample, View((0,), brightness=0.2), 64, "coco17").frames
+    brighter = apply_view(sample, View((0,), brightness=0.2), 64, "coco17").frames
     assert brighter.min() == 101 and brighter.max() == 255
-    flatter = seen(sample, View((0,), contrast=-0.5), 64, "coco17").frames
+    flatter = apply_view(sample, View((0,), contrast=-0.5), 64, "coco17").frames
     assert flatter.max() - flatter.min() == pytest.approx(100, abs=1)
 
 
-def test_shaken_joints():
+def test_jittered_joints():
     sample = Sample("a", None, np.full((2, 50, 17, 3), 0.5, np.float32))
-    found = shaken(sample, Augmentation(joint_noise=0.01, joint_drop=0.25), np.random.default_rng(0)).keypoints
+    found = jitter_joints(sample, Augmentation(joint_noise=0.01, joint_drop=0.25), np.random.default_rng(0)).keypoints
     there = found[..., 2] > 0
     assert there.mean() == pytest.approx(0.75, abs=0.05)
     assert found[there][:, :2].std() == pytest.approx(0.01, rel=0.1)

@@ -24,7 +24,7 @@ from stages.train.data_parallel import DataParallelGroup
 folder, rank = Path(sys.argv[1]), int(sys.argv[2])
 torch.set_num_threads(1)
 dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-team = DataParallelGroup(rank, 2)
+group = DataParallelGroup(rank, 2)
 """
 
 PARTS = """
@@ -45,27 +45,33 @@ for clips in (5, 4, 1):  # shares of 2 and 3, 2 and 2, 0 and 1
     alone, shared = model(), model()
     for parameter in shared.parameters():
         parameter.data += rank  # of which those of the first are taken
-    team.prepare(shared)
+    group.prepare(shared)
     assert isinstance(shared[0], SharedBatchNorm) and shared.state_dict().keys() == alone.state_dict().keys()
     whole = (torch.randn(clips, 3, 2, 4, 3, generator=torch.Generator().manual_seed(clips)) * 3 + 1).requires_grad_()
-    start, stop = team.bounds(clips)
+    start, stop = group.bounds(clips)
     mine = whole.detach()[start:stop].clone().requires_grad_()
-    team.batch = clips
     torch.manual_seed(1)
     expected = alone(whole)
-    torch.manual_seed(1)
-    got = shared(mine)
-    check(got, expected, start, stop)
     expected.square().sum().backward()
-    got.square().sum().backward()
-    team.add_gradients(shared.parameters())
+    torch.manual_seed(1)
+    with group.batch_of(clips):
+        got = shared(mine)
+        got.square().sum().backward()
+    check(got, expected, start, stop)
+    group.all_reduce_gradients(shared.parameters())
     check(mine.grad, whole.grad, start, stop)
     for one, other in zip(shared.parameters(), alone.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-5, atol=1e-5)
     for one, other in zip(shared.buffers(), alone.buffers(), strict=True):
         torch.testing.assert_close(one, other)
     check(shared.eval()(mine), alone.eval()(whole), start, stop)
-assert team.sums(rank + 1, 0.5) == (3, 1)
+assert group.all_reduce(rank + 1, 0.5) == (3, 1)
+try:
+    shared.train()(mine)
+except RuntimeError as error:
+    assert "use group.batch_of" in str(error)
+else:
+    raise AssertionError("noise outside of batch_of")
 """
 
 TRAIN = """
@@ -76,7 +82,7 @@ from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from stages.train import loop
 from stages.train.stage import Train
 fit = loop.fit
-loop.fit = lambda *arguments: fit(*arguments, team)
+loop.fit = lambda *arguments: fit(*arguments, group)
 files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
 clips = pq.read_table(folder / "clips.parquet")
 for number, recipe in enumerate(json.loads((folder / "recipes.json").read_text())):
@@ -92,7 +98,7 @@ for number, recipe in enumerate(json.loads((folder / "recipes.json").read_text()
 
 
 def in_two_processes(script: str, folder: Path, *arguments: str) -> None:
-    """Run a script in two processes that find ``team`` and ``folder``."""
+    """Run a script in two processes that find ``group`` and ``folder``."""
     command = [sys.executable, "-c", JOIN + script, str(folder)]
     processes = [
         subprocess.Popen([*command, str(rank), *arguments], stderr=subprocess.PIPE, text=True) for rank in (0, 1)

@@ -240,7 +240,7 @@ def test_a_damaged_checkpoint_is_named(made_set, tmp_path):
 def test_a_checkpoint_of_another_network_is_named(made_set, tmp_path):
     clips, files = made_set()
     train(tmp_path / "work", clips, files)
-    with pytest.raises(StageError, match=r"checkpoint\.safetensors is of another network"):
+    with pytest.raises(StageError, match=r"checkpoint\.safetensors belongs to another network"):
         train(tmp_path / "work", clips, files, model={**TINY, "blocks": 2})
 
 

@@ -1,9 +1,9 @@
-"""Parts of the training loop; whole trainings are in ``test_train.py``."""
+"""The parts of a training's state; whole trainings, interrupted ones too, are in ``test_stage.py``."""
 
 import torch
 from torch import nn
 
-from stages.train.loop import update_average
+from stages.train.state import update_average
 
 
 def test_an_average_follows_the_weights_and_takes_over_what_is_no_weight():
