@@ -18,7 +18,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
-from stages.pose.hrnet import load_hrnet
+from stages.pose.hrnet_network import load_hrnet
 
 BODIES = {"hrnet_w32": "hrnet_w32_256x192.npz", "hrnet_w48": "hrnet_w48_384x288.npz"}
 

@@ -20,7 +20,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from recognizer.skeletons import COCO17
-from stages.pose.onnx_model import OnnxEstimator
+from stages.pose.estimators import EstimatorSettings
+from stages.pose.onnx_model import OnnxModel
 from stages.pose.topdown import CropQueue
 
 SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
@@ -107,14 +108,14 @@ def evaluate(folder: Path, weights: Path, flip_test: bool = False) -> tuple[floa
         people[person["image_id"]].append(person)
 
     keypoints = {person["id"]: np.zeros((COCO17.count, 3)) for image in people.values() for person in image}
-    queue = CropQueue(OnnxEstimator(weights, COCO17), batch=8, flip_test=flip_test)
+    queue = CropQueue(OnnxModel(EstimatorSettings(weights)), batch=8, flip_test=flip_test)
     for image in annotations["images"]:
         frame = cv2.cvtColor(cv2.imread(str(folder / image["file_name"])), cv2.COLOR_BGR2RGB)
         for person in people[image["id"]]:
             x, y, width, height = person["bbox"]
             if person["num_keypoints"]:
                 queue.add(frame, np.array([x, y, x + width, y + height]), keypoints[person["id"]])
-    queue.finish()
+    queue.run_all()
 
     estimates = {
         image: [

@@ -29,10 +29,12 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from recognizer.skeletons import COCO17
-from stages.pose import mini
+from stages.pose import mini_network as mini
 from stages.pose.boxes import iou
 from stages.pose.crops import crop, person_regions, to_frame, to_heatmap
+from stages.pose.estimators import EstimatorSettings
 from stages.pose.heatmaps import decode
+from stages.pose.mini import WEIGHTS, HRNetMini, MiniDetector
 from stages.synthetic.actions import ACTIONS
 from stages.synthetic.clip import Clip, draw
 from stages.synthetic.writing import Order, write
@@ -89,7 +91,7 @@ def gaussians(centers: np.ndarray, present: np.ndarray, size: tuple[int, int], s
 def crop_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless batches of crops B,3,h,w and target heatmaps B,17,h/4,w/4, with boxes as inexact as a detector's."""
     people = [(picture, m) for picture in pictures for m in range(len(picture.boxes))]
-    size = (mini.ESTIMATOR_INPUT[0] // mini.STRIDE, mini.ESTIMATOR_INPUT[1] // mini.STRIDE)
+    size = (HRNetMini.input_size[0] // mini.STRIDE, HRNetMini.input_size[1] // mini.STRIDE)
     while True:
         crops, targets = [], []
         for i in rng.integers(len(people), size=BATCH):
@@ -97,8 +99,8 @@ def crop_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator[
             low, high = picture.boxes[m, :2], picture.boxes[m, 2:]
             center = (low + high) / 2 + rng.uniform(-0.06, 0.06, 2) * (high - low)
             half = (high - low) / 2 * rng.uniform(0.85, 1.2)
-            region = person_regions(np.concatenate([center - half, center + half])[None], mini.ESTIMATOR_INPUT)
-            image = recolored(crop(picture.image, region[0], mini.ESTIMATOR_INPUT), rng)
+            region = person_regions(np.concatenate([center - half, center + half])[None], HRNetMini.input_size)
+            image = recolored(crop(picture.image, region[0], HRNetMini.input_size), rng)
             keypoints = picture.keypoints[m]
             places = to_heatmap(keypoints[None, :, :2], region, size)[0] * mini.STRIDE
             present = keypoints[:, 2]
@@ -108,7 +110,7 @@ def crop_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator[
                 present = present[list(COCO17.flip)]
             crops.append(image)
             targets.append(gaussians(places / mini.STRIDE, present, size, mini.SIGMA))
-        yield mini.pixels(np.stack(crops), torch.device("cpu")), torch.from_numpy(np.stack(targets))
+        yield mini.pixels(np.stack(crops), "cpu"), torch.from_numpy(np.stack(targets))
 
 
 def heatmap_loss(output: Tensor, target: Tensor) -> Tensor:
@@ -149,7 +151,7 @@ def frame_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator
             reach = reach / (mini.REACH * mini.STRIDE)
             images.append(mini.fit(recolored(np.ascontiguousarray(image), rng)))
             targets.append(np.concatenate([heat.max(0)[None], reach, (heat.max(0) > 0.55)[None]]).astype(np.float32))
-        yield mini.pixels(np.stack(images), torch.device("cpu")), torch.from_numpy(np.stack(targets))
+        yield mini.pixels(np.stack(images), "cpu"), torch.from_numpy(np.stack(targets))
 
 
 def detection_loss(output: Tensor, target: Tensor) -> Tensor:
@@ -207,7 +209,7 @@ def torso_length(keypoints: np.ndarray) -> np.ndarray:
 
 def correct_keypoints(pictures: list[Picture]) -> tuple[np.ndarray, np.ndarray]:
     """Which joints [N,17] the estimator in the package finds, given true boxes, and which are inside the frame."""
-    estimator = mini.load_mini_estimator(torch.device("cpu"))
+    estimator = HRNetMini(EstimatorSettings())
     truth = np.concatenate([picture.keypoints for picture in pictures])
     regions = np.concatenate([person_regions(picture.boxes, estimator.input_size) for picture in pictures])
     owners = [picture.image for picture in pictures for _ in picture.boxes]
@@ -225,7 +227,7 @@ def correct_keypoints(pictures: list[Picture]) -> tuple[np.ndarray, np.ndarray]:
 
 def detection_quality(pictures: list[Picture]) -> tuple[float, float]:
     """Recall and precision at an intersection over union of 0.5."""
-    detector = mini.load_mini_detector(torch.device("cpu"))
+    detector = MiniDetector(None, "cpu")
     hits = people = found = 0
     for picture, boxes in zip(pictures, detector.detect([picture.image for picture in pictures]), strict=True):
         overlap = iou(boxes, picture.boxes)
@@ -251,11 +253,11 @@ def main() -> None:
         print(f"{len(pictures)} training frames", flush=True)
         if options.only != "estimator":
             batches = frame_batches(pictures, np.random.default_rng(1))
-            file = mini.WEIGHTS / "detector_mini.safetensors"
+            file = WEIGHTS / "detector_mini.safetensors"
             train(mini.build_detector(), batches, detection_loss, options.detector_steps, file)
         if options.only != "detector":
             batches = crop_batches(pictures, np.random.default_rng(2))
-            file = mini.WEIGHTS / "hrnet_mini.safetensors"
+            file = WEIGHTS / "hrnet_mini.safetensors"
             train(mini.build_estimator(), batches, heatmap_loss, options.steps, file)
 
     held_out = drawn_pictures(HELD_OUT_SEED, clips_per_class=8, every=4, encoded=True)

@@ -1,17 +1,30 @@
-"""A user's own classes, named in a stage's parameters as ``my_module:MyClass``."""
+"""Classes that parameters of stages name: ours by a short name, a user's own as ``my_module:MyClass``."""
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import StageError
-from pipeline.registry import make_current_folder_importable
+from pipeline.registry import did_you_mean, make_current_folder_importable
+
+
+def check_name(name: str, ours: Mapping[str, str], what: str) -> str:
+    """Return ``name`` if it is one of ``ours`` or has the form of a user's own. Imports nothing.
+
+    Raises ValueError that says the nearest name and all names.
+    """
+    if name in ours or name.count(":") == 1:
+        return name
+    hint = did_you_mean(name, ours, most=0) or "."
+    own = f"a class of your own, my_module:My{what.capitalize()}"
+    raise ValueError(f"no {what} is called {name!r}{hint} Known: {', '.join(ours)}, or {own}")
 
 
 def load_class(target: str, what: str) -> Any:
     """Import ``module:Class``, also from the current folder.
 
-    what: the parameter that names it, for people. Raises StageError where the module cannot be imported, whatever it
-    raises, or has no such class.
+    what: the parameter that names it, for error messages. Raises StageError where the module cannot be imported, for
+    whatever reason, or has no such class.
     """
     module, _, name = target.partition(":")
     make_current_folder_importable()
@@ -19,3 +32,14 @@ def load_class(target: str, what: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except Exception as error:
         raise StageError(f"{what}: {target} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def build(target: str, what: str, *arguments: Any) -> Any:
+    """An instance of ``module:Class``. Raises StageError where it cannot be imported or built."""
+    cls = load_class(target, what)
+    try:
+        return cls(*arguments)
+    except StageError:
+        raise
+    except Exception as error:
+        raise StageError(f"{what}: {target} cannot be built: {type(error).__name__}: {error}") from error

@@ -14,6 +14,9 @@ import numpy as np
 PADDING = 1.25
 """The region's size over the box's, as in the training of all usual top-down estimators."""
 
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+
 
 def person_regions(boxes: np.ndarray, input_size: tuple[int, int], padding: float = PADDING) -> np.ndarray:
     """Regions [N,4] (x, y, width, height) around boxes [N,4], in the aspect ratio of ``input_size`` (height, width)."""
@@ -44,3 +47,9 @@ def to_heatmap(points: np.ndarray, regions: np.ndarray, heatmap_size: tuple[int,
     """Heatmap places [N,R,2] of frame pixels ``points`` [N,R,2]: the inverse of ``to_frame``, for training targets."""
     size = np.array(heatmap_size[::-1], dtype=float)
     return (points - regions[:, None, :2]) / regions[:, None, 2:] * size
+
+
+def normalized(crops: np.ndarray) -> np.ndarray:
+    """RGB crops uint8 B,h,w,3 as float32 B,3,h,w with ImageNet's mean and standard deviation."""
+    pixels = crops * (1 / (255 * IMAGENET_STD)) - IMAGENET_MEAN / IMAGENET_STD
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))

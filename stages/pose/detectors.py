@@ -1,34 +1,60 @@
-"""Person detectors: where in an image the people are."""
+"""What a person detector is, and the ones that come with the package."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
 import numpy as np
 
-from pipeline.errors import StageError
 from stages.plugins import load_class
 
+DETECTORS = {
+    "faster_rcnn": "stages.pose.faster_rcnn:FasterRCNN",
+    "faster_rcnn_mobilenet": "stages.pose.faster_rcnn:FasterRCNNMobileNet",
+    "mini": "stages.pose.mini:MiniDetector",
+    "whole_frame": "stages.pose.detectors:WholeFrame",
+}
+"""The detectors of the package, by the name that a manifest gives under ``detector``."""
 
-class Detector(Protocol):
-    """A model that finds people. A user's own is built as ``MyDetector(weights, device)``: a Path or None, and a
-    torch device's name."""
 
+class Detector(ABC):
+    """A model that finds people. A user's own need not derive from this class: it has a constructor and ``detect``."""
+
+    takes_weights: ClassVar[bool] = True
+    uses_gpu: ClassVar[bool] = True
+
+    @abstractmethod
+    def __init__(self, weights: Path | None, device: str) -> None:
+        """Load the model. weights: a file that exists, or None. device: a torch device's name."""
+
+    @classmethod
+    def files(cls) -> Sequence[Path]:
+        """Files besides its weights that decide the result, such as weights that ship with it: part of the keys."""
+        return ()
+
+    @abstractmethod
     def detect(self, images: list[np.ndarray]) -> list[np.ndarray]:
         """For each RGB image (uint8 H,W,3) the people in it, float N,5: x1, y1, x2, y2 in pixels, and a score."""
-        ...
 
 
-class WholeFrame:
+class WholeFrame(Detector):
     """Takes every image for one person: for data sets whose videos are cut around a person."""
+
+    takes_weights = False
+    uses_gpu = False
+
+    def __init__(self, weights: Path | None = None, device: str = "cpu") -> None:
+        """There is nothing to load."""
 
     def detect(self, images: list[np.ndarray]) -> list[np.ndarray]:
         return [np.array([[0, 0, image.shape[1], image.shape[0], 1]], dtype=float) for image in images]
 
 
-def own_detector(target: str, weights: Path | None, device: str) -> Detector:
-    """A user's ``my_module:MyDetector``. Raises StageError where it cannot be imported or built."""
-    build = load_class(target, "detector")
-    try:
-        return build(weights, device)
-    except Exception as error:
-        raise StageError(f"detector: {target} cannot be built: {type(error).__name__}: {error}") from error
+def declared_detector(name: str) -> type[Detector]:
+    """The class that says what the detector ``name`` needs.
+
+    A user's own is not imported before it runs, so that its module may import what it likes; it is given what
+    ``Detector`` says.
+    """
+    return load_class(DETECTORS[name], "detector") if name in DETECTORS else Detector

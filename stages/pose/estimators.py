@@ -1,28 +1,137 @@
-"""Top-down pose estimators: networks that put out a heatmap for each joint of the one person in a crop."""
+"""What a pose estimator is, and the ones that come with the package.
 
-from typing import Protocol
+An estimator is one class, derived from one of three kinds:
+
+- ``HeatmapEstimator``: gives a heatmap per joint for a crop of a person; the keypoints are decoded from these here;
+- ``TopDownEstimator``: gives the keypoints of the person in a crop;
+- ``WholeImageEstimator``: finds all people of an image and their keypoints at once, without a detector.
+
+The class itself says which parameters of the pose stage it takes. Planning imports it to ask, so a module that defines
+an estimator imports nothing heavy (torch, onnxruntime, cv2) at its top, but inside the methods.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from recognizer.skeletons import Layout
+from pipeline.errors import StageError
+from recognizer.skeletons import COCO17, Layout
+from stages.plugins import load_class
 
-IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
-IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+ESTIMATORS = {
+    "hrnet_w32": "stages.pose.hrnet:HRNetW32",
+    "hrnet_w48": "stages.pose.hrnet:HRNetW48",
+    "hrnet_mini": "stages.pose.mini:HRNetMini",
+    "onnx": "stages.pose.onnx_model:OnnxModel",
+    "yolo": "stages.pose.yolo:YoloPose",
+}
+"""The estimators of the package, by the name that a manifest gives under ``estimator``."""
 
 
-class Estimator(Protocol):
-    """A model that estimates the skeleton of the one person in a crop."""
+class EstimatorSettings(NamedTuple):
+    """The pose stage's parameters, as its estimator receives them."""
 
-    input_size: tuple[int, int]
-    """Height and width of a crop."""
+    weights: Path | None = None
+    """A file that exists: the parameter ``weights``, or else what was downloaded from ``published``."""
+    input_size: Size | None = None
+    """The parameter ``input_size``, or else the first of the class's ``input_sizes``; None where it has none."""
+    layout: Layout = COCO17
+    min_score: float = 0.0
+    device: str = "cpu"
+    """A torch device's name."""
+
+
+class Estimator:
+    """What all estimators have in common. Derive from one of the three kinds, not from this class."""
+
+    takes: ClassVar[frozenset[str]] = frozenset()
+    """Which of the parameters weights, input_size, layout, detector, detector_weights and flip_test have an effect; the
+    stage refuses the others. A class adds its own to those of its kind: ``TopDownEstimator.takes | {"weights"}``."""
+    input_sizes: ClassVar[tuple[Size, ...]] = ()
+    """The values that input_size may have, the default first. Empty: any, and no default."""
+    uses_gpu: ClassVar[bool] = True
     layout: Layout
+    """The joints that it finds; an attribute of the class unless it takes the parameter layout."""
 
+    def __init__(self, settings: EstimatorSettings) -> None:
+        """Load the model. May raise StageError with a message for the user."""
+
+    @classmethod
+    def published(cls, input_size: Size | None) -> str | None:
+        """Where weights can be downloaded if none are given; the file's name must hold its hash (see ``zoo.fetch``).
+
+        None where there are none: then an estimator that takes weights cannot do without them.
+        """
+        return None
+
+    @classmethod
+    def files(cls, weights: Path | None) -> Sequence[Path]:
+        """Files besides ``weights`` that decide the result, such as weights that ship with it: part of the keys."""
+        return ()
+
+
+class TopDownEstimator(Estimator, ABC):
+    """Estimates the skeleton of the one person in a crop."""
+
+    takes = frozenset({"detector", "detector_weights"})
+    input_size: Size
+    """Height and width of a crop."""
+
+    @abstractmethod
+    def keypoints(self, crops: np.ndarray, flip_test: bool) -> np.ndarray:
+        """float B,R,3 (x, y in pixels of the crop, and a score from 0 to 1) of RGB crops uint8 B,h,w,3.
+
+        flip_test: average with the mirrored crops; never true unless the class takes flip_test.
+        """
+
+
+class HeatmapEstimator(TopDownEstimator):
+    """Estimates a heatmap for each joint of the one person in a crop."""
+
+    takes = TopDownEstimator.takes | {"flip_test"}
+
+    @abstractmethod
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
-        """float32 [B,R,h/4,w/4] of RGB crops uint8 [B,h,w,3]; the highest value is 1 where the model is certain."""
-        ...
+        """float32 B,R,h/s,w/s, with some stride s, of RGB crops uint8 B,h,w,3. A peak of 1 means certainty."""
+
+    def keypoints(self, crops: np.ndarray, flip_test: bool) -> np.ndarray:
+        from stages.pose.heatmaps import decode, mirrored
+
+        heatmaps = self.heatmaps(crops)
+        if flip_test:
+            flipped = self.heatmaps(np.ascontiguousarray(crops[:, :, ::-1]))
+            heatmaps = (heatmaps + mirrored(flipped, self.layout.flip)) / 2
+        points, scores = decode(heatmaps)
+        height, width = heatmaps.shape[2:]
+        strides = self.input_size[1] / width, self.input_size[0] / height
+        return np.concatenate([points * strides, scores[..., None]], axis=2)
 
 
-def normalized(crops: np.ndarray) -> np.ndarray:
-    """RGB crops uint8 [B,h,w,3] as float32 [B,3,h,w] with ImageNet's mean and standard deviation."""
-    pixels = crops * (1 / (255 * IMAGENET_STD)) - IMAGENET_MEAN / IMAGENET_STD
-    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+class WholeImageEstimator(Estimator, ABC):
+    """Finds the people in an image and their keypoints at once."""
+
+    @abstractmethod
+    def people(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each RGB image (uint8 H,W,3) its people: boxes float N,5 (x1, y1, x2, y2 in pixels, and a score), and
+        keypoints float N,R,3 (x, y in pixels, and a score from 0 to 1)."""
+
+
+def find_estimator(name: str) -> type[Estimator]:
+    """The class that ``name`` means: one of ``ESTIMATORS``, or a user's ``my_module:MyEstimator``.
+
+    Raises StageError where it cannot be imported or is no estimator.
+    """
+    found = load_class(ESTIMATORS.get(name, name), "estimator")
+    kinds = (TopDownEstimator, WholeImageEstimator)
+    if not (isinstance(found, type) and issubclass(found, kinds)):
+        raise StageError(
+            f"estimator: {name} is no pose estimator: it must derive from HeatmapEstimator, TopDownEstimator or "
+            f"WholeImageEstimator of {__name__}"
+        )
+    return found

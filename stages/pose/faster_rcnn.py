@@ -1,52 +1,61 @@
 """torchvision's Faster R-CNN family as person detectors (Ren et al. 2015), trained on COCO."""
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from torchvision.models import detection
 
 from pipeline.errors import StageError
-from stages.pose.zoo import fetch
+from stages.pose.detectors import Detector
 
 _PERSON = 1
-"""The label of people among COCO's, to which torchvision's weights are trained."""
+"""The label of people among COCO's, which torchvision's weights are trained on."""
 
 
-class FasterRCNN:
-    """One of the family, by the name a manifest gives under ``detector``."""
+class FasterRCNN(Detector):
+    """The one with a ResNet-50: accurate, and slow without a GPU."""
 
-    models = {
-        "faster_rcnn": (detection.fasterrcnn_resnet50_fpn_v2, detection.FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1),
-        "faster_rcnn_mobilenet": (
-            detection.fasterrcnn_mobilenet_v3_large_fpn,
-            detection.FasterRCNN_MobileNet_V3_Large_FPN_Weights.COCO_V1,
-        ),
-    }
-    together = 4
+    model_name: ClassVar[str] = "fasterrcnn_resnet50_fpn_v2"
+    """What torchvision calls the network."""
+    batch: ClassVar[int] = 4
     """Images that go through the network at a time; torchvision enlarges them to 800 pixels or more."""
 
-    def __init__(self, name: str, weights: Path | None, device: torch.device) -> None:
-        build, published = self.models[name]
+    def __init__(self, weights: Path | None, device: str) -> None:
+        import torch
+        from torchvision.models import get_model, get_model_weights
+
+        from stages.pose.zoo import fetch
+
+        published: Any = get_model_weights(self.model_name)["COCO_V1"]
         path = weights or fetch(published.url, "detector_weights")
-        self.model = build(weights=None, weights_backbone=None, num_classes=len(published.meta["categories"]))
+        categories = len(published.meta["categories"])
+        self.model = get_model(self.model_name, weights=None, weights_backbone=None, num_classes=categories)
         try:
             self.model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except Exception as error:
-            raise StageError(f"{path} holds no weights of torchvision's {build.__name__}: {error}") from error
+            raise StageError(f"{path} holds no weights of torchvision's {self.model_name}: {error}") from error
         self.model.eval().to(device)
         self.device = device
 
-    @torch.inference_mode()
     def detect(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        import torch
+
         found = []
-        for i in range(0, len(images), self.together):
+        for i in range(0, len(images), self.batch):
             tensors = [
                 torch.from_numpy(image).to(self.device).permute(2, 0, 1).float() / 255
-                for image in images[i : i + self.together]
+                for image in images[i : i + self.batch]
             ]
-            for result in self.model(tensors):
+            with torch.inference_mode():
+                results = self.model(tensors)
+            for result in results:
                 people = result["labels"] == _PERSON
                 boxes = torch.cat([result["boxes"][people], result["scores"][people, None]], dim=1)
                 found.append(boxes.double().cpu().numpy())
         return found
+
+
+class FasterRCNNMobileNet(FasterRCNN):
+    """The one with a MobileNetV3: faster, and less accurate."""
+
+    model_name = "fasterrcnn_mobilenet_v3_large_fpn"

@@ -1,100 +1,57 @@
-"""HRNet top-down pose estimation (Sun et al. 2019) on timm's bodies, reading MMPose's and the authors' checkpoints."""
+"""HRNet (Sun et al. 2019) as a pose estimator for COCO's keypoints, with weights of MMPose's model zoo."""
 
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
-import timm
-import torch
-from torch import nn
 
-from pipeline.errors import StageError
-from recognizer.skeletons import COCO17, Layout
-from stages.pose.estimators import normalized
+from recognizer.skeletons import COCO17
+from stages.pose.estimators import EstimatorSettings, HeatmapEstimator, Size
 
-_HEADS = ("head.final_layer.", "keypoint_head.final_layer.", "final_layer.")
-"""Where MMPose ≥ 1, MMPose < 1 and the authors' code keep the last convolution."""
+SMALL, LARGE = (256, 192), (384, 288)
 
-_NUMPY_IN_CHECKPOINTS = [
-    np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    np._core.multiarray.scalar,  # type: ignore[attr-defined]
-    np.ndarray,
-    np.dtype,
-    *(type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "float32", "float64")),
-]
-"""NumPy objects among the training records of MMPose's files: plain data, which torch.load refuses unless listed."""
+_ZOO = "https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/"
 
 
-class HRNet(nn.Module):
-    """Highest-resolution branch of an HRNet body, and one heatmap for each joint.
+class HRNetW32(HeatmapEstimator):
+    """HRNet-W32."""
 
-    Input: float32 B,3,H,W, normalized as ImageNet. Output: B,R,H/4,W/4.
-    """
+    takes = HeatmapEstimator.takes | {"weights", "input_size"}
+    input_sizes = (SMALL, LARGE)
+    layout = COCO17
+    body: ClassVar[str] = "hrnet_w32"
+    """timm's name of the network."""
+    urls: ClassVar[dict[Size, str]] = {
+        SMALL: _ZOO + "td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth",
+        LARGE: _ZOO + "td-hm_hrnet-w32_8xb64-210e_coco-384x288-ca5956af_20220909.pth",
+    }
 
-    def __init__(self, body: str, joints: int) -> None:
-        super().__init__()
-        self.backbone = timm.create_model(
-            body, pretrained=False, features_only=True, feature_location="", out_indices=(1,)
-        )
-        last = self.backbone.stage4[-1]
-        last.fuse_layers = last.fuse_layers[:1]  # pose networks end in one branch, and checkpoints hold only that one
-        self.final_layer = nn.Conv2d(self.backbone.feature_info.channels()[0], joints, kernel_size=1)
+    def __init__(self, settings: EstimatorSettings) -> None:
+        from stages.pose.hrnet_network import load_hrnet
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.final_layer(self.backbone(image)[0])
+        assert settings.weights is not None and settings.input_size is not None
+        self.input_size = settings.input_size
+        self.device = settings.device
+        self.model = load_hrnet(self.body, settings.weights, self.layout.count).to(self.device)
 
+    @classmethod
+    def published(cls, input_size: Size | None) -> str | None:
+        return cls.urls[input_size or cls.input_sizes[0]]
 
-def load_hrnet(body: str, checkpoint: Path, joints: int) -> HRNet:
-    """``body`` (hrnet_w32, hrnet_w48) with the weights of ``checkpoint``, in eval mode.
-
-    Raises StageError where the file is no checkpoint of that network.
-    """
-    model = HRNet(body, joints)
-    try:
-        with torch.serialization.safe_globals(_NUMPY_IN_CHECKPOINTS):
-            content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise StageError(f"{checkpoint} cannot be read as a PyTorch checkpoint of plain weights: {reason}") from error
-    state = pose_state(content.get("state_dict", content) if isinstance(content, dict) else {})
-    fit = {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
-    missing = sorted(fit.keys() - state.keys())
-    wrong = sorted(name for name in fit.keys() & state.keys() if fit[name].shape != state[name].shape)
-    if missing or wrong:
-        what = f"lacks {missing[0]}" if missing else f"has {wrong[0]} in shape {tuple(state[wrong[0]].shape)}"
-        raise StageError(f"{checkpoint} is no {body} with {joints} joints: it {what}")
-    model.load_state_dict({name: state[name] for name in fit}, strict=False)
-    return model.eval()
-
-
-def pose_state(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A checkpoint's parameters under the names they have in ``HRNet``; its other entries keep theirs."""
-    renamed = {}
-    for name, value in state.items():
-        name = name.removeprefix("module.")
-        for head in _HEADS:
-            if name.startswith(head):
-                name = "final_layer." + name.removeprefix(head)
-                break
-        else:
-            name = "backbone." + name.removeprefix("backbone.")
-        renamed[name] = value
-    return renamed
-
-
-class HRNetEstimator:
-    """An HRNet as an ``Estimator``."""
-
-    def __init__(self, model: nn.Module, input_size: tuple[int, int], layout: Layout, device: torch.device) -> None:
-        self.model = model.to(device)
-        self.input_size = input_size
-        self.layout = layout
-        self.device = device
-
-    @torch.inference_mode()
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
-        return self.model(torch.from_numpy(normalized(crops)).to(self.device)).float().cpu().numpy()
+        import torch
+
+        from stages.pose.crops import normalized
+
+        with torch.inference_mode():
+            return self.model(torch.from_numpy(normalized(crops)).to(self.device)).float().cpu().numpy()
 
 
-def hrnet_estimator(body: str, checkpoint: Path, input_size: tuple[int, int], device: torch.device) -> HRNetEstimator:
-    """An HRNet that estimates COCO's 17 keypoints."""
-    return HRNetEstimator(load_hrnet(body, checkpoint, COCO17.count), input_size, COCO17, device)
+class HRNetW48(HRNetW32):
+    """HRNet-W48."""
+
+    input_sizes = (LARGE, SMALL)
+    body = "hrnet_w48"
+    urls = {
+        SMALL: _ZOO + "td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth",
+        LARGE: _ZOO + "td-hm_hrnet-w48_8xb32-210e_coco-384x288-c161b7de_20220915.pth",
+    }

@@ -1,242 +1,86 @@
-"""A small HRNet for the synthetic demo, in two roles: ``hrnet_mini`` estimates the skeleton in a crop, and a detector
-of the same family finds the people in a frame. Their weights come with the package; ``benchmarks/train_mini_pose.py``
-trained them, and measured on 875 frames of 96 held-out clips with 1036 people:
+"""Two small models for the synthetic demo: ``hrnet_mini`` estimates the skeleton in a crop, and a detector of the same
+family finds the people in a frame. Their weights ship with the package; ``benchmarks/train_mini_pose.py`` trained them,
+and measured on 875 frames of 96 held-out clips with 1036 people:
 
-    hrnet_mini   PCK@0.2 of the torso's length 0.972, hidden joints included, in the true boxes; 1.6 ms a crop
-    detector     recall 0.986, precision 0.989 at an intersection over union of 0.5; 1.9 ms a frame
+    hrnet_mini   PCK@0.2 of the torso's length 0.972, hidden joints included, in the true boxes; 1.6 ms per crop
+    detector     recall 0.986, precision 0.989 at an intersection over union of 0.5; 1.9 ms per frame
 
-(times of one core of an AMD EPYC). They know drawn people alone.
+(times on one core of an AMD EPYC). They know drawn people only.
 """
 
-import math
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
-import cv2
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from pipeline.errors import StageError
-from recognizer.skeletons import COCO17, Layout
-from stages.pose.boxes import distinct
+from recognizer.skeletons import COCO17
+from stages.pose.detectors import Detector
+from stages.pose.estimators import EstimatorSettings, HeatmapEstimator
 
 WEIGHTS = Path(__file__).parent / "weights"
-ESTIMATOR_INPUT = (96, 80)
-"""Height and width of a crop."""
-DETECTOR_INPUT = 128
-"""Side of the square that a frame is fitted into."""
-STRIDE = 4
-"""Input pixels a cell of the output."""
-SIGMA = 1.0
-"""Standard deviation of a joint's heatmap, in cells."""
 
 
-def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
-    """Convolution and batch normalization, without an activation."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
+def _shipped() -> list[Path]:
+    """The weights of both models, which are one release: a new one counts for either."""
+    return sorted(WEIGHTS.iterdir())
 
 
-class Residual(nn.Module):
-    """The basic block of ResNet (He et al. 2016)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = conv(channels, channels)
-        self.second = conv(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(F.relu(self.first(x))))
-
-
-class Exchange(nn.Module):
-    """Every resolution receives the sum of all, resampled (Sun et al. 2019, section 3)."""
-
-    def __init__(self, channels: tuple[int, ...], outputs: int) -> None:
-        super().__init__()
-        levels = range(len(channels))
-        self.paths = nn.ModuleList(
-            nn.ModuleList(self._path(channels, source, target) for source in levels) for target in range(outputs)
-        )
-
-    @staticmethod
-    def _path(channels: tuple[int, ...], source: int, target: int) -> nn.Module:
-        if source == target:
-            return nn.Identity()
-        if source > target:
-            up = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
-            return nn.Sequential(conv(channels[source], channels[target], kernel=1), up)
-        steps: list[nn.Module] = []
-        for level in range(source, target):
-            steps += [conv(channels[level], channels[level + 1], stride=2), nn.ReLU()]
-        return nn.Sequential(*steps[:-1])
-
-    def forward(self, branches: list[Tensor]) -> list[Tensor]:
-        """Branch i: B,C_i,H/2^i,W/2^i."""
-        mixed = []
-        for paths in self.paths:
-            assert isinstance(paths, nn.ModuleList)
-            mixed.append(F.relu(torch.stack([path(x) for path, x in zip(paths, branches, strict=True)]).sum(0)))
-        return mixed
-
-
-class MiniHRNet(nn.Module):
-    """Parallel branches at 1/4, 1/8 and 1/16 of the input that exchange what they see after every stage.
-
-    Input: B,3,H,W in [0, 1], H and W divisible by 16. Output: B,outputs,H/4,W/4.
-    """
-
-    def __init__(self, channels: tuple[int, ...], outputs: int, stages: int) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            conv(3, channels[0], stride=2), nn.ReLU(), conv(channels[0], channels[0], stride=2), nn.ReLU()
-        )
-        self.start = Residual(channels[0])
-        self.widen = nn.ModuleList(
-            nn.Sequential(conv(narrow, wide, stride=2), nn.ReLU()) for narrow, wide in pairwise(channels)
-        )
-        self.stages = nn.ModuleList(
-            nn.ModuleList(nn.Sequential(Residual(width), Residual(width)) for width in channels) for _ in range(stages)
-        )
-        # Only the finest branch is read at the end.
-        self.exchanges = nn.ModuleList(
-            Exchange(channels, len(channels) if stage < stages - 1 else 1) for stage in range(stages)
-        )
-        self.head = nn.Conv2d(channels[0], outputs, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        branches = [self.start(self.stem(images - 0.5))]
-        for widen in self.widen:
-            branches.append(widen(branches[-1]))
-        for stage, exchange in zip(self.stages, self.exchanges, strict=True):
-            assert isinstance(stage, nn.ModuleList)
-            branches = exchange([blocks(x) for blocks, x in zip(stage, branches, strict=True)])
-        return self.head(branches[0])
-
-
-def build_estimator() -> MiniHRNet:
-    """The untrained ``hrnet_mini``: one heatmap a joint."""
-    return MiniHRNet((24, 40, 72), COCO17.count, stages=2)
-
-
-def build_detector() -> MiniHRNet:
-    """The untrained detector: a logit of a person's center, and its distance to the box's left, top, right and bottom
-    edges in units of 8 cells (CenterNet, Zhou et al. 2019, with the box of FCOS, Tian et al. 2019)."""
-    return MiniHRNet((16, 32, 48), 5, stages=2)
-
-
-REACH = 8
-"""Cells a unit of the detector's box distances."""
-
-
-class MiniEstimator:
+class HRNetMini(HeatmapEstimator):
     """``hrnet_mini``: heatmaps of the one person in a crop."""
 
-    input_size = ESTIMATOR_INPUT
-    layout: Layout = COCO17
+    input_size = (96, 80)
+    layout = COCO17
 
-    def __init__(self, model: MiniHRNet, device: torch.device) -> None:
-        self.model = model.eval().to(device).to(memory_format=torch.channels_last)
-        self.device = device
+    def __init__(self, settings: EstimatorSettings) -> None:
+        from stages.pose.mini_network import build_estimator, loaded
 
-    def heatmaps(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 [B,17,24,20] of RGB crops uint8 [B,96,80,3]; the highest value is 1 where the model is certain."""
+        self.device = settings.device
+        self.model = loaded(build_estimator(), WEIGHTS / "hrnet_mini.safetensors", self.device)
+
+    @classmethod
+    def files(cls, weights: Path | None) -> Sequence[Path]:
+        return _shipped()
+
+    def heatmaps(self, crops: np.ndarray) -> np.ndarray:
+        """float32 B,17,24,20 of RGB crops uint8 B,96,80,3; the highest value is 1 where the model is certain."""
+        import torch
+
+        from stages.pose.mini_network import joint_heatmaps, pixels
+
         with torch.inference_mode():
-            probabilities = places(self.model(pixels(crops, self.device)).float())[:, :, :-1]
-        # A joint that is surely there is spread as in training, to a Gaussian with this peak.
-        heights = (probabilities * (2 * math.pi * SIGMA**2)).clamp(max=1)
-        height, width = (side // STRIDE for side in self.input_size)
-        return heights.unflatten(2, (height, width)).cpu().numpy()
+            return joint_heatmaps(self.model(pixels(crops, self.device)).float()).cpu().numpy()
 
 
-class MiniDetector:
+class MiniDetector(Detector):
     """Finds people in frames."""
 
-    least_score = 0.3
-    """Peaks of the center map below this are no people."""
+    takes_weights = False
+    uses_gpu = False
+    batch: ClassVar[int] = 32
 
-    def __init__(self, model: MiniHRNet, device: torch.device) -> None:
-        self.model = model.eval().to(device).to(memory_format=torch.channels_last)
+    def __init__(self, weights: Path | None, device: str) -> None:
+        from stages.pose.mini_network import build_detector, loaded
+
         self.device = device
+        self.model = loaded(build_detector(), WEIGHTS / "detector_mini.safetensors", device)
 
-    def detect(self, images: list[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-        """For each RGB image (uint8 H,W,3, any sizes): boxes float32 [N,5], best first, as x1, y1, x2, y2 in pixels of
-        the image and the score."""
+    @classmethod
+    def files(cls) -> Sequence[Path]:
+        return _shipped()
+
+    def detect(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        """For each RGB image (uint8 H,W,3, any sizes) boxes float32 N,5, best first: x1, y1, x2, y2 in pixels of the
+        image, and a score."""
+        import torch
+
+        from stages.pose.mini_network import fit, peak_scores, person_boxes, pixels
+
         found = []
-        for start in range(0, len(images), 32):
-            batch = images[start : start + 32]
+        for start in range(0, len(images), self.batch):
+            batch = images[start : start + self.batch]
             with torch.inference_mode():
                 maps = self.model(pixels(np.stack([fit(image) for image in batch]), self.device)).float().cpu()
             rows = zip(peak_scores(maps[:, 0]), maps[:, 1:], batch, strict=True)
-            found += [self._boxes(scores, reach, image) for scores, reach, image in rows]
+            found += [person_boxes(scores, distances, *image.shape[:2]) for scores, distances, image in rows]
         return found
-
-    def _boxes(self, scores: Tensor, reach: Tensor, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Boxes of one image from the scores of its peaks (H,W; 0 elsewhere) and the distances (4,H,W)."""
-        rows, columns = torch.nonzero(scores > self.least_score, as_tuple=True)
-        height, width = image.shape[:2]
-        edges = torch.tensor([width, height, width, height]) - 0.5
-        scale = DETECTOR_INPUT / max(height, width)
-        boxes = (box_at(rows, columns, reach[:, rows, columns].T) + 0.5) / scale - 0.5
-        boxes = boxes.clamp(min=-0.5).minimum(edges)
-        confidence = scores[rows, columns]
-        ranked = torch.cat([boxes, confidence[:, None]], 1)[confidence.argsort(descending=True)].numpy()
-        return ranked[distinct(ranked)]
-
-
-def load_mini_estimator(device: torch.device) -> MiniEstimator:
-    """``hrnet_mini`` with the weights of the package."""
-    return MiniEstimator(_load(build_estimator(), WEIGHTS / "hrnet_mini.safetensors"), device)
-
-
-def load_mini_detector(device: torch.device) -> MiniDetector:
-    """The detector with the weights of the package."""
-    return MiniDetector(_load(build_detector(), WEIGHTS / "detector_mini.safetensors"), device)
-
-
-def _load(model: MiniHRNet, file: Path) -> MiniHRNet:
-    """``model`` with weights that are stored as float16. Raises StageError where the file does not fit."""
-    try:
-        state = {name: value.float() for name, value in load_file(file).items()}
-        # Counters of batches are not stored, because only training reads them.
-        counters = {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
-        model.load_state_dict(state | counters)
-    except Exception as error:
-        raise StageError(f"{file}, which belongs to this package, is damaged: install it again ({error})") from error
-    return model
-
-
-def pixels(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """float32 B,3,H,W in [0, 1] of RGB images uint8 B,H,W,3."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
-
-
-def places(logits_BRHW: Tensor) -> Tensor:
-    """Probabilities B,R,H*W+1 of where each joint is: in one of the cells, or, last, nowhere in the crop."""
-    nowhere = logits_BRHW.new_zeros(*logits_BRHW.shape[:2], 1)
-    return torch.cat([logits_BRHW.flatten(2), nowhere], 2).softmax(2)
-
-
-def fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image in the upper left of the detector's square input, as large as it gets there, on black."""
-    scale = DETECTOR_INPUT / max(image.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas = np.zeros((DETECTOR_INPUT, DETECTOR_INPUT, 3), np.uint8)
-    canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=method)
-    return canvas
-
-
-def peak_scores(logits_BHW: Tensor) -> Tensor:
-    """Probabilities B,H,W of a person's center, zero at all but local maxima."""
-    scores = logits_BHW.sigmoid()
-    return torch.where(F.max_pool2d(scores[:, None], 3, 1, 1)[:, 0] == scores, scores, 0.0)
-
-
-def box_at(rows: Tensor, columns: Tensor, reach: Tensor) -> Tensor:
-    """Boxes N,4 (x1, y1, x2, y2 in pixels of the detector's input) of cells N with distances N,4."""
-    center = (torch.stack([columns, rows, columns, rows], 1) + 0.5) * STRIDE - 0.5
-    return center + reach * REACH * STRIDE * torch.tensor([-1.0, -1.0, 1.0, 1.0])

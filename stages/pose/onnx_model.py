@@ -1,30 +1,41 @@
 """Any top-down heatmap model in ONNX format as a pose estimator."""
 
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import StageError
-from recognizer.skeletons import Layout
-from stages.pose.estimators import normalized
+from stages.pose.estimators import EstimatorSettings, HeatmapEstimator
 
-try:
+if TYPE_CHECKING:
     import onnx
-    import onnxruntime
-except ImportError as error:
-    raise StageError(
-        f"estimator: onnx needs {error.name}, which is not installed: pip install 'action-pipeline[onnx]'"
-    ) from error
 
 
-class OnnxEstimator:
+class OnnxModel(HeatmapEstimator):
     """A model with one input B,3,h,w (RGB, ImageNet's mean and standard deviation) and heatmaps B,R,h/s,w/s as output.
 
-    A batch dimension fixed at 1 in the file is made dynamic. Runs on one CPU thread: the pipeline has a worker a core.
+    A batch dimension that the file fixes at 1 is made dynamic. Runs on one CPU thread: there is a worker per core.
     """
 
-    def __init__(self, path: Path, layout: Layout, input_size: tuple[int, int] | None = None) -> None:
-        model = _read(path)
+    takes = HeatmapEstimator.takes | {"weights", "input_size", "layout"}
+    uses_gpu = False
+
+    def __init__(self, settings: EstimatorSettings) -> None:
+        try:
+            import onnx
+            import onnxruntime
+        except ImportError as error:
+            raise StageError(
+                f"estimator: onnx needs {error.name}, which is not installed: pip install 'action-pipeline[onnx]'"
+            ) from error
+
+        path, layout = settings.weights, settings.layout
+        try:
+            model = onnx.load(str(path))
+        except Exception as error:
+            raise StageError(f"{path} cannot be read as an ONNX model: {error}") from error
         parameters = {weight.name for weight in model.graph.initializer}
         inputs = [value for value in model.graph.input if value.name not in parameters]
         outputs = list(model.graph.output)
@@ -44,11 +55,13 @@ class OnnxEstimator:
         own_size = (height, width) if height and width else None
         if channels != 3:
             raise StageError(f"{path} takes {channels} channels, not the 3 of an RGB image")
-        if own_size and input_size and own_size != input_size:
-            raise StageError(f"{path} takes crops of {height} x {width}, but input_size says {list(input_size)}")
-        size = own_size or input_size
+        if own_size and settings.input_size and own_size != settings.input_size:
+            raise StageError(
+                f"{path} takes crops of {height} x {width}, but input_size says {list(settings.input_size)}"
+            )
+        size = own_size or settings.input_size
         if size is None:
-            raise StageError(f"{path} takes crops of any size: say which with input_size: [height, width]")
+            raise StageError(f"{path} takes crops of any size: choose one with input_size: [height, width]")
         self.input_size = size
         self.layout = layout
         joints = self.heatmaps(np.zeros((2, *self.input_size, 3), np.uint8)).shape[1]
@@ -56,16 +69,11 @@ class OnnxEstimator:
             raise StageError(f"{path} puts out {joints} heatmaps, but layout {layout.name} has {layout.count} joints")
 
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
+        from stages.pose.crops import normalized
+
         return self._session.run([self._output], {self._input: normalized(crops)})[0]
 
 
-def _read(path: Path) -> "onnx.ModelProto":
-    try:
-        return onnx.load(str(path))
-    except Exception as error:
-        raise StageError(f"{path} cannot be read as an ONNX model: {error}") from error
-
-
-def _shape(value: "onnx.ValueInfoProto") -> list[int]:
+def _shape(value: onnx.ValueInfoProto) -> list[int]:
     """Sizes of a tensor's dimensions; 0 where the file leaves one open."""
     return [dim.dim_value for dim in value.type.tensor_type.shape.dim]

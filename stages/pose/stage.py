@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline import limits
+from pipeline.errors import StageError
 from pipeline.rows import aligned_rows, attempt
 from pipeline.stage import MapStage, Resources, Row, unkeyed
-from recognizer.skeletons import LAYOUTS
+from recognizer.skeletons import layout as layout_called
+from stages.plugins import build, check_name
+from stages.pose.detectors import DETECTORS, Detector, declared_detector
+from stages.pose.estimators import (
+    ESTIMATORS,
+    Estimator,
+    EstimatorSettings,
+    Size,
+    TopDownEstimator,
+    WholeImageEstimator,
+    find_estimator,
+)
 from stages.tables import FRAMES, SKELETONS
 
 if TYPE_CHECKING:
     from stages.pose.estimation import Estimation
-
-Size = tuple[int, int]
-
-HRNET_SIZES: dict[str, Size] = {"hrnet_w32": (256, 192), "hrnet_w48": (384, 288)}
 
 
 class Pose(MapStage):
@@ -37,111 +45,114 @@ class Pose(MapStage):
     makes = SKELETONS
     takes = (FRAMES,)
 
-    estimator: Literal["hrnet_w32", "hrnet_w48", "hrnet_mini", "onnx", "yolo"] = "hrnet_w32"
-    """hrnet_w32, hrnet_w48: HRNet for COCO's keypoints. hrnet_mini: the small one that comes with the package, for the
-    demo's drawn people. onnx: any top-down heatmap model. yolo: a YOLO pose model exported to ONNX, with its own
-    detector (ultralytics, AGPL-3.0)."""
+    estimator: str = "hrnet_w32"
+    """hrnet_w32 or hrnet_w48 (HRNet for COCO's keypoints), hrnet_mini (ships with the package, for the demo's drawn
+    people), onnx (any top-down heatmap model), yolo (a YOLO pose model exported to ONNX, which needs no detector;
+    ultralytics, AGPL-3.0), or a class of your own: my_module:MyEstimator."""
     weights: Path | None = unkeyed(None)
-    """The estimator's weights: their content counts, not where they are. May be left out for hrnet_w32 and hrnet_w48
-    (downloaded from MMPose's model zoo)."""
+    """File with the estimator's weights; results depend on its content, not on its path. hrnet_w32 and hrnet_w48
+    download theirs from MMPose's model zoo if this is left out."""
     input_size: Size | None = None
-    """Height and width of the estimator's crops, where the weights leave a choice: [256, 192] (hrnet_w32's default) or
-    [384, 288] (hrnet_w48's), or what an ONNX model with open sizes is to be given."""
+    """Height and width of the estimator's crops in pixels, where the weights leave a choice: [256, 192] (the default of
+    hrnet_w32) or [384, 288] (of hrnet_w48); for an ONNX model, needed only if it accepts any size."""
     layout: str = "coco17"
     """Joint layout of an ONNX model's heatmaps."""
     detector: str = "faster_rcnn"
-    """faster_rcnn, faster_rcnn_mobilenet (torchvision), mini (for the demo's drawn people), whole_frame, or a class of
-    your own: my_module:MyDetector."""
+    """Finds the people whose crops the estimator is given: faster_rcnn or faster_rcnn_mobilenet (torchvision), mini
+    (for the demo's drawn people), whole_frame (each frame is one person's crop), or a class of your own:
+    my_module:MyDetector."""
     detector_weights: Path | None = unkeyed(None)
-    """The detector's weights. May be left out for torchvision's (downloaded) and where a detector has none."""
+    """File with the detector's weights. torchvision's are downloaded if this is left out."""
     min_score: float = Field(0.5, ge=0, le=1)
-    """Boxes that the detector is less sure of are left out."""
+    """Detected people with a lower score are dropped."""
     persons: int = Field(2, ge=1)
-    """M, the most people a clip can have; those who are seen longest and most surely are kept."""
+    """M, the most people kept per clip: those who are largest and detected longest with the highest scores."""
     flip_test: bool = False
-    """Average the heatmaps with those of the mirrored crop: better keypoints in twice the time."""
+    """Average the heatmaps with those of the mirrored crop: more accurate keypoints in twice the time."""
     batch: int = unkeyed(16, ge=1)
-    """Crops that go through the estimator at a time."""
+    """Crops per batch of the estimator."""
     time_limit: float = unkeyed(300.0, gt=0)
-    """Seconds a clip may take."""
+    """Seconds after which a clip is given up."""
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
-    """Where PyTorch models run; auto is the GPU where there is one. ONNX models (onnx, yolo) run on the CPU."""
+    """Where PyTorch models run; auto takes a GPU if there is one. onnx and yolo always run on the CPU."""
+
+    @field_validator("estimator", "detector", "layout")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        match info.field_name:
+            case "estimator":
+                check_name(name, ESTIMATORS, "estimator")
+            case "detector":
+                check_name(name, DETECTORS, "detector")
+            case "layout":
+                layout_called(name)
+        return name
 
     @model_validator(mode="after")
-    def _consistent(self) -> Pose:
-        if self.estimator in ("onnx", "yolo") and self.weights is None:
-            raise ValueError(f"estimator {self.estimator} needs weights: a path to its .onnx file")
-        if self.estimator == "hrnet_mini" and (self.weights or self.input_size):
-            raise ValueError("hrnet_mini comes with its weights and input_size: leave both out")
-        if self.estimator in HRNET_SIZES and self.input_size not in (None, *HRNET_SIZES.values()):
-            raise ValueError("input_size of an HRNet is [256, 192] or [384, 288]")
-        if self.layout not in LAYOUTS:
-            raise ValueError(f"layout {self.layout!r} is not known: {', '.join(LAYOUTS)}")
-        named = ("faster_rcnn", "faster_rcnn_mobilenet", "mini", "whole_frame")
-        if self.detector not in named and self.detector.count(":") != 1:
-            raise ValueError(f"detector {self.detector!r} is not known: {', '.join(named)}, or my_module:MyDetector")
-        self._refuse_without_effect()
-        return self
-
-    def _refuse_without_effect(self) -> None:
-        """Raise ValueError for parameters that would change the key of the stage, but nothing in its results."""
-        if self.estimator == "yolo":
-            own = ("detector", "detector_weights", "flip_test", "layout", "input_size")
-            idle = [name for name in own if getattr(self, name) != type(self).model_fields[name].default]
-            if idle:
-                raise ValueError(f"{', '.join(idle)}: without effect, yolo finds people itself: leave these out")
-        elif self.estimator != "onnx" and self.layout != "coco17":
-            raise ValueError(f"layout {self.layout}: without effect, {self.estimator} finds coco17: leave it out")
-        if self.detector in ("whole_frame", "mini") and self.detector_weights is not None:
+    def _accepted_by_the_models(self) -> Pose:
+        """Raise ValueError for what the estimator lacks, and for parameters that would change only the stage's key."""
+        try:
+            estimator = find_estimator(self.estimator)
+        except StageError as error:
+            raise ValueError(str(error)) from error
+        defaults = {name: type(self).model_fields[name].default for name in _CHOICES}
+        idle = [name for name, default in defaults.items() if getattr(self, name) != default]
+        idle = [name for name in idle if name not in estimator.takes]
+        if idle:
+            raise ValueError(f"{', '.join(idle)}: without effect, {self.estimator} {_why(idle, estimator)}")
+        if self.input_size and estimator.input_sizes and self.input_size not in estimator.input_sizes:
+            sizes = " or ".join(str(list(size)) for size in estimator.input_sizes)
+            raise ValueError(f"input_size of {self.estimator} is {sizes}, not {list(self.input_size)}")
+        if self.weights is None and "weights" in estimator.takes and estimator.published(self.input_size) is None:
+            raise ValueError(f"estimator {self.estimator} needs weights: the path of its model file")
+        if self.detector_weights is not None and not declared_detector(self.detector).takes_weights:
             raise ValueError(f"detector_weights: without effect, {self.detector} takes none: leave them out")
+        return self
 
     def files(self) -> tuple[Path, ...]:
         """Weights. Some models consist of two files: ncnn's .param and .bin, and an ONNX model with its .data."""
-        own = []
+        own: list[Path] = []
         for path in (self.weights, self.detector_weights):
             if path is not None:
                 others = (path.with_suffix(".bin"), path.with_name(f"{path.name}.data"))
                 own += [path, *(other for other in others if other != path and other.is_file())]
-        if "mini" in (self.detector, self.estimator.removeprefix("hrnet_")):
-            own += sorted((Path(__file__).parent / "weights").iterdir())
-        return tuple(own)
+        own += find_estimator(self.estimator).files(self.weights)
+        own += declared_detector(self.detector).files()
+        return tuple(dict.fromkeys(own))
 
     def resources(self) -> Resources:
-        own_detector = ":" in self.detector or self.detector.startswith("faster_rcnn")
-        on_gpu = self.estimator.startswith("hrnet") or (self.estimator == "onnx" and own_detector)
-        return Resources(num_gpus=0 if self.device == "cpu" or not on_gpu else 1)
+        """A GPU where one of the models can use it."""
+        estimator = find_estimator(self.estimator)
+        detects = issubclass(estimator, TopDownEstimator) and declared_detector(self.detector).uses_gpu
+        return Resources(num_gpus=1 if self.device != "cpu" and (estimator.uses_gpu or detects) else 0)
 
     def seconds_per_clip(self) -> float:
         return self.time_limit
 
-    def load(self, inputs: Mapping[str, pa.Table]) -> Any:
-        from stages.pose.estimation import Models
-
+    def load(self, inputs: Mapping[str, pa.Table]) -> Models:
         return Models(self)
 
-    def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Any) -> pa.Table:
+    def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Models) -> pa.Table:
         from stages.devices import threads
 
         with threads(1):  # as in every worker, so that the result does not depend on where it is computed
             rows = self._rows(clips, inputs, loaded)
         return pa.Table.from_pylist(rows, schema=SKELETONS.schema)
 
-    def _rows(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Any) -> list[Row]:
-        from stages.pose.estimation import Estimation
-
+    def _rows(self, clips: pa.Table, inputs: Mapping[str, pa.Table], models: Models) -> list[Row]:
         # A data set that has all its skeletons needs no models, and none of their weights.
-        estimation = Estimation(loaded) if clips["skeleton_path"].null_count else None
+        estimation = models.estimation() if clips["skeleton_path"].null_count else None
         rows = []
         for clip, own in zip(clips.to_pylist(), aligned_rows(inputs, clips.num_rows), strict=True):
             work = partial(self._skeletons, clip, own["frames"], estimation)
             rows.append(attempt(clip["clip_id"], self.time_limit, work))
             if estimation:
-                # Outside of the attempt: a batch holds other clips' crops too, and may not be blamed on this one.
+                # Not part of the attempt: a batch also holds crops of other clips, so this clip may not be to blame.
                 with limits.time_limit(self.time_limit):
-                    estimation.work()
+                    estimation.run_full_batches()
         if estimation:
             with limits.time_limit(self.time_limit):
-                estimation.finish()
+                estimation.run_all()
         return [row if row["error"] else _finished(row) for row in rows]
 
     def _skeletons(self, clip: Row, frames: Row, estimation: Estimation | None) -> Row:
@@ -155,7 +166,7 @@ class Pose(MapStage):
             estimator = "ground truth"
         else:
             assert estimation is not None
-            keypoints, layout = estimation.add(frames["frames"])
+            keypoints, layout = estimation.add(frames["frames"]), estimation.layout
             size = frames["width"], frames["height"]
             estimator = self.estimator
         return {
@@ -165,6 +176,71 @@ class Pose(MapStage):
             "layout": layout.name,
             "estimator": estimator,
         }
+
+
+_CHOICES = ("weights", "input_size", "layout", "detector", "detector_weights", "flip_test")
+"""Parameters that an estimator takes or not."""
+
+
+def _why(idle: list[str], estimator: type[Estimator]) -> str:
+    """Why these parameters have no effect, and what to do."""
+    it = "it" if len(idle) == 1 else "them"
+    if "detector" in idle or "detector_weights" in idle:
+        reason = "finds people itself"
+    elif idle == ["layout"]:
+        reason = f"finds {estimator.layout.name}"
+    else:
+        reason = f"does not take {it}"
+    return f"{reason}: leave {it} out"
+
+
+class Models:
+    """The models that a stage's parameters name, each loaded when it is first needed and kept by the worker."""
+
+    def __init__(self, stage: Pose) -> None:
+        self._stage = stage
+
+    def estimation(self) -> Estimation:
+        """What takes the clips of one partition from frames to keypoints."""
+        from stages.pose.estimation import TopDownEstimation, WholeImageEstimation
+        from stages.pose.topdown import CropQueue
+
+        stage, estimator = self._stage, self._estimator
+        if isinstance(estimator, TopDownEstimator):
+            queue = CropQueue(estimator, stage.batch, stage.flip_test)
+            return TopDownEstimation(self._detector, queue, stage.min_score, stage.persons)
+        assert isinstance(estimator, WholeImageEstimator)
+        return WholeImageEstimation(estimator, stage.min_score, stage.persons)
+
+    @cached_property
+    def _device(self) -> str:
+        from stages.devices import chosen_device
+
+        return str(chosen_device(self._stage.device))
+
+    @cached_property
+    def _estimator(self) -> Estimator:
+        stage, cls = self._stage, find_estimator(self._stage.estimator)
+        size = stage.input_size or next(iter(cls.input_sizes), None)
+        weights = _existing(stage.weights)
+        if weights is None and (url := cls.published(size)):
+            from stages.pose.zoo import fetch
+
+            weights = fetch(url, "weights")
+        settings = EstimatorSettings(weights, size, layout_called(stage.layout), stage.min_score, self._device)
+        return build(ESTIMATORS.get(stage.estimator, stage.estimator), "estimator", settings)
+
+    @cached_property
+    def _detector(self) -> Detector:
+        stage = self._stage
+        target = DETECTORS.get(stage.detector, stage.detector)
+        return build(target, "detector", _existing(stage.detector_weights), self._device)
+
+
+def _existing(weights: Path | None) -> Path | None:
+    if weights is not None and not weights.is_file():
+        raise StageError(f"weights file {weights} not found")
+    return weights
 
 
 def _finished(row: Row) -> Row:

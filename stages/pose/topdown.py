@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.pose.crops import crop, person_regions, to_frame
-from stages.pose.estimators import Estimator
-from stages.pose.heatmaps import decode, mirrored
+from stages.pose.estimators import TopDownEstimator
 
 
 class _Waiting(NamedTuple):
@@ -22,7 +21,7 @@ class CropQueue:
     skeleton must not depend on what else happened to be estimated with it.
     """
 
-    def __init__(self, estimator: Estimator, batch: int, flip_test: bool) -> None:
+    def __init__(self, estimator: TopDownEstimator, batch: int, flip_test: bool) -> None:
         self.estimator = estimator
         self.batch = batch
         self.flip_test = flip_test
@@ -32,20 +31,20 @@ class CropQueue:
         """Ask for the skeleton of the person in ``box`` (x1, y1, x2, y2) of ``image`` (uint8 H,W,3).
 
         ``keypoints`` (R,3; usually a view into a larger array) receives x, y in pixels of the image and the score, but
-        not before ``work`` or ``finish``.
+        not before ``run_full_batches`` or ``run_all``.
         """
         region = person_regions(box[None], self.estimator.input_size)[0]
         self._waiting.append(_Waiting(crop(image, region, self.estimator.input_size), region, keypoints))
 
-    def work(self) -> None:
+    def run_full_batches(self) -> None:
         """Estimate as many full batches as are waiting."""
         while len(self._waiting) >= self.batch:
             self._estimate(self._waiting[: self.batch])
             del self._waiting[: self.batch]
 
-    def finish(self) -> None:
+    def run_all(self) -> None:
         """Estimate all that is waiting."""
-        self.work()
+        self.run_full_batches()
         if self._waiting:
             self._estimate(self._waiting)
             self._waiting.clear()
@@ -53,12 +52,9 @@ class CropQueue:
     def _estimate(self, waiting: list[_Waiting]) -> None:
         crops = np.zeros((self.batch, *self.estimator.input_size, 3), np.uint8)
         crops[: len(waiting)] = [one.crop for one in waiting]
-        heatmaps = self.estimator.heatmaps(crops)
-        if self.flip_test:
-            flipped = self.estimator.heatmaps(np.ascontiguousarray(crops[:, :, ::-1]))
-            heatmaps = (heatmaps + mirrored(flipped, self.estimator.layout.flip)) / 2
-        places, scores = decode(heatmaps[: len(waiting)])
-        pixels = to_frame(places, np.stack([one.region for one in waiting]), heatmaps.shape[2:])
-        for one, xy, score in zip(waiting, pixels, scores, strict=True):
+        keypoints = self.estimator.keypoints(crops, self.flip_test)[: len(waiting)]
+        regions = np.stack([one.region for one in waiting])
+        pixels = to_frame(keypoints[..., :2], regions, self.estimator.input_size)
+        for one, xy, score in zip(waiting, pixels, keypoints[..., 2], strict=True):
             one.keypoints[:, :2] = xy
             one.keypoints[:, 2] = score

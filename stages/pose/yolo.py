@@ -1,36 +1,37 @@
 """YOLO pose models, which find people and their keypoints in one pass, through ultralytics (AGPL-3.0, optional)."""
 
-from pathlib import Path
-
 import numpy as np
 
 from pipeline.errors import StageError
 from recognizer.skeletons import COCO17
-
-try:
-    from ultralytics import YOLO
-except ImportError as error:
-    raise StageError(
-        "estimator: yolo needs ultralytics (AGPL-3.0), which is not installed: pip install 'action-pipeline[yolo]'"
-    ) from error
+from stages.pose.estimators import EstimatorSettings, WholeImageEstimator
 
 
-class YoloPose:
+class YoloPose(WholeImageEstimator):
     """A YOLO pose model exported to ONNX, on the CPU: its ``.pt`` files are pickles, which could run any code."""
 
+    takes = frozenset({"weights"})
+    uses_gpu = False
     layout = COCO17
 
-    def __init__(self, weights: Path, min_score: float) -> None:
-        if weights.suffix != ".onnx":
+    def __init__(self, settings: EstimatorSettings) -> None:
+        try:
+            from ultralytics import YOLO
+        except ImportError as error:
             raise StageError(
-                f"estimator: yolo reads models exported to ONNX, not {weights.name}. "
-                f"Export it once: yolo export model={weights.name} format=onnx"
+                "estimator: yolo needs ultralytics (AGPL-3.0), which is not installed: "
+                "pip install 'action-pipeline[yolo]'"
+            ) from error
+        assert settings.weights is not None
+        if settings.weights.suffix != ".onnx":
+            raise StageError(
+                f"estimator: yolo reads models exported to ONNX, not {settings.weights.name}. "
+                f"Export it once: yolo export model={settings.weights.name} format=onnx"
             )
-        self.model = YOLO(str(weights), task="pose")
-        self.min_score = min_score
+        self.model = YOLO(str(settings.weights), task="pose")
+        self.min_score = settings.min_score
 
     def people(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each RGB image (uint8 H,W,3) the boxes N,5 (x1, y1, x2, y2, score) and keypoints N,17,3 in pixels."""
         found = []
         for image in images:
             bgr = np.ascontiguousarray(image[..., ::-1])

@@ -9,16 +9,6 @@ import torch
 
 from pipeline.errors import StageError
 
-_OPENMMLAB = "https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/"
-
-HRNET_URLS = {
-    ("hrnet_w32", (256, 192)): _OPENMMLAB + "td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth",
-    ("hrnet_w32", (384, 288)): _OPENMMLAB + "td-hm_hrnet-w32_8xb64-210e_coco-384x288-ca5956af_20220909.pth",
-    ("hrnet_w48", (256, 192)): _OPENMMLAB + "td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth",
-    ("hrnet_w48", (384, 288)): _OPENMMLAB + "td-hm_hrnet-w48_8xb32-210e_coco-384x288-c161b7de_20220915.pth",
-}
-"""COCO keypoint weights of MMPose's model zoo, by body and input size (height, width)."""
-
 
 def fetch(url: str, option: str) -> Path:
     """The file at ``url``, downloaded unless the cache has it.

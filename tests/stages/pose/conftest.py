@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from stages.pose.estimators import IMAGENET_MEAN, IMAGENET_STD
+from stages.pose.crops import IMAGENET_MEAN, IMAGENET_STD
 
 INPUT = (64, 48)
 

@@ -9,9 +9,7 @@ from torchvision.models import detection
 
 from pipeline.errors import StageError
 from stages.pose.detectors import WholeFrame
-from stages.pose.faster_rcnn import FasterRCNN
-
-CPU = torch.device("cpu")
+from stages.pose.faster_rcnn import FasterRCNNMobileNet
 
 
 def test_whole_frame_is_one_person_of_the_image_s_size() -> None:
@@ -26,7 +24,7 @@ def test_faster_rcnn_gives_boxes_of_people_in_pixels(tmp_path: Path) -> None:
     model.roi_heads.box_predictor.cls_score.bias.data[1] = 5
     torch.save(model.state_dict(), tmp_path / "a.pth")
     images = [np.random.default_rng(i).integers(0, 256, (60, 80, 3), dtype=np.uint8) for i in range(5)]
-    found = FasterRCNN("faster_rcnn_mobilenet", tmp_path / "a.pth", CPU).detect(images)
+    found = FasterRCNNMobileNet(tmp_path / "a.pth", "cpu").detect(images)
     assert len(found) == 5
     for boxes in found:
         assert boxes.shape == (len(boxes), 5)
@@ -39,4 +37,4 @@ def test_faster_rcnn_gives_boxes_of_people_in_pixels(tmp_path: Path) -> None:
 def test_other_weights_are_refused_by_name(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth")
     with pytest.raises(StageError, match=r"a\.pth holds no weights of torchvision's fasterrcnn_mobilenet"):
-        FasterRCNN("faster_rcnn_mobilenet", tmp_path / "a.pth", CPU)
+        FasterRCNNMobileNet(tmp_path / "a.pth", "cpu")

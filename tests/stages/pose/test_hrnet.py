@@ -8,8 +8,9 @@ import torch
 
 from benchmarks.hrnet_parity import BODIES, relative_error
 from pipeline.errors import StageError
-from stages.pose.hrnet import HRNet, load_hrnet
-from stages.pose.zoo import HRNET_URLS, fetch
+from stages.pose.hrnet import HRNetW32
+from stages.pose.hrnet_network import HRNet, load_hrnet
+from stages.pose.zoo import fetch
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,9 @@ def test_weights_come_from_the_cache_and_a_failed_download_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    url = HRNET_URLS["hrnet_w32", (256, 192)].replace("https://download.openmmlab.com", "http://127.0.0.1:9")
+    published = HRNetW32.published((256, 192))
+    assert published
+    url = published.replace("https://download.openmmlab.com", "http://127.0.0.1:9")
     with pytest.raises(StageError, match=r"127\.0\.0\.1:9/.*81c58e40.*or give its path as weights"):
         fetch(url, "weights")
     cached = tmp_path / "hub" / "checkpoints" / url.rsplit("/", 1)[1]

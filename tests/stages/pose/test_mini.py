@@ -8,15 +8,13 @@ import torch
 
 from pipeline.errors import StageError
 from recognizer.skeletons import COCO17
-from stages.pose import mini
+from stages.pose import mini, mini_network
 from stages.pose.boxes import iou
 from stages.pose.crops import crop, person_regions, to_frame
+from stages.pose.estimators import EstimatorSettings
 from stages.pose.heatmaps import decode
 from stages.synthetic.actions import ACTIONS
 from stages.synthetic.clip import Clip, Drawn, draw
-
-CPU = torch.device("cpu")
-
 
 FLOOR = 0.93
 """Of the share of joints found; the benchmark measures more on more clips."""
@@ -34,7 +32,7 @@ def test_weights_fit_the_package() -> None:
 
 def test_the_estimator_finds_joints(clips: list[Drawn]) -> None:
     """Share of joints off by less than 0.2 torsos; the full measurement is in benchmarks/train_mini_pose.py."""
-    estimator = mini.load_mini_estimator(CPU)
+    estimator = mini.HRNetMini(EstimatorSettings())
     moments = [(clip, m, t) for clip in clips for m in range(len(clip.boxes)) for t in range(4, len(clip.frames), 10)]
     truth = np.stack([clip.keypoints[m, t] for clip, m, t in moments])
     regions = person_regions(np.stack([clip.boxes[m, t] for clip, m, t in moments]), estimator.input_size)
@@ -57,7 +55,7 @@ def test_the_detector_finds_people(clips: list[Drawn]) -> None:
     moments = [(clip, t) for clip in clips for t in range(4, len(clip.frames), 10)]
     right = total = 0
     for (clip, t), found in zip(
-        moments, mini.load_mini_detector(CPU).detect([clip.frames[t] for clip, t in moments]), strict=True
+        moments, mini.MiniDetector(None, "cpu").detect([clip.frames[t] for clip, t in moments]), strict=True
     ):
         assert found.shape[1] == 5
         assert (np.diff(found[:, 4]) <= 0).all()
@@ -67,7 +65,7 @@ def test_the_detector_finds_people(clips: list[Drawn]) -> None:
 
 
 def test_images_of_any_size_in_one_call(clips: list[Drawn]) -> None:
-    detector = mini.load_mini_detector(CPU)
+    detector = mini.MiniDetector(None, "cpu")
     one = next(clip for clip in clips if len(clip.boxes) == 1)
     small = one.frames[0]
     large = np.ascontiguousarray(small.repeat(3, 0).repeat(3, 1))
@@ -78,18 +76,19 @@ def test_images_of_any_size_in_one_call(clips: list[Drawn]) -> None:
 
 
 def test_nobody_in_an_empty_frame() -> None:
-    found = mini.load_mini_detector(CPU).detect([np.full((90, 160, 3), 128, np.uint8)])
+    found = mini.MiniDetector(None, "cpu").detect([np.full((90, 160, 3), 128, np.uint8)])
     assert found[0].shape == (0, 5)
 
 
 def test_a_box_from_its_cell() -> None:
-    box = mini.box_at(torch.tensor([0]), torch.tensor([1]), torch.tensor([[0.125, 0, 0.25, 0.125]]))
+    box = mini_network.box_at(torch.tensor([0]), torch.tensor([1]), torch.tensor([[0.125, 0, 0.25, 0.125]]))
     assert box.tolist() == [[1.5, 1.5, 13.5, 5.5]]
 
 
 def test_damaged_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mini, "WEIGHTS", tmp_path)
     (tmp_path / "detector_mini.safetensors").write_bytes(b"no weights")
-    for load, name in ((mini.load_mini_estimator, "hrnet_mini"), (mini.load_mini_detector, "detector_mini")):
-        with pytest.raises(StageError, match=f"{name}.* is damaged: install it again"):
-            load(CPU)
+    with pytest.raises(StageError, match=r"hrnet_mini.* is damaged: install it again"):
+        mini.HRNetMini(EstimatorSettings())
+    with pytest.raises(StageError, match=r"detector_mini.* is damaged: install it again"):
+        mini.MiniDetector(None, "cpu")

@@ -8,12 +8,13 @@ import pytest
 
 from benchmarks.pose_coco import evaluate
 from pipeline.errors import StageError
-from recognizer.skeletons import COCO17, NTU25
-from stages.pose.onnx_model import OnnxEstimator
+from recognizer.skeletons import NTU25
+from stages.pose.estimators import EstimatorSettings
+from stages.pose.onnx_model import OnnxModel
 
 
 def test_a_model_fixed_at_one_image_takes_batches(reddest: Path) -> None:
-    estimator = OnnxEstimator(reddest, COCO17)
+    estimator = OnnxModel(EstimatorSettings(reddest))
     assert estimator.input_size == (64, 48)
     crops = np.random.default_rng(0).integers(0, 256, (5, 64, 48, 3), dtype=np.uint8)
     expected = crops[..., 0].reshape(5, 16, 4, 12, 4).mean((2, 4)) / 255
@@ -24,12 +25,12 @@ def test_a_model_fixed_at_one_image_takes_batches(reddest: Path) -> None:
 
 def test_models_that_do_not_fit_are_refused_by_name(reddest: Path, tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"reddest\.onnx puts out 17 heatmaps, but layout ntu25 has 25 joints"):
-        OnnxEstimator(reddest, NTU25)
+        OnnxModel(EstimatorSettings(reddest, layout=NTU25))
     with pytest.raises(StageError, match=r"takes crops of 64 x 48, but input_size says \[256, 192\]"):
-        OnnxEstimator(reddest, COCO17, (256, 192))
+        OnnxModel(EstimatorSettings(reddest, (256, 192)))
     (tmp_path / "a.onnx").write_text("no model")
     with pytest.raises(StageError, match=r"a\.onnx cannot be read"):
-        OnnxEstimator(tmp_path / "a.onnx", COCO17)
+        OnnxModel(EstimatorSettings(tmp_path / "a.onnx"))
 
 
 def test_a_model_of_open_size_takes_the_one_it_is_given(reddest: Path, tmp_path: Path) -> None:
@@ -38,9 +39,10 @@ def test_a_model_of_open_size_takes_the_one_it_is_given(reddest: Path, tmp_path:
         for dim in value.type.tensor_type.shape.dim[2:]:
             dim.dim_param = "open" + str(dim.dim_value)
     onnx.save(model, tmp_path / "open.onnx")
-    assert OnnxEstimator(tmp_path / "open.onnx", COCO17, (32, 24)).heatmaps(np.zeros((1, 32, 24, 3), np.uint8)).any()
-    with pytest.raises(StageError, match="takes crops of any size: say which with input_size"):
-        OnnxEstimator(tmp_path / "open.onnx", COCO17)
+    estimator = OnnxModel(EstimatorSettings(tmp_path / "open.onnx", (32, 24)))
+    assert estimator.heatmaps(np.zeros((1, 32, 24, 3), np.uint8)).any()
+    with pytest.raises(StageError, match="takes crops of any size: choose one with input_size"):
+        OnnxModel(EstimatorSettings(tmp_path / "open.onnx"))
 
 
 def test_average_precision_on_coco(shared_data: Path) -> None:

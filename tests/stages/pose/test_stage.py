@@ -14,8 +14,10 @@ from onnx import TensorProto, helper
 from pydantic import ValidationError
 
 from pipeline.errors import StageError
-from stages.pose.stage import HRNET_SIZES, Pose, relative
-from stages.pose.zoo import HRNET_URLS
+from stages.pose.detectors import DETECTORS
+from stages.pose.estimators import ESTIMATORS
+from stages.pose.hrnet import HRNetW32, HRNetW48
+from stages.pose.stage import Pose, relative
 from stages.tables import CLIPS, FRAMES, SKELETONS
 
 T, HEIGHT, WIDTH = 12, 120, 160
@@ -98,6 +100,32 @@ def test_the_skeleton_of_frame_i_is_computed_from_frame_i(reddest: Path, detecto
         assert (row["layout"], row["estimator"]) == ("coco17", "onnx")
 
 
+def test_an_estimator_of_ones_own_that_gives_keypoints(green: str, tmp_path: Path) -> None:
+    (tmp_path / "threshold.txt").write_text("150")
+    weights = tmp_path / "threshold.txt"
+    stage = Pose(estimator="own_estimators:RedDot", weights=weights, detector=green, batch=5)
+    for seed, row in enumerate(
+        run(stage, *tables({name: [jpeg(dot) for dot in dots(i)] for i, name in enumerate("ab")}))
+    ):
+        places = (np.array(dots(seed)) + 0.5) / (WIDTH, HEIGHT)
+        np.testing.assert_allclose(keypoints(row)[0, :, :, :2], np.repeat(places[:, None], 17, axis=1), atol=0.02)
+        assert row["estimator"] == "own_estimators:RedDot"
+    weights.write_text("256")  # nothing is as red as that
+    (blind,) = run(stage, *tables({"a": [jpeg(dot) for dot in dots(0)]}))
+    assert blind["error"] == f"no person found in any of {T} frames"
+    assert stage.files() == (weights,)
+
+
+def test_an_estimator_of_ones_own_that_finds_people_itself() -> None:
+    images = [jpeg(dot) if t != 5 else jpeg(None, body=False) for t, dot in enumerate(dots(0))]
+    (row,) = run(Pose(estimator="own_estimators:RedDotWithBody"), *tables({"a": images}))
+    found = keypoints(row)[0]
+    assert np.flatnonzero(~found[..., 2].any(1)).tolist() == [5]
+    seen = [t for t in range(T) if t != 5]
+    places = (np.array(dots(0)) + 0.5) / (WIDTH, HEIGHT)
+    np.testing.assert_allclose(found[seen, 0, :2], places[seen], atol=0.005)
+
+
 def test_skeletons_depend_neither_on_the_batch_nor_on_the_partition(reddest: Path, green: str) -> None:
     clips, frames = tables({name: [jpeg(dot) for dot in dots(seed)] for seed, name in enumerate("abc")})
     stages = [Pose(estimator="onnx", weights=reddest, detector=green, batch=batch) for batch in (1, 7, 100)]
@@ -123,7 +151,7 @@ def test_a_clip_without_a_person_or_with_a_broken_frame_costs_only_itself(reddes
     clips = {"empty": [jpeg(None, body=False)] * T, "good": good, "broken": [*good[:3], b"no JPEG", *good[4:]]}
     empty, fine, broken = run(Pose(estimator="onnx", weights=reddest, detector=green), *tables(clips))
     assert empty["error"] == f"no person found in any of {T} frames"
-    assert "decoded frame 3 is no readable JPEG image" in broken["error"]
+    assert "decoded frame 3 is not a readable JPEG image" in broken["error"]
     assert empty["keypoints"] is broken["keypoints"] is None
     assert keypoints(fine).shape == (1, T, 17, 3)
 
@@ -195,17 +223,37 @@ def test_a_detector_that_cannot_be_built_is_named(reddest: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        (
+            {"estimator": "hrnet_w23"},
+            "called 'hrnet_w23'; did you mean 'hrnet_w32'.* Known: hrnet_w32,",
+        ),
+        ({"estimator": "movenet"}, "no estimator is called 'movenet'. Known: .*, my_module:MyEstimator"),
         ({"estimator": "onnx"}, "estimator onnx needs weights"),
-        ({"estimator": "hrnet_mini", "input_size": (64, 48)}, "leave both out"),
-        ({"input_size": (64, 48)}, "input_size of an HRNet is"),
-        ({"layout": "ntu25"}, "layout ntu25: without effect, hrnet_w32 finds coco17"),
+        ({"estimator": "yolo"}, "estimator yolo needs weights"),
+        (
+            {"estimator": "hrnet_mini", "weights": "a.pth", "input_size": (96, 80)},
+            "weights, input_size: without effect, hrnet_mini does not take them: leave them out",
+        ),
+        ({"input_size": (64, 48)}, r"input_size of hrnet_w32 is \[256, 192\] or \[384, 288\], not \[64, 48\]"),
+        ({"layout": "ntu25"}, "layout: without effect, hrnet_w32 finds coco17: leave it out"),
         ({"detector": "mini", "detector_weights": "a.pth"}, "detector_weights: without effect, mini takes none"),
         (
             {"estimator": "yolo", "weights": "a.onnx", "detector": "mini", "flip_test": True},
             "detector, flip_test: without effect, yolo finds people itself",
         ),
-        ({"layout": "coco18"}, "layout 'coco18' is not known"),
-        ({"detector": "faster_rccn"}, "detector 'faster_rccn' is not known"),
+        ({"layout": "coco18"}, "no joint layout is called 'coco18'; did you mean 'coco17'"),
+        ({"detector": "faster_rccn"}, "no detector is called 'faster_rccn'; did you mean 'faster_rcnn'"),
+        ({"estimator": "own_estimators:RedDot"}, "estimator own_estimators:RedDot needs weights"),
+        (
+            {"estimator": "own_estimators:RedDot", "weights": "a.txt", "flip_test": True},
+            "flip_test: without effect, own_estimators:RedDot does not take it: leave it out",
+        ),
+        (
+            {"estimator": "own_estimators:RedDotWithBody", "detector": "mini"},
+            "detector: without effect, own_estimators:RedDotWithBody finds people itself",
+        ),
+        ({"estimator": "own_estimators:NoEstimator"}, "own_estimators:NoEstimator is no pose estimator"),
+        ({"estimator": "no_such_module:X"}, "estimator: no_such_module:X cannot be imported: ModuleNotFoundError"),
         ({"persons": 0}, "greater than or equal to 1"),
         ({"min_score": 1.5}, "less than or equal to 1"),
     ],
@@ -222,12 +270,39 @@ def test_weights_with_all_their_parts_are_files_of_the_stage(tmp_path: Path) -> 
     assert {path.name for path in stage.files()} == {"a.param", "a.bin", "b.onnx"}
     assert Pose(weights=tmp_path / "missing.pth").files() == (tmp_path / "missing.pth",)
     assert Pose().files() == ()
-    assert all((name, size) in HRNET_URLS for name, size in HRNET_SIZES.items())
+    assert all(cls.published(size) for cls in (HRNetW32, HRNetW48) for size in (None, *cls.input_sizes))
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_what_a_worker_occupies(estimator: str, detector: str) -> None:
+    weights = {"weights": "a.onnx"} if estimator in ("onnx", "yolo") else {}
+    own = {} if estimator == "yolo" else {"detector": detector}
+    stage = Pose.model_validate({"estimator": estimator} | weights | own)
+    computes = estimator.startswith("hrnet") or (estimator == "onnx" and detector.startswith("faster_rcnn"))
+    assert stage.resources().num_gpus == (1 if computes else 0)
+    assert stage.model_copy(update={"device": "cpu"}).resources().num_gpus == 0
+
+
+PLANNING = """
+import sys
+from stages.pose.detectors import DETECTORS
+from stages.pose.estimators import ESTIMATORS
+from stages.pose.stage import Pose
+
+for name in ESTIMATORS:
+    stage = Pose(estimator=name, weights="a.onnx" if name in ("onnx", "yolo") else None)
+    stage.files(), stage.resources()
+for name in DETECTORS:
+    stage = Pose(detector=name)
+    stage.files(), stage.resources()
+print(*{"torch", "torchvision", "cv2", "scipy", "timm", "onnx", "onnxruntime", "ultralytics"} & set(sys.modules))
+"""
 
 
 def test_planning_imports_nothing_heavy() -> None:
-    code = "import sys, stages.pose.stage; print(*{'torch', 'cv2', 'scipy', 'timm', 'onnxruntime'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+    planned = subprocess.run([sys.executable, "-c", PLANNING], capture_output=True, text=True, check=True)
+    assert planned.stdout.strip() == ""
 
 
 @pytest.mark.parametrize(("estimator", "package"), [("onnx", "onnxruntime"), ("yolo", "ultralytics")])
@@ -235,8 +310,6 @@ def test_a_missing_package_names_its_extra(
     reddest: Path, monkeypatch: pytest.MonkeyPatch, estimator: str, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    for module in ("stages.pose.onnx_model", "stages.pose.yolo"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
     detector = {"detector": "whole_frame"} if estimator == "onnx" else {}
     stage = Pose.model_validate({"estimator": estimator, "weights": reddest} | detector)
     with pytest.raises(StageError, match=rf"needs {package}.*pip install 'action-pipeline\[{estimator}\]'"):

@@ -1,0 +1,79 @@
+"""HRNet for pose estimation (Sun et al. 2019) on timm's backbones; reads checkpoints of MMPose and of the authors."""
+
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from torch import nn
+
+from pipeline.errors import StageError
+
+_HEADS = ("head.final_layer.", "keypoint_head.final_layer.", "final_layer.")
+"""Where MMPose ≥ 1, MMPose < 1 and the authors' code keep the last convolution."""
+
+_NUMPY_IN_CHECKPOINTS = [
+    np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    np._core.multiarray.scalar,  # type: ignore[attr-defined]
+    np.ndarray,
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "float32", "float64")),
+]
+"""NumPy objects among the training records of MMPose's files: plain data, which torch.load refuses unless listed."""
+
+
+class HRNet(nn.Module):
+    """Highest-resolution branch of an HRNet body, and one heatmap for each joint.
+
+    Input: float32 B,3,H,W, normalized as ImageNet. Output: B,R,H/4,W/4.
+    """
+
+    def __init__(self, body: str, joints: int) -> None:
+        super().__init__()
+        self.backbone = timm.create_model(
+            body, pretrained=False, features_only=True, feature_location="", out_indices=(1,)
+        )
+        last = self.backbone.stage4[-1]
+        last.fuse_layers = last.fuse_layers[:1]  # pose networks end in one branch, and checkpoints hold only that one
+        self.final_layer = nn.Conv2d(self.backbone.feature_info.channels()[0], joints, kernel_size=1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.final_layer(self.backbone(image)[0])
+
+
+def load_hrnet(body: str, checkpoint: Path, joints: int) -> HRNet:
+    """``body`` (hrnet_w32, hrnet_w48) with the weights of ``checkpoint``, in eval mode.
+
+    Raises StageError where the file is no checkpoint of that network.
+    """
+    model = HRNet(body, joints)
+    try:
+        with torch.serialization.safe_globals(_NUMPY_IN_CHECKPOINTS):
+            content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise StageError(f"{checkpoint} cannot be read as a PyTorch checkpoint of plain weights: {reason}") from error
+    state = pose_state(content.get("state_dict", content) if isinstance(content, dict) else {})
+    fit = {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
+    missing = sorted(fit.keys() - state.keys())
+    wrong = sorted(name for name in fit.keys() & state.keys() if fit[name].shape != state[name].shape)
+    if missing or wrong:
+        what = f"lacks {missing[0]}" if missing else f"has {wrong[0]} in shape {tuple(state[wrong[0]].shape)}"
+        raise StageError(f"{checkpoint} is no {body} with {joints} joints: it {what}")
+    model.load_state_dict({name: state[name] for name in fit}, strict=False)
+    return model.eval()
+
+
+def pose_state(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A checkpoint's parameters under the names they have in ``HRNet``; its other entries keep theirs."""
+    renamed = {}
+    for name, value in state.items():
+        name = name.removeprefix("module.")
+        for head in _HEADS:
+            if name.startswith(head):
+                name = "final_layer." + name.removeprefix(head)
+                break
+        else:
+            name = "backbone." + name.removeprefix("backbone.")
+        renamed[name] = value
+    return renamed
