@@ -1,7 +1,7 @@
-"""Makes a comparison of the branches of a matrix: those that only repeat each other become one row.
+"""Compares the variants of a matrix: variants that only repeat each other are pooled into one row.
 
-Runs of a row that are tested on other clips are folds, whose clips are put together; runs tested on the same clips
-are repetitions (seeds), over which the mean is taken. The intervals are over clips: a clip counts once, however often
+Variants of a row that are tested on different clips are folds, and their clips are put together. Variants tested on the
+same clips are repetitions (seeds), and their mean is taken. Intervals are over clips: a clip counts once, however often
 it was predicted.
 """
 
@@ -23,25 +23,28 @@ from stages.tables import PREDICTIONS
 RESAMPLES = 2000
 """Of the bootstrap."""
 
+TOP = 5
+"""Top-5 is shown only where there are more classes than this: among fewer, every answer is a hit."""
+
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
-"""Of the figures of an epoch, those that the page draws."""
+"""The figures of an epoch that the page draws."""
 
 Metrics = dict[str, Any]
 Row = dict[str, Any]
 
 
-class Run(NamedTuple):
-    """One branch of the matrix, as far as the comparison needs it."""
+class VariantResult(NamedTuple):
+    """What the comparison needs of one variant."""
 
     labels: dict[str, Any]
     metrics: Metrics
     tested: frozenset[str]
     """The clips of the split that was evaluated."""
     right: dict[str, bool]
-    """Whether each predicted clip was recognized; empty where the branch has no predictions."""
+    """Whether each predicted clip was recognized; empty where the variant has no predictions."""
 
     @classmethod
-    def of(cls, variant: VariantInputs, metrics: Metrics) -> "Run":
+    def of(cls, variant: VariantInputs, metrics: Metrics) -> "VariantResult":
         tested = variant.clips
         if "split" in tested.column_names:
             tested = tested.filter(pc.equal(tested["split"], metrics["split"]))
@@ -55,51 +58,56 @@ class Run(NamedTuple):
         return cls(dict(variant.labels), metrics, frozenset(truth), right)
 
 
-def compare(runs: Sequence[Run], pool: Sequence[str]) -> dict[str, Any]:
-    """The rows of the comparison, JSON-ready, in the order of their first run.
+def compare(variants: Sequence[VariantResult], pool: Sequence[str]) -> dict[str, Any]:
+    """The rows of the comparison, JSON-ready, in the order of their first variant.
 
-    pool: axes whose labels tell repetitions and folds apart, not what is compared.
+    pool: the axes along which variants are pooled into one row, such as seeds and folds.
 
-    ``axes`` are the others, as far as they have several labels, and ``titles`` what they are called. Each row holds
-    its ``labels`` on these, its runs' positions (``members``), how many ``folds`` and repetitions (``repeats``) they
-    are, ``metrics`` like those of one run, the accuracy of each repetition (``accuracies``) and their standard
-    deviation ``sd``, and the ``difference`` to the best row with its interval, where both have predictions of the
-    same clips.
+    ``axes`` are the other axes that have several labels, and ``titles`` their short names. Each row holds its
+    ``labels`` on these axes, the positions of its variants (``members``), the number of its ``folds`` and repetitions
+    (``repeats``), ``metrics`` like those of one variant, the accuracy of each repetition (``accuracies``) and their
+    standard deviation ``sd``, and the ``difference`` to the best row with its interval, where both rows have
+    predictions of the same clips.
     """
-    known = list(dict.fromkeys(axis for run in runs for axis in run.labels))
+    known = list(dict.fromkeys(axis for variant in variants for axis in variant.labels))
     kept = [axis for axis in known if axis not in pool]
-    axes = [axis for axis in kept if len({_key(run.labels.get(axis)) for run in runs}) > 1]
+    axes = [axis for axis in kept if len({_key(variant.labels.get(axis)) for variant in variants}) > 1]
     groups: dict[Hashable, list[int]] = {}
-    for i, run in enumerate(runs):
-        groups.setdefault(tuple(_key(run.labels.get(axis)) for axis in kept), []).append(i)
+    for i, variant in enumerate(variants):
+        groups.setdefault(tuple(_key(variant.labels.get(axis)) for axis in kept), []).append(i)
     rows = []
     for members in groups.values():
-        first = runs[members[0]]
-        row = _row([runs[i] for i in members])
+        first = variants[members[0]]
+        row = _row([variants[i] for i in members])
         rows.append({"labels": {axis: first.labels.get(axis) for axis in axes}, "members": members} | row)
     best = max(range(len(rows)), key=lambda i: rows[i]["metrics"]["top1"])
-    shares = [_mean_right([runs[i] for i in row["members"]]) for row in rows]
+    shares = [_mean_right([variants[i] for i in row["members"]]) for row in rows]
     for i, row in enumerate(rows):
         row["difference"] = _difference(shares[i], shares[best]) if i != best else None
     pooled = [axis for axis in known if axis in pool]
     return {"axes": axes, "pool": pooled, "titles": _titles([*axes, *pooled]), "rows": rows, "best": best}
 
 
+def shows_top5(metrics: Metrics) -> bool:
+    """Whether there are enough classes for top-5 to say anything."""
+    return len(metrics["classes"]) > TOP
+
+
 def _titles(axes: list[str]) -> dict[str, str]:
-    """The last part of a dotted name where it is enough to tell the axes apart."""
+    """Short names of axes: the last part of a dotted name, unless two axes share it."""
     last = [axis.rpartition(".")[2] for axis in axes]
     return {axis: short if last.count(short) == 1 else axis for axis, short in zip(axes, last, strict=True)}
 
 
 def row_text(row: Row, titles: dict[str, str]) -> str:
-    """What a row is called where it stands alone: ``modality rgb+pose, tokens cross``; empty for the only row."""
+    """The name of a row outside of the table: ``modality rgb+pose, tokens cross``; empty for the only row."""
     if len(row["labels"]) == 1:
         return label_text(*row["labels"].values())
     return ", ".join(f"{titles[axis]} {label_text(row['labels'][axis])}" for axis in titles if axis in row["labels"])
 
 
 def label_text(label: Any) -> str:
-    """A label of an axis as people read it."""
+    """A label of an axis as readers see it."""
     if isinstance(label, list):
         return ", ".join(map(label_text, label))
     if isinstance(label, bool):
@@ -111,35 +119,37 @@ def _key(label: Any) -> str:
     return json.dumps(label, sort_keys=True)
 
 
-def _row(runs: list[Run]) -> dict[str, Any]:
-    """What the runs of a row reach together."""
+def _row(variants: list[VariantResult]) -> dict[str, Any]:
+    """The pooled figures of a row's variants."""
     folds: dict[frozenset[str], list[Metrics]] = {}
-    for run in runs:
-        folds.setdefault(run.tested, []).append(run.metrics)
+    for variant in variants:
+        folds.setdefault(variant.tested, []).append(variant.metrics)
     repeats = min(map(len, folds.values()))
-    if repeats * len(folds) < len(runs):
-        raise StageError("the folds of a row have different numbers of repetitions: pool axes of one matrix each")
+    if repeats * len(folds) < len(variants):
+        raise StageError("the folds of a row have different numbers of repetitions: pool axes of one matrix only")
     accuracies = [_accuracy([fold[i] for fold in folds.values()]) for i in range(repeats)]
     clips = len(frozenset().union(*folds))
     times = repeats * sum(map(len, folds)) / max(clips, 1)  # folds may overlap, as where two sequences are left out
+    metrics = [variant.metrics for variant in variants]
     return {
         "folds": len(folds),
         "repeats": repeats,
         "accuracies": accuracies,
         "sd": stdev(accuracies) if repeats > 1 else None,
-        "metrics": runs[0].metrics if len(runs) == 1 else _pooled([run.metrics for run in runs], times, accuracies),
+        "metrics": metrics[0] if len(metrics) == 1 else _pooled(metrics, times, accuracies),
     }
 
 
 def _accuracy(folds: list[Metrics]) -> float:
-    """Of all clips of the folds together."""
+    """Over all clips of the folds together."""
     return float(sum(fold["top1"] * fold["clips"] for fold in folds) / sum(fold["clips"] for fold in folds))
 
 
 def _pooled(all_metrics: list[Metrics], times: float, accuracies: list[float]) -> Metrics:
-    """Metrics of all test clips together, like those of one run; ``confusion`` counts every repetition.
+    """Metrics of all test clips together, like those of one variant; ``confusion`` counts every repetition.
 
-    times: how often each clip was tested, in the mean.
+    times: how often each clip was tested, on average.
+
     The mean class accuracy is that of the pooled clips, since a fold may lack a class.
     """
     classes = list(dict.fromkeys(name for metrics in all_metrics for name in metrics["classes"]))
@@ -168,11 +178,11 @@ def _pooled(all_metrics: list[Metrics], times: float, accuracies: list[float]) -
     }
 
 
-def _mean_right(runs: list[Run]) -> dict[str, float]:
-    """How often each clip was recognized, as a share of the runs it was tested in."""
+def _mean_right(variants: list[VariantResult]) -> dict[str, float]:
+    """How often each clip was recognized, as a share of the variants it was tested in."""
     sums: dict[str, list[bool]] = {}
-    for run in runs:
-        for clip_id, right in run.right.items():
+    for variant in variants:
+        for clip_id, right in variant.right.items():
             sums.setdefault(clip_id, []).append(right)
     return {clip_id: fmean(rights) for clip_id, rights in sums.items()}
 
@@ -190,7 +200,7 @@ def _difference(shares: dict[str, float], best: dict[str, float]) -> dict[str, A
 
 
 def mean_history(histories: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The learning curve of several runs: the mean over those that have a figure, at each epoch that all have."""
+    """The mean learning curve of several variants: at each epoch that all of them reached, over those with a figure."""
     return [
         {"epoch": epochs[0]["epoch"]} | {curve: _mean([epoch.get(curve) for epoch in epochs]) for curve in CURVES}
         for epochs in zip(*histories, strict=False)

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from stages.report.comparison import Row, label_text
+from stages.report.comparison import Row, label_text, shows_top5
 
 
 def csv_text(comparison: dict[str, Any], parameters: list[int | None]) -> str:
-    """One line a row; accuracies are shares of 1. ``parameters``: of each row's network."""
+    """One line per row; accuracies are shares of 1. ``parameters``: the size of each row's network."""
     import pandas as pd
 
     titles = comparison["titles"]
+    top5 = any(shows_top5(row["metrics"]) for row in comparison["rows"])
     records = []
     for row, count in zip(comparison["rows"], parameters, strict=True):
         metrics, difference = row["metrics"], row["difference"] or {"mean": None, "interval": [None, None]}
@@ -25,7 +26,7 @@ def csv_text(comparison: dict[str, Any], parameters: list[int | None]) -> str:
                 "clips": metrics["clips"],
                 "failed": metrics["failed"],
                 "mean_class": metrics["mean_class"],
-                "top5": metrics["top5"],
+                **({"top5": metrics["top5"] if shows_top5(metrics) else None} if top5 else {}),
                 "difference": difference["mean"],
                 "difference_low": difference["interval"][0],
                 "difference_high": difference["interval"][1],
@@ -37,11 +38,11 @@ def csv_text(comparison: dict[str, Any], parameters: list[int | None]) -> str:
 
 
 def markdown_text(comparison: dict[str, Any]) -> str:
-    """A table in percent, the best row in bold, with a line that says what the figures are."""
+    """A table in percent, the best row in bold, and a line that explains the figures."""
     rows, titles, axes = comparison["rows"], comparison["titles"], comparison["axes"]
     repeated = any(row["sd"] is not None for row in rows)
     compared = any(row["difference"] for row in rows)
-    head = [titles[axis] for axis in axes] or ["run"]
+    head = [titles[axis] for axis in axes] or ["variants"]
     columns = [*head, "top-1 (%)", *(["SD"] if repeated else []), "95 % interval", "mean class (%)"]
     columns += ["difference to the best"] if compared else []
     lines = [columns, ["---"] * len(head) + ["---:"] * (len(columns) - len(head))]
@@ -60,7 +61,7 @@ def markdown_text(comparison: dict[str, Any]) -> str:
 
 
 def explanation(comparison: dict[str, Any]) -> str:
-    """What the figures are, in a few sentences."""
+    """Explains the figures, in a few sentences."""
     rows = comparison["rows"]
     clips, folds, repeats = (
         _range(values)
@@ -101,5 +102,5 @@ def _range(values: list[int]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that cannot end its cell."""
+    """Text of a cell, escaped so that it cannot end the cell."""
     return text.replace("|", "\\|").replace("\n", " ")

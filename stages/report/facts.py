@@ -14,7 +14,7 @@ from recognizer.model import Recognizer
 from stages.explanation.attention import attended
 from stages.explanation.drawing import pictures
 from stages.explanation.rows import encoded
-from stages.report.comparison import Run, compare
+from stages.report.comparison import VariantResult, compare
 from stages.report.samples import choose, draw
 from stages.tables import METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
 
@@ -25,17 +25,17 @@ EXPLAINED = 3
 def gather(variants: list[VariantInputs], samples: int, pool: Sequence[str]) -> tuple[str, list[bytes]]:
     """Return the facts, as JSON with sorted keys, and the JPEG images that the facts refer to by position.
 
-    pool: the axes along which runs only repeat each other.
+    pool: the axes along which variants are pooled into one row.
 
-    The sample clips are those of the first variant, which the page is mainly about.
+    The sample clips are those of the first variant, which the page shows in most detail.
     """
     images: list[bytes] = []
     figures = [_figures(variant) for variant in variants]
-    runs = [Run.of(variant, one["metrics"]) for variant, one in zip(variants, figures, strict=True)]
+    results = [VariantResult.of(variant, one["metrics"]) for variant, one in zip(variants, figures, strict=True)]
     facts = {
         "data": _data(variants[0]),
         "variants": figures,
-        "comparison": compare(runs, pool),
+        "comparison": compare(results, pool),
         "samples": _samples(variants[0], figures[0]["metrics"]["split"], samples, images),
     }
     return json.dumps(_finite(facts), sort_keys=True, ensure_ascii=False, allow_nan=False), images

@@ -12,7 +12,7 @@ import yaml
 
 from pipeline.files import replace_file
 from stages.html import templates
-from stages.report.comparison import Row, label_text, mean_history, row_text
+from stages.report.comparison import Row, label_text, mean_history, row_text, shows_top5
 from stages.report.comparison_table import csv_text, difference_text, explanation, markdown_text
 from stages.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, learning_charts
 from stages.report.overlay import PALETTES
@@ -82,6 +82,7 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | N
     titles = comparison["titles"]
     environment = templates(Path(__file__).parent)
     environment.filters |= {"percent": percent, "duration": duration, "size": size, "number": number}
+    environment.tests["showing_top5"] = shows_top5
     return environment.get_template("page.html.jinja").render(
         title=run.manifest.get("name") or "Report",
         description=run.manifest.get("description"),
@@ -106,7 +107,7 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | N
 
 
 def _row(row: Row, variants: list[dict[str, Any]], titles: dict[str, str]) -> Row:
-    """A row of the comparison with all that the page shows of it; several runs share one learning curve, their mean."""
+    """A row of the comparison with all that the page shows of it; its learning curve is the mean of its variants."""
     metrics, members = row["metrics"], [variants[i] for i in row["members"]]
     classes, confusion = metrics["classes"], metrics["confusion"]
     tested = [(name, figures) for name, figures in metrics["per_class"].items() if figures["clips"]]
@@ -115,7 +116,6 @@ def _row(row: Row, variants: list[dict[str, Any]], titles: dict[str, str]) -> Ro
         "title": members[0]["name"] if len(members) == 1 else row_text(row, titles),
         "cells": [label_text(label) for label in row["labels"].values()],
         "difference": difference_text(row),
-        "runs": len(members),
         "parameters": members[0]["parameters"],
         "charts": learning_charts(mean_history([member["history"] for member in members])),
         "classes": classes,

@@ -14,7 +14,7 @@ from stages.tables import METRICS, MODELS, PREDICTIONS, REPORTS, SHARDS, SKELETO
 
 
 class Report(WholeStage):
-    """Gathers the figures of all branches of a matrix, compares them, and writes ``report.html``.
+    """Gathers the figures of all variants of a matrix, compares them, and writes ``report.html``.
 
     The table holds what follows from the inputs alone. Times and failures are added when the page is laid out, because
     they differ from run to run.
@@ -28,8 +28,8 @@ class Report(WholeStage):
     may_take: ClassVar = (MODELS, PREDICTIONS, SHARDS, SKELETONS)
 
     pool: tuple[str, ...] = ()
-    """Axes of matrices along which runs repeat each other, such as seeds and folds: runs that differ in these alone
-    become one row of the comparison, with the clips of folds put together and the mean over seeds."""
+    """Axes along which variants repeat each other, such as seeds and folds. Variants that differ only on these axes
+    become one row of the comparison: the clips of folds are put together, and the mean is taken over seeds."""
 
     samples: int = Field(12, ge=0, le=60)
     """Clips shown with their skeletons: half of them recognized wrongly, as far as there are such."""

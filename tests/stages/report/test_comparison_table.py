@@ -10,7 +10,7 @@ from stages.report.comparison_table import csv_text, difference_text, markdown_t
 def row(labels: dict[str, Any], top1: float, **change: Any) -> dict[str, Any]:
     metrics = {
         "top1": top1, "top1_interval": [top1 - 0.05, top1 + 0.04], "top5": 1.0, "mean_class": top1, "clips": 60,
-        "failed": 0,
+        "failed": 0, "classes": ["hug", "kick"],
     }  # fmt: skip
     return {"labels": labels, "metrics": metrics, "repeats": 1, "folds": 1, "sd": None, "difference": None} | change
 
@@ -39,7 +39,7 @@ def test_markdown_has_what_there_is_to_say() -> None:
 
 def test_markdown_leaves_out_what_was_not_done() -> None:
     text = markdown_text(comparison(row({}, 0.5)))
-    assert text.splitlines()[0] == "| run | top-1 (%) | 95 % interval | mean class (%) |"
+    assert text.splitlines()[0] == "| variants | top-1 (%) | 95 % interval | mean class (%) |"
     assert text.splitlines()[2] == "| all | **50.0** | 45.0–54.0 | 50.0 |"
     assert text.splitlines()[-1] == "60 test clips; Wilson’s 95 % interval over the clips."
 

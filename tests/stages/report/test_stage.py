@@ -122,7 +122,7 @@ def test_pretrained_models_have_no_curves(make_variant: MakeVariant, tmp_path: P
 def test_variants_stand_side_by_side(make_variant: MakeVariant, tmp_path: Path) -> None:
     variants = [make_variant("modality=rgb"), make_variant("modality=pose", pose_alone=True)]
     page = report(variants, tmp_path / "out")
-    assert page.count("modality=pose") >= 2 and "single runs" not in page
+    assert page.count("modality=pose") >= 2 and "All 2 variants" not in page
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert figures["top1"] == pytest.approx(2 / 3) and figures["clips"] == 6
     assert [variant["variant"] for variant in figures["variants"]] == ["modality=rgb", "modality=pose"]
@@ -130,7 +130,7 @@ def test_variants_stand_side_by_side(make_variant: MakeVariant, tmp_path: Path) 
 
 
 def test_folds_and_seeds_become_rows(make_variant: MakeVariant, tmp_path: Path, run_folder: Path) -> None:
-    """Ten folds, three seeds, two settings: sixty runs, of which the page shows two."""
+    """Ten folds, three seeds, two settings: sixty variants, which the page shows as two rows."""
     classes, clips = ("hug", "kick", "wave", "push"), range(12)
     variants = [
         make_variant(
@@ -151,7 +151,7 @@ def test_folds_and_seeds_become_rows(make_variant: MakeVariant, tmp_path: Path, 
     out = tmp_path / "out"
     Report().export(table, out, run_folder)
     page = (out / "report.html").read_text()
-    assert "The 60 single runs" in page and "mean of 30 runs" in page and "in 10 folds" in page
+    assert "All 60 variants" in page and "mean of 30 variants" in page and "in 10 folds" in page
     assert page.count('class="matrix"') == 2 and page.count("<details") < 10
     assert re.search(r"train</bdi> <small>10 variants</small>.*?20 s", page)
     with (out / "comparison.csv").open(newline="") as file:
@@ -171,6 +171,21 @@ def test_an_axis_that_is_not_there_is_named() -> None:
     with pytest.raises(ManifestError, match="pool: no matrix has an axis 'sed'; there are seed, fold"):
         Report(pool=("fold", "sed")).check_axes(["seed", "fold"])
     Report(pool=("fold",)).check_axes(["seed", "fold"])
+
+
+@pytest.mark.parametrize(("counts", "shown"), [((5, 5), (None, None)), ((6, 5), (1.0, None)), ((6, 6), (1.0, 1.0))])
+def test_top5_is_left_out_among_five_classes_or_fewer(
+    counts: tuple[int, int], shown: tuple[float | None, float | None], make_variant: MakeVariant, tmp_path: Path
+) -> None:
+    classes = [tuple(f"action {i}" for i in range(count)) for count in counts]
+    page = report([make_variant(f"data={k}", names) for k, names in enumerate(classes)], tmp_path / "out")
+    assert ("Top-5 accuracy" in page) == (shown[0] is not None)
+    assert (">top-5<" in page) == any(shown)
+    with (tmp_path / "out" / "comparison.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [float(line["top5"]) if line.get("top5") else None for line in lines] == list(shown)
+    assert ("top5" in lines[0]) == any(shown)
+    assert "top-5" not in (tmp_path / "out" / "comparison.md").read_text()
 
 
 @pytest.mark.parametrize("count", [1, 30, 31, 120])
