@@ -1,5 +1,6 @@
 """HTML pages, from templates that lie beside the code that fills them."""
 
+import base64
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,3 +15,8 @@ def templates(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def data_uri(image: bytes, kind: str) -> str:
+    """An image as an address that holds its bytes, so that the page needs no other file. ``kind``: like ``png``."""
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"

@@ -32,10 +32,13 @@ CLIPS = Table(
             _field("path", pa.string(), "place", nullable=False),  # the video file, absolute
             _field("skeleton_path", pa.string(), "place"),  # ground-truth skeletons of the video, or null
             _field("label", pa.string(), "annotation"),  # class name, null where unknown
-            _field("split", pa.string(), "annotation"),  # "train", "val", "test" or null
+            _field("split", pa.string(), "annotation"),  # one of SPLITS, or null
         ]
     ),
 )
+
+SPLITS = ("train", "val", "test")
+"""The splits that sources tell apart; a clip may have none."""
 
 FRAMES = Table(
     "frames",

@@ -13,15 +13,14 @@ from matplotlib.figure import Figure
 
 from recognizer.skeletons import layout
 from stages.explanation.attention import BlockAttention, ClipAttention, by_frame, multiples, on_group, on_people
-from stages.report.overlay import PALETTES, draw_skeletons
+from stages.images import evenly_spaced, tile
+from stages.overlay import PALETTES, draw_skeletons
 
 FRAMES = 12
 """Frames drawn at most, evenly spaced."""
 PER_ROW = 6
 TILE = 320
-"""Pixels of a frame's side to which small frames are enlarged before skeletons are drawn on them."""
-BLANK = (30, 34, 42)
-"""Behind the skeletons of a network that sees no frames."""
+"""Pixels of a frame's side."""
 WIDTH = 13.0
 """Inches of a picture, at DPI."""
 DPI = 100
@@ -86,7 +85,7 @@ def draw_points(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
     A dot's area is its attention in that frame, and its color the attention in multiples of the even share.
     """
     assert block.points is not None and block.points_weight is not None and clip.sample.frames is not None
-    shown = _chosen(clip.sample.frame_count)
+    shown = evenly_spaced(clip.sample.frame_count, FRAMES)
     rows = -(-len(shown) // PER_ROW)
     columns = -(-len(shown) // rows)
     side = WIDTH / columns
@@ -98,7 +97,7 @@ def draw_points(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
         row, column = divmod(place, columns)
         left, bottom = column / columns, 1 - ((row + 1) * (side + 0.22)) / height
         axes = figure.add_axes((left + 0.002, bottom, 1 / columns - 0.004, side / height - 0.004))
-        _frame(axes, _tile(clip, t, gray=True))
+        _frame(axes, _grayed(_frame_image(clip, t)))
         read = np.flatnonzero(weight_TK[t] > 0.05)
         order = read[np.argsort(weight_TK[t, read])]
         axes.scatter(
@@ -127,7 +126,7 @@ def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
     names = _joint_names(clip)
     # one joint of one frame may draw so much that the rest would look alike
     scale = Normalize(0, max(2.0, float(np.quantile(ratio_MTR[present_MTR], 0.98)) if present_MTR.any() else 0.0))
-    shown = _chosen(clip.sample.frame_count)
+    shown = evenly_spaced(clip.sample.frame_count, FRAMES)
 
     left, right, row_height = 1.25, 1.9, 0.165
     across = WIDTH - left - right
@@ -139,7 +138,7 @@ def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
         axes = figure.add_axes(
             ((left + column * side + 0.02) / WIDTH, 1 - (0.3 + side) / height, (side - 0.04) / WIDTH, side / height)
         )
-        _frame(axes, draw_skeletons(_tile(clip, t), clip.sample.keypoints[:, t], clip.layout))
+        _frame(axes, draw_skeletons(_frame_image(clip, t), clip.sample.keypoints[:, t], clip.layout))
         axes.set_title(_when(clip, t), fontsize=8, color=SOFT, y=1, pad=2)
     bars_top = max(1.5, *(float(_mean(ratio_MTR[m]).max()) for m in persons)) * 1.08
     for i, m in enumerate(persons):
@@ -169,17 +168,12 @@ def _joint_names(clip: ClipAttention) -> list[str]:
     return [name.replace("_", " ") for name in layout(clip.layout).joints]
 
 
-def _chosen(count: int) -> list[int]:
-    return np.unique(np.linspace(0, count - 1, min(FRAMES, count)).round().astype(int)).tolist()
+def _frame_image(clip: ClipAttention, t: int) -> np.ndarray:
+    return tile(clip.sample.frames[t] if clip.sample.frames is not None else None, TILE)
 
 
-def _tile(clip: ClipAttention, t: int, gray: bool = False) -> np.ndarray:
-    """A frame enlarged to TILE; gray and lighter where dots must stand out; dark where the network sees no frames."""
-    if clip.sample.frames is None:
-        return np.full((TILE, TILE, 3), BLANK, np.uint8)
-    image = cv2.resize(clip.sample.frames[t], (TILE, TILE), interpolation=cv2.INTER_CUBIC)
-    if not gray:
-        return image
+def _grayed(image: np.ndarray) -> np.ndarray:
+    """Grayer and lighter, so that dots stand out."""
     light = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] * 0.6 + image * 0.4
     return np.clip(light * 0.75 + 64, 0, 255).astype(np.uint8)
 

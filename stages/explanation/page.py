@@ -1,12 +1,11 @@
 """The page of explained clips, and the pictures beside it."""
 
-import base64
 import re
 from pathlib import Path
 
 from pipeline.files import replace_file
 from pipeline.stage import Row
-from stages.html import templates
+from stages.html import data_uri, templates
 
 PAGE = "explanation.html"
 
@@ -22,7 +21,7 @@ def write(rows: list[Row], folder: Path, run: str) -> None:
         shown = []
         for name, caption, image in zip(row["names"] or [], row["captions"] or [], row["images"] or [], strict=True):
             replace_file(folder / f"{stem}-{name}.png", image)
-            shown.append((caption, "data:image/png;base64," + base64.b64encode(image).decode()))
+            shown.append((caption, data_uri(image, "png")))
         clips.append(row | {"pictures": shown, "correct": row["predicted"] == row["label"]})
     environment = templates(Path(__file__).parent)
     page = environment.get_template("page.html.jinja").render(run=run, clips=clips)

@@ -3,15 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import cv2
-import numpy as np
-
 from pipeline.errors import StageError
 from pipeline.stage import Row
 from pipeline.stage_inputs import TableFiles
 from recognizer.model import Recognizer
 from stages.explanation.attention import attended
 from stages.explanation.drawing import pictures
+from stages.images import encoded
 
 
 def explained_rows(model: Row, shards: TableFiles, clips: Sequence[Row], progress: Callable[..., None]) -> list[Row]:
@@ -48,9 +46,3 @@ def explained_rows(model: Row, shards: TableFiles, clips: Sequence[Row], progres
         )
         progress(done, len(clips))
     return rows
-
-
-def encoded(image: np.ndarray, kind: str, quality: int = 85) -> bytes:
-    """An RGB image as the bytes of a ``.png`` or ``.jpg`` file."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if kind == ".jpg" else []
-    return cv2.imencode(kind, image[..., ::-1], options)[1].tobytes()

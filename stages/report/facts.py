@@ -13,7 +13,7 @@ from pipeline.stage_inputs import TableFiles, VariantInputs
 from recognizer.model import Recognizer
 from stages.explanation.attention import attended
 from stages.explanation.drawing import pictures
-from stages.explanation.rows import encoded
+from stages.images import encoded
 from stages.report.comparison import VariantResult, compare
 from stages.report.samples import choose, draw
 from stages.tables import METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS

@@ -1,6 +1,5 @@
 """Lays out the page: the facts of the table, and what the run's folder tells about times and failures."""
 
-import base64
 import csv
 import json
 import re
@@ -11,11 +10,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from pipeline.files import replace_file
-from stages.html import templates
+from stages.html import data_uri, templates
+from stages.overlay import PALETTES
 from stages.report.comparison import Row, label_text, mean_history, row_text, shows_top5
 from stages.report.comparison_table import csv_text, difference_text, explanation, markdown_text
 from stages.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, learning_charts
-from stages.report.overlay import PALETTES
 from stages.report.plot import draw
 
 COUNTS_UP_TO = 30
@@ -93,7 +92,7 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | N
         pool=[titles[axis] for axis in comparison["pool"]],
         best=comparison["best"],
         explanation=explanation(comparison),
-        comparison_plot=_data_uri(plot, "svg+xml") if plot else None,
+        comparison_plot=data_uri(plot, "svg+xml") if plot else None,
         detailed=DETAILED,
         samples=[_sample(sample, images) for sample in facts["samples"]],
         palettes=[{side: "rgb({}, {}, {})".format(*color) for side, color in p._asdict().items()} for p in PALETTES],
@@ -158,7 +157,7 @@ def confusions(classes: list[str], confusion: list[list[int]]) -> list[dict[str,
 
 
 def _sample(sample: dict[str, Any], images: list[bytes]) -> dict[str, Any]:
-    uris = [_data_uri(images[i], "jpeg") for i in sample["images"]]
+    uris = [data_uri(images[i], "jpeg") for i in sample["images"]]
     if sample["persons"] is None:
         skeletons = "not used"
     elif sample["estimator"] is None:
@@ -168,15 +167,11 @@ def _sample(sample: dict[str, Any], images: list[bytes]) -> dict[str, Any]:
             sample["estimator"] if sample["estimator"] == "ground truth" else f"estimated by {sample['estimator']}"
         )
     return sample | {
-        "attention": [(found["caption"], _data_uri(images[found["image"]], "jpeg")) for found in sample["attention"]],
+        "attention": [(found["caption"], data_uri(images[found["image"]], "jpeg")) for found in sample["attention"]],
         "frames": list(zip(uris, sample["times"] or [None] * len(uris), strict=True)),
         "correct": sample["label"] == sample["predicted"],
         "skeletons": skeletons,
     }
-
-
-def _data_uri(image: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def grouped(failures: list[dict[str, str]]) -> list[dict[str, Any]]:

@@ -12,18 +12,17 @@ from pipeline.errors import StageError
 from pipeline.stage import Row
 from pipeline.stage_inputs import TableFiles
 from stages.cache.shards import keypoints_of
-from stages.report.overlay import draw_skeletons
+from stages.images import encoded, evenly_spaced, tile
+from stages.overlay import draw_skeletons
 
 FRAMES = 6
 """Frames shown of a clip, evenly spaced."""
 SIDE = 232
-"""Pixels of a frame's longer side on the page; smaller ones are enlarged first, so that skeletons stay fine lines."""
+"""Pixels of a frame's longer side on the page."""
 JPEG_QUALITY = 80
-BLANK = (30, 34, 42)
-"""Behind the skeletons of a recognizer that sees no frames."""
 
 
-class Sample(NamedTuple):
+class ShownClip(NamedTuple):
     """A clip and what it was taken for."""
 
     clip_id: str
@@ -40,21 +39,21 @@ class Strip(NamedTuple):
     """Seconds from the first frame of the file; None where the shards do not say, as those of skeletons alone."""
 
 
-def choose(clips: pa.Table, predictions: TableFiles, count: int) -> list[Sample]:
+def choose(clips: pa.Table, predictions: TableFiles, count: int) -> list[ShownClip]:
     """Up to ``count`` clips, half of them wrong ones where there are so many, wrong ones first.
 
     Wrong: the most confident ones, every confusion once before any twice. Right: every class once before any twice,
     else in an order that depends on nothing but the clip's id.
     """
     labels = dict(zip(clips["clip_id"].to_pylist(), clips["label"].to_pylist(), strict=True))
-    right: list[Sample] = []
-    wrong: list[Sample] = []
+    right: list[ShownClip] = []
+    wrong: list[ShownClip] = []
     for row in _predicted_rows(predictions):
         label = labels.get(row["clip_id"])
         if label is None:
             continue
         best = int(np.argmax(row["probabilities"]))
-        sample = Sample(row["clip_id"], label, row["class_names"][best], float(row["probabilities"][best]))
+        sample = ShownClip(row["clip_id"], label, row["class_names"][best], float(row["probabilities"][best]))
         (right if sample.predicted == label else wrong).append(sample)
     wrong.sort(key=lambda sample: (-sample.probability, sample.clip_id))
     right.sort(key=lambda sample: hashlib.sha256(sample.clip_id.encode()).digest())
@@ -68,7 +67,7 @@ def _predicted_rows(predictions: TableFiles) -> Iterator[Row]:
         yield from (row for row in table.to_pylist() if row["error"] is None)
 
 
-def _each_kind_first(samples: list[Sample]) -> list[Sample]:
+def _each_kind_first(samples: list[ShownClip]) -> list[ShownClip]:
     """The same samples in rounds: the first of every (label, predicted) pair, then the second ones, and so on."""
     seen: dict[tuple[str, str], int] = {}
     rounds = []
@@ -84,24 +83,18 @@ def draw(shard: Row) -> Strip:
     frames, times = shard["frames"], shard["times"]
     skeletons = keypoints_of(shard) if shard["keypoints"] else None
     count = len(frames) if skeletons is None else skeletons.shape[1]
-    chosen = np.unique(np.linspace(0, count - 1, min(FRAMES, count)).round().astype(int))
+    shown = evenly_spaced(count, FRAMES)
     images = []
-    for i in chosen:
-        image = _tile(frames[i] if frames else None)
+    for i in shown:
+        image = tile(_decoded(frames[i]) if frames else None, SIDE)
         if skeletons is not None:
             image = draw_skeletons(image, skeletons[:, i], shard["layout"])
-        _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        images.append(jpeg.tobytes())
-    return Strip(images, [round(float(times[i]), 2) for i in chosen] if times else None)
+        images.append(encoded(image, ".jpg", JPEG_QUALITY))
+    return Strip(images, [round(float(times[i]), 2) for i in shown] if times else None)
 
 
-def _tile(jpeg: bytes | None) -> np.ndarray:
-    """The frame, uint8 H,W,3 RGB, with its longer side SIDE pixels long; a dark square where there is none."""
-    if jpeg is None:
-        return np.full((SIDE, SIDE, 3), BLANK, np.uint8)
+def _decoded(jpeg: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise StageError("a frame in the shards is no JPEG image; make them again with --force on the cache stage")
-    scale = SIDE / max(image.shape[:2])
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        raise StageError("a frame in the shards is not a JPEG image: make the shards again with --force on their stage")
+    return image

@@ -13,9 +13,7 @@ from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
 from stages.sources.files import Skipped, Video, find_videos, fingerprint
 from stages.sources.rows import clips_table
-from stages.tables import CLIPS
-
-SPLITS = ("train", "val", "test")
+from stages.tables import CLIPS, SPLITS
 
 
 class Folder(Source):

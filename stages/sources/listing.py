@@ -12,7 +12,7 @@ from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
 from stages.sources.files import fingerprint
 from stages.sources.rows import clips_table, span_id
-from stages.tables import CLIPS
+from stages.tables import CLIPS, SPLITS
 
 COLUMNS = {
     "path": pa.string(),
@@ -22,7 +22,6 @@ COLUMNS = {
     "start": pa.float64(),
     "end": pa.float64(),
 }
-SPLITS = ("train", "val", "test")
 
 
 class Listing(Source):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recognizer.skeletons import COCO17, LAYOUTS
-from stages.report.overlay import PALETTES, draw_skeletons
+from stages.overlay import PALETTES, draw_skeletons
 
 H, W = 240, 320
 
