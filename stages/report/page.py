@@ -14,8 +14,8 @@ from stages.html import data_uri, templates
 from stages.overlay import PALETTES
 from stages.report.comparison import Row, label_text, mean_history, row_text, shows_top5
 from stages.report.comparison_table import csv_text, difference_text, explanation, markdown_text
-from stages.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, learning_charts
-from stages.report.plot import draw
+from stages.report.curves import Chart, learning_charts
+from stages.report.plot import draw_comparison
 
 COUNTS_UP_TO = 30
 """Classes up to which the confusion matrix is a table with its counts; a larger one is drawn."""
@@ -56,7 +56,7 @@ def write(facts: str, images: list[bytes], folder: Path, run_folder: Path) -> No
     """
     known = json.loads(facts)
     variants, comparison = known["variants"], known["comparison"]
-    plot = draw(comparison) if len(comparison["rows"]) > 1 else None
+    plot = draw_comparison(comparison) if len(comparison["rows"]) > 1 else None
     # a file name that is not UTF-8 can reach here as lone surrogates, which no encoding takes as they are
     files = {"report.html": render(known, images, Run.read(run_folder), plot).encode("utf-8", "backslashreplace")}
     if len(variants) > 1:
@@ -101,7 +101,6 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | N
         clips_listed=CLIPS_LISTED,
         timings=by_stage(run.timings),
         manifest=yaml.safe_dump(run.manifest, sort_keys=False, allow_unicode=True) if run.manifest else None,
-        plot={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
     )
 
 
@@ -116,7 +115,7 @@ def _row(row: Row, variants: list[dict[str, Any]], titles: dict[str, str]) -> Ro
         "cells": [label_text(label) for label in row["labels"].values()],
         "difference": difference_text(row),
         "parameters": members[0]["parameters"],
-        "charts": learning_charts(mean_history([member["history"] for member in members])),
+        "charts": [_chart(chart) for chart in learning_charts(mean_history([v["history"] for v in members]))],
         "classes": classes,
         "matrix": _matrix(classes, confusion) if row["members"][0] == 0 or len(classes) <= COUNTS_UP_TO else [],
         "large": len(classes) > COUNTS_UP_TO,
@@ -125,6 +124,11 @@ def _row(row: Row, variants: list[dict[str, Any]], titles: dict[str, str]) -> Ro
         "untested": [name for name, figures in metrics["per_class"].items() if not figures["clips"]],
         "config": json.dumps(config, indent=2, ensure_ascii=False) if config else None,
     }
+
+
+def _chart(chart: Chart) -> dict[str, Any]:
+    images = {theme: data_uri(image, "svg+xml") for theme, image in chart.images.items()}
+    return {"title": chart.title, "text": chart.text, "images": images}
 
 
 def by_stage(timings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -30,7 +30,7 @@ DODGE = 0.012
 """Distance of neighboring lines' points, as a share of the axis: their error bars would cover each other."""
 
 
-def draw(comparison: dict[str, Any]) -> bytes:
+def draw_comparison(comparison: dict[str, Any]) -> bytes:
     """The rows of ``comparison.compare`` as an SVG image: accuracy in percent with the 95 % interval over clips, and
     the single repetitions as hollow dots.
 
@@ -47,8 +47,13 @@ def draw(comparison: dict[str, Any]) -> bytes:
             _lines(chart, rows, over, other, titles)
         else:
             _rows(chart, rows, titles)
-        image = io.BytesIO()
-        figure.savefig(image, format="svg", metadata={"Date": None})
+        return svg(figure)
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as an SVG image; the same bytes for the same drawing, if the style sets a ``svg.hashsalt``."""
+    image = io.BytesIO()
+    figure.savefig(image, format="svg", metadata={"Date": None})
     return image.getvalue()
 
 

@@ -1,41 +1,77 @@
-from typing import Any
+"""Learning curves: what is drawn is looked up in matplotlib's own objects and in the image."""
 
-from stages.report.curves import HEIGHT, WIDTH, learning_charts
+import math
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from matplotlib.figure import Figure
+
+from stages.report import curves
+from stages.report.curves import THEMES, Chart, learning_charts
 
 
 def epoch(number: int, **values: Any) -> dict[str, Any]:
     return {"epoch": number, "loss": 1.0 / number, "accuracy": 0.5, "val_loss": None, "val_accuracy": None} | values
 
 
-def test_curves_stay_inside_and_fall_with_the_loss() -> None:
-    loss, accuracy = learning_charts([epoch(i) for i in range(1, 101)])
-    assert [chart.title for chart in (loss, accuracy)] == ["Loss", "Accuracy"]
-    points = [tuple(map(float, point.split())) for point in loss.curves[0].path.removeprefix("M").split(" L")]
-    assert len(points) == 100
-    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
-    assert points == sorted(points), "later epochs lie further to the right, lower losses further down"
-    assert accuracy.curves[0].text == "50%"
-    assert [tick.text for tick in accuracy.y_ticks] == ["0%", "20%", "40%", "60%", "80%", "100%"]
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that ``learning_charts`` draws, in order."""
+    drawn: list[Figure] = []
+
+    def kept(*args: Any, **options: Any) -> Figure:
+        drawn.append(Figure(*args, **options))
+        return drawn[-1]
+
+    monkeypatch.setattr(curves, "Figure", kept)
+    return drawn
 
 
-def test_validation_is_drawn_where_it_was_measured() -> None:
-    history = [epoch(1), epoch(2, val_loss=0.5), epoch(3), epoch(4, val_loss=0.4, val_accuracy=0.9)]
+def texts(chart: Chart, theme: str) -> set[str]:
+    return {"".join(element.itertext()).strip() for element in ElementTree.fromstring(chart.images[theme]).iter()}
+
+
+def test_curves_run_over_all_epochs_in_both_themes(figures: list[Figure]) -> None:
+    charts = learning_charts([epoch(i) for i in range(1, 101)])
+    assert [chart.title for chart in charts] == ["Loss", "Accuracy"]
+    assert [chart.text for chart in charts] == [
+        "Loss by epoch, last values: training 0.01",
+        "Accuracy by epoch, last values: training 50%",
+    ]
+    (line,) = figures[0].axes[0].get_lines()
+    assert line.get_xydata().tolist() == [[i, 1.0 / i] for i in range(1, 101)]
+    for chart in charts:
+        assert set(chart.images) == set(THEMES)
+        for name, theme in THEMES.items():
+            image = chart.images[name].decode()
+            assert theme.leading in image and theme.text in image and "#ffffff" not in image
+    assert {"0%", "100%", "epoch", "training 50%"} <= texts(charts[1], "light")
+
+
+def test_validation_is_drawn_where_it_was_measured(figures: list[Figure]) -> None:
+    history = [epoch(1), epoch(2, val_loss=0.5), epoch(3), epoch(4, val_loss=0.4, val_accuracy=0.9), epoch(5)]
     loss, accuracy = learning_charts(history)
-    assert [curve.name for curve in loss.curves] == ["training", "validation"]
-    assert loss.curves[1].path.count("M") == 2, "interrupted where a value is missing"
-    assert accuracy.curves[1].text == "90%"
+    assert loss.text == "Loss by epoch, last values: training 0.2, validation 0.4"
+    training, validation = figures[0].axes[0].get_lines()
+    values = validation.get_ydata().tolist()
+    assert [None if math.isnan(value) else value for value in values] == [None, 0.5, None, 0.4, None]
+    assert validation.get_markevery() == [3], "the last value that is known"
+    assert (training.get_color(), validation.get_color()) == (THEMES["light"].text, THEMES["light"].leading)
+    assert "validation 90%" in texts(accuracy, "dark")
 
 
-def test_missing_and_extreme_values() -> None:
+def test_missing_and_extreme_values(figures: list[Figure]) -> None:
     assert learning_charts([]) == []
     assert learning_charts([epoch(1, loss=None, accuracy=float("nan"))]) == []
-    (loss, _) = learning_charts([epoch(1, loss=0.0)])
-    assert loss.curves[0].text == "0"
-    (loss, _) = learning_charts([epoch(1, loss=-2.5), epoch(2, loss=1e6)])
-    assert all(0 <= curve.y <= HEIGHT for curve in loss.curves)
+    (loss,) = learning_charts([epoch(1, loss=0.0, accuracy=None)])
+    assert loss.text.endswith("training 0")
+    assert "1" in texts(loss, "light"), "the only epoch is a tick"
+    learning_charts([epoch(1, loss=-2.5, accuracy=None), epoch(2, loss=1e6, accuracy=None)])
+    low, high = figures[-1].axes[0].get_ylim()
+    assert low == -2.5 and high > 1e6
 
 
-def test_the_last_values_do_not_cover_each_other() -> None:
-    (_, accuracy) = learning_charts([epoch(1), epoch(2, val_accuracy=0.5)])
-    first, second = accuracy.curves
-    assert first.y == second.y and abs(first.text_y - second.text_y) >= 12
+def test_the_images_are_the_same_bytes_twice() -> None:
+    history = [epoch(1), epoch(2)]
+    assert learning_charts(history) == learning_charts(history)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from stages.predict.evaluate import wilson_interval
 from stages.report import plot
-from stages.report.plot import draw
+from stages.report.plot import draw_comparison
 
 
 def comparison(*labels: dict[str, Any], repeats: int = 1) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def comparison(*labels: dict[str, Any], repeats: int = 1) -> dict[str, Any]:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that ``draw`` makes, in order."""
+    """The figures that ``draw_comparison`` makes, in order."""
     figures: list[Figure] = []
 
     def kept(*args: Any, **options: Any) -> Figure:
@@ -37,7 +37,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def test_one_numeric_axis_is_a_line_with_error_bars(drawn: list[Figure]) -> None:
-    draw(comparison({"frames": 16}, {"frames": 4}, {"frames": 8}))
+    draw_comparison(comparison({"frames": 16}, {"frames": 4}, {"frames": 8}))
     (chart,) = drawn[0].axes
     (container,) = chart.containers
     line, _, (bars,) = container
@@ -50,7 +50,7 @@ def test_one_numeric_axis_is_a_line_with_error_bars(drawn: list[Figure]) -> None
 @pytest.mark.parametrize("second", [(1, 2), ("own", "shifted")])
 def test_a_second_axis_is_a_line_for_each_of_its_labels(second: tuple[Any, Any], drawn: list[Figure]) -> None:
     one, other = second
-    draw(comparison(*({"keys": k, "window": w} for k, w in ((one, 4), (one, 8), (other, 4))), repeats=3))
+    draw_comparison(comparison(*({"keys": k, "window": w} for k, w in ((one, 4), (one, 8), (other, 4))), repeats=3))
     (chart,) = drawn[0].axes
     over = "keys" if isinstance(one, int) else "window"
     assert chart.get_xlabel() == over
@@ -63,7 +63,7 @@ def test_a_second_axis_is_a_line_for_each_of_its_labels(second: tuple[Any, Any],
 
 def test_other_axes_are_drawn_row_by_row(drawn: list[Figure]) -> None:
     labels = [{"tokens": "none", "flip": True, "size": 3}, {"tokens": "cross", "flip": False, "size": 4}]
-    draw(comparison(*labels))
+    draw_comparison(comparison(*labels))
     (chart,) = drawn[0].axes
     assert [tick.get_text() for tick in chart.get_yticklabels()] == [
         "tokens none, flip yes, size 3",
@@ -73,7 +73,7 @@ def test_other_axes_are_drawn_row_by_row(drawn: list[Figure]) -> None:
 
 def test_the_image_is_the_same_bytes_twice_and_hostile_names_are_drawn_as_they_are() -> None:
     hostile = comparison({"a": "$\\frac{"}, {"a": "</svg><script>"}, {"a": "x" * 30})
-    first, second = draw(hostile), draw(hostile)
+    first, second = draw_comparison(hostile), draw_comparison(hostile)
     assert first == second
     tags = {re.sub(r"\{.*\}", "", element.tag) for element in ElementTree.fromstring(first).iter()}
     assert "script" not in tags
