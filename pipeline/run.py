@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence, Set
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -70,8 +71,16 @@ class Result:
         return not (self.errors or too_many(failed, clips, allowed) or (clips and failed == clips))
 
 
-def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Listener] = ()) -> Result:
+def run(
+    manifest: Manifest,
+    options: Options = Options(),
+    listeners: Sequence[Listener] = (),
+    executor: Executor | None = None,
+) -> Result:
     """Bring everything the manifest asks for into the store, and write the run's folder.
+
+    executor: runs the jobs instead of the one that ``options`` ask for. It is left open, and may be given to the next
+    run; whoever made it closes it, and must do so after a run that raised, since it may still hold that run's jobs.
 
     Raises ManifestError before anything has run where the request is wrong. A stage that fails stops what depends on
     it, nothing else; see ``Result.errors``.
@@ -97,12 +106,9 @@ def run(manifest: Manifest, options: Options = Options(), listeners: Sequence[Li
         log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})
         for found in problems:
             log.emit("noted", stage=found.node, text=found.text)
-        executor = _choose_executor(plan, options)
-        try:
-            schedule = Schedule(plan, executor, log, folder, manifest.max_failed)
+        with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
+            schedule = Schedule(plan, workers, log, folder, manifest.max_failed)
             schedule.run()
-        finally:
-            executor.close()
         result.computed, result.errors = schedule.computed, schedule.errors
         result.failures = find_failures(plan)
         result.exported = _lay_out(plan, folder, result, set(schedule.blocked))

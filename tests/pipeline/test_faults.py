@@ -1,4 +1,4 @@
-"""Real kills: of workers, of the process a person started, of a whole node. Nothing is lost, nothing differs."""
+"""Real kills: of workers, and of the process a person started. Nothing is lost, and the results are the same bytes."""
 
 import os
 import signal
@@ -6,230 +6,97 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from pipeline.child_executor import ChildExecutor
+from pipeline.executor import Executor
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, run
+from pipeline.ray_session import ray_session
+from pipeline.run import run
 from toy_manifest import Toy
-
-MEMORY = 100 * 2**20
-"""Bytes of an object store."""
-
-
-@pytest.fixture
-def toy(tmp_path: Path, toy_path: None) -> Toy:
-    return Toy(tmp_path)
 
 
 @pytest.fixture(scope="module", params=["child", "ray"])
-def executor(request):
-    """Both executors that must survive the death of a worker; Ray is started once for all tests."""
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    """Both executors that must survive the death of a worker, each started once for all tests."""
     if request.param == "child":
-        from pipeline.child_executor import ChildExecutor
+        child = ChildExecutor()
+        yield child
+        child.close()
+        return
+    pytest.importorskip("ray")
+    from pipeline.ray_executor import RayExecutor
 
-        yield ChildExecutor
-    else:
-        ray = pytest.importorskip("ray")
-        from pipeline.ray_executor import RayExecutor
-
-        yield RayExecutor
-        ray.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def _use(request, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "executor" in request.fixturenames:
-        kind = request.getfixturevalue("executor")
-        monkeypatch.setattr("pipeline.run._choose_executor", lambda plan, options: kind())
+    with ray_session():
+        ray = RayExecutor()
+        yield ray
+        ray.close()
 
 
-def test_all_executors_make_the_same_files(toy: Toy, executor, tmp_path: Path) -> None:
-    assert run(load_manifest(toy.path)).errors == []
+def test_all_executors_make_the_same_files(toy: Toy, executor: Executor, tmp_path: Path) -> None:
+    assert run(load_manifest(toy.path), executor=executor).errors == []
     stored = toy.stored()
     other = Toy(tmp_path / "other")
     other.run(executor="local")
     assert stored == other.stored()
 
 
-def test_a_clip_that_kills_its_worker_is_named_and_costs_no_other(toy: Toy, executor) -> None:
-    result = run(load_manifest(toy.path, ["double.abort=[clip-7]"]))
+def test_a_clip_that_kills_its_worker_is_named_and_costs_no_other(toy: Toy, executor: Executor) -> None:
+    result = run(load_manifest(toy.path, ["double.abort=[clip-7]"]), executor=executor)
     assert result.failures == [
         ("clip-7", "double", "crashed its worker process (a fault in native code, or out of memory)")
     ]
     assert toy.total() == {"total": 1600 - 15, "clips": 39}
 
 
-def test_two_killers_in_one_partition_are_both_named(toy: Toy, executor) -> None:
-    result = run(load_manifest(toy.path, ["double.abort=[clip-7, clip-8, clip-9]", "partition=1000", "max_failed=0.5"]))
+def test_all_clips_of_a_partition_that_kill_their_worker_are_named(toy: Toy, executor: Executor) -> None:
+    settings = ["double.abort=[clip-7, clip-8, clip-9]", "partition=1000", "max_failed=0.5"]
+    result = run(load_manifest(toy.path, settings), executor=executor)
     assert [failure.clip_id for failure in result.failures] == ["clip-7", "clip-8", "clip-9"]
 
 
-def test_a_worker_killed_once_leaves_no_trace_in_the_results(toy: Toy, executor, tmp_path: Path) -> None:
-    result = run(load_manifest(toy.path, ["double.abort=[clip-7]", "double.once=true"]))
+def test_a_worker_killed_once_leaves_no_trace_in_the_results(toy: Toy, executor: Executor, tmp_path: Path) -> None:
+    result = run(load_manifest(toy.path, ["double.abort=[clip-7]", "double.once=true"]), executor=executor)
     assert result.failures == []
     other = Toy(tmp_path / "other")
     other.run(executor="local")
     assert toy.stored() == other.stored()
 
 
-def test_a_clip_that_hangs_is_stopped(toy: Toy, executor) -> None:
-    result = run(load_manifest(toy.path, ["double.hang=[clip-7]", "double.limit=0.5"]))
+def test_a_clip_that_hangs_is_stopped(toy: Toy, executor: Executor) -> None:
+    result = run(load_manifest(toy.path, ["double.hang=[clip-7]", "double.limit=0.5"]), executor=executor)
     assert result.failures == [("clip-7", "double", "took longer than 0.5 s")]
 
 
+RUN = """
+from pipeline.child_executor import ChildExecutor
+from pipeline.manifest import load_manifest
+from pipeline.run import run
+
+if __name__ == "__main__":
+    manifest = load_manifest({path!r}, ["double.slow=0.03", "add.slow=0.02", "total.slow=0.3"])
+    run(manifest, listeners=[lambda event: print(event["event"], flush=True)], executor=ChildExecutor())
+"""
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_killed_and_started_again_the_files_are_the_same(tmp_path: Path, toy_path: None, seed: int) -> None:
-    """SIGKILL to the process a person started, with its workers, at moments spread over the run."""
+def test_killed_and_started_again_the_files_are_the_same(tmp_path: Path, seed: int) -> None:
+    """SIGKILL to the process a person started, and to its worker, at moments spread over the run."""
     undisturbed = Toy(tmp_path / "undisturbed")
     undisturbed.run()
     toy = Toy(tmp_path / "killed")
-    code = (
-        "from pipeline.child_executor import ChildExecutor; import pipeline.run as r; "
-        "from pipeline.manifest import load_manifest; r._choose_executor = lambda *_: ChildExecutor(); "
-        f"r.run(load_manifest({str(toy.path)!r}, ['double.slow=0.03', 'add.slow=0.02', 'total.slow=0.3']))"
-    )
     for kill in range(3):
-        process = subprocess.Popen([sys.executable, "-c", f"if __name__ == '__main__': {code}"], start_new_session=True)
-        time.sleep(0.9 + 0.35 * seed + 0.5 * kill)
+        command = [sys.executable, "-c", RUN.format(path=str(toy.path))]
+        process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        with process.stdout as events:
+            seen = len(list(islice(events, 4 + 7 * seed + 5 * kill)))
+        assert seen, "it had begun"
+        time.sleep(0.02 * kill)  # into the work that the last event began
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
     assert toy.run().errors == []
     assert toy.stored() == undisturbed.stored()
-
-
-def test_gpu_stages_run_in_actors(toy: Toy) -> None:
-    """With a GPU that Ray is only told of: what matters is who works on what, and that a dead actor is replaced."""
-    ray = pytest.importorskip("ray")
-    ray.shutdown()
-    ray.init("local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
-    try:
-        settings = ["double.gpus=1", "add.gpus=0.5", "double.abort=[clip-7]"]
-        result = run(load_manifest(toy.path, settings), Options(executor="ray"))
-        assert [failure.clip_id for failure in result.failures] == ["clip-7"]
-        assert toy.total() == {"total": 1600 - 15, "clips": 39}
-        greedy = run(load_manifest(toy.path, ["double.cpus=64", "double.factor=3"]), Options(executor="ray"))
-        assert greedy.errors == ["double: double asks for 64 CPUs; the cluster has 2"]
-    finally:
-        ray.shutdown()
-
-
-@pytest.fixture
-def two_places():
-    """Ray with two CPUs, and two GPUs that it is only told of."""
-    ray = pytest.importorskip("ray")
-    ray.shutdown()
-    ray.init("local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
-    yield
-    ray.shutdown()
-
-
-def matrix(toy: Toy, *scales: int) -> None:
-    """One total for each scale."""
-    text = toy.path.read_text().replace("needs: add, with", f"needs: add, matrix: {{scale: {list(scales)}}}, with")
-    toy.path.write_text(text)
-
-
-@pytest.mark.parametrize("settings", [["total.cpus=1"], ["total.cpus=2", "total.gpus=1", "share.gpus=1"]])
-def test_whole_stages_of_a_matrix_run_side_by_side(toy: Toy, two_places, tmp_path: Path, settings: list[str]) -> None:
-    matrix(toy, 1, 2, 3)
-    events: list[dict] = []
-    result = run(load_manifest(toy.path, [*settings, "total.slow=1"]), Options(executor="ray"), [events.append])
-    assert result.errors == []
-    at_work, most, processes = set(), 0, set()
-    for event in events:
-        if event.get("stage", "").startswith("total"):
-            {"started": at_work.add, "finished": at_work.discard}.get(event["event"], len)(event["stage"])
-            processes |= {event["figures"].get("process")} if event["event"] == "progress" else set()
-        most = max(most, len(at_work))
-    assert most == 2
-    assert len(processes - {None, os.getpid()}) == 3
-    other = Toy(tmp_path / "other")
-    matrix(other, 1, 2, 3)
-    other.run()
-    assert toy.stored() == other.stored()
-
-
-def test_a_whole_stage_that_could_only_run_alone_runs_in_this_process(toy: Toy, two_places) -> None:
-    matrix(toy, 1, 2)
-    events: list[dict] = []
-    result = run(load_manifest(toy.path, ["total.cpus=2"]), Options(executor="ray"), [events.append])
-    assert result.errors == []
-    figures = [event["figures"] for event in events if event["event"] == "progress"]
-    assert {shown["process"] for shown in figures if "process" in shown} == {os.getpid()}
-
-
-def test_a_whole_stage_whose_process_dies_is_tried_again(toy: Toy, two_places) -> None:
-    matrix(toy, 1, 2)
-    result = run(load_manifest(toy.path, ["total.cpus=1", "total.deaths=2"]), Options(executor="ray"))
-    assert result.errors == []
-    assert toy.all_visits()["total"] == 6
-
-
-def test_a_whole_stage_that_dies_or_fails_costs_its_variant_alone(toy: Toy, two_places) -> None:
-    axis = "{how: {dies: {deaths: 9, scale: 2}, fails: {fail: true, scale: 3}, works: {}}}"
-    toy.path.write_text(toy.path.read_text().replace("needs: add, with", f"needs: add, matrix: {axis}, with"))
-    result = run(load_manifest(toy.path, ["total.cpus=1"]), Options(executor="ray"))
-    assert sorted(result.errors) == [
-        "total[how=dies]: its process died 3 times (out of memory, or a fault in native code?)",
-        "total[how=fails]: told to fail",
-    ]
-    assert (toy.folder / "runs/toy/variants/how=works/total.json").exists()
-
-
-@contextmanager
-def cluster_of(head_cpus: int, **node: int) -> Iterator[tuple[Any, Any]]:
-    """A cluster of two nodes on this machine: the head's, and one that may be lost. This process is connected to it."""
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    ray.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head_cpus, "object_store_memory": MEMORY})
-    try:
-        lost = cluster.add_node(object_store_memory=MEMORY, **node)
-        ray.init(address=cluster.address, log_to_driver=False)
-        cluster.wait_for_nodes()
-        yield cluster, lost
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-
-
-def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy) -> None:
-    """The only node with a GPU, one that Ray is only told of, is killed in the middle."""
-    with cluster_of(1, num_cpus=1, num_gpus=1) as (cluster, lost):
-        done: list[int] = []
-
-        def lose(event: dict) -> None:
-            if event["event"] == "finished":
-                done.append(event["partition"])
-                if len(done) == 2:
-                    cluster.remove_node(lost, allow_graceful=False)
-
-        settings = ["double.slow=0.05", "double.gpus=1", "partition=4"]
-        result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
-        assert result.errors == [] and result.failures == []
-        assert len(done) > 2
-        assert toy.total() == {"total": 1600, "clips": 40}
-
-
-def test_a_lost_node_counts_against_no_clip(toy: Toy) -> None:
-    """The node that works is killed in the middle, and another one joins."""
-    with cluster_of(0, num_cpus=1) as (cluster, lost):
-        done: list[int] = []
-
-        def lose(event: dict) -> None:
-            if event["event"] == "finished":
-                done.append(event["partition"])
-                if len(done) == 2:
-                    cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-                    cluster.remove_node(lost, allow_graceful=False)
-
-        settings = ["double.slow=0.05", "partition=8"]
-        result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
-        assert result.errors == [] and result.failures == []
-        assert len(done) > 2
-        assert toy.total() == {"total": 1600, "clips": 40}

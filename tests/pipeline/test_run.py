@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -15,11 +14,6 @@ from pipeline.progress import Bars, Lines
 from pipeline.reasons import plan_lines
 from pipeline.run import Options, Result, is_outdated, plan_run, run, with_interrupted
 from toy_manifest import Toy
-
-
-@pytest.fixture
-def toy(tmp_path: Path, toy_path: None) -> Toy:
-    return Toy(tmp_path)
 
 
 def test_everything_is_computed_once_and_laid_out(toy: Toy) -> None:

@@ -1,9 +1,11 @@
-"""A manifest of toy stages in a folder of its own, and what its stages were seen to do."""
+"""A manifest of the toy stages, and a record of which clips they have worked on."""
 
 import json
+import re
 from pathlib import Path
 
 from pipeline.manifest import load_manifest
+from pipeline.plan import Plan
 from pipeline.reasons import reasons
 from pipeline.run import Options, Result, plan_run, run
 
@@ -23,7 +25,7 @@ stages:
 
 
 class Toy:
-    """A manifest in a folder of its own, and what its stages were seen to do."""
+    """A manifest in a folder of its own, with ways to plan and run it and to see what its stages did."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -31,16 +33,28 @@ class Toy:
         self.path = folder / "toy.yaml"
         self.path.write_text(MANIFEST.format(folder=folder))
 
+    @property
+    def run_folder(self) -> Path:
+        return self.folder / "runs" / "toy"
+
+    def multiply(self, stage: str, matrix: str) -> None:
+        """Give a stage of the manifest a matrix, such as ``{scale: [1, 2]}``."""
+        text, count = re.subn(rf"(?<=\n)(  {stage}: .*?)with:", rf"\1matrix: {matrix}, with:", self.path.read_text())
+        assert count == 1, stage
+        self.path.write_text(text)
+
+    def plan(self, *settings: str, **options) -> Plan:
+        return plan_run(load_manifest(self.path, settings), Options(**options))
+
     def run(self, *settings: str, **options) -> Result:
         options.setdefault("executor", "local")
         return run(load_manifest(self.path, settings), Options(**options))
 
     def reasons(self, *settings: str, **options) -> dict[str, str]:
-        plan = plan_run(load_manifest(self.path, settings), Options(**options))
-        return reasons(plan, self.folder / "runs" / "toy")
+        return reasons(self.plan(*settings, **options), self.run_folder)
 
     def visits(self, stage: str) -> list[str]:
-        """Clips a stage has worked on since the last call."""
+        """The clips that a stage has worked on since the last call, in order."""
         log = self.folder / f"{stage}.log"
         lines = log.read_text().split() if log.exists() else []
         log.unlink(missing_ok=True)
@@ -50,9 +64,10 @@ class Toy:
         return {stage: len(self.visits(stage)) for stage in ("double", "add", "total", "share")}
 
     def total(self) -> dict[str, int]:
-        """What the run has laid out."""
-        return json.loads((self.folder / "runs" / "toy" / "total.json").read_text())
+        """What the stage ``total`` has exported to the run's folder."""
+        return json.loads((self.run_folder / "total.json").read_text())
 
     def stored(self) -> dict[str, bytes]:
+        """The content of every file of the store, by its path."""
         store = self.folder / "store"
         return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}

@@ -1,0 +1,150 @@
+"""Ray: GPU jobs in actors, whole stages side by side, nodes that are lost. Ray is only told of the GPUs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.manifest import load_manifest
+from pipeline.run import Options, run
+from toy_manifest import Toy
+
+MEMORY = 100 * 2**20
+"""Bytes of an object store."""
+
+
+def test_gpu_stages_run_in_actors(toy: Toy) -> None:
+    """What matters is who works on what, and that a dead actor is replaced."""
+    ray = pytest.importorskip("ray")
+    ray.shutdown()
+    ray.init("local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
+    try:
+        settings = ["double.gpus=1", "add.gpus=0.5", "double.abort=[clip-7]"]
+        result = run(load_manifest(toy.path, settings), Options(executor="ray"))
+        assert [failure.clip_id for failure in result.failures] == ["clip-7"]
+        assert toy.total() == {"total": 1600 - 15, "clips": 39}
+        greedy = run(load_manifest(toy.path, ["double.cpus=64", "double.factor=3"]), Options(executor="ray"))
+        assert greedy.errors == ["double: double asks for 64 CPUs; the cluster has 2"]
+    finally:
+        ray.shutdown()
+
+
+@pytest.fixture
+def two_places():
+    """Ray with two CPUs and two GPUs."""
+    ray = pytest.importorskip("ray")
+    ray.shutdown()
+    ray.init("local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
+    yield
+    ray.shutdown()
+
+
+def matrix(toy: Toy, *scales: int) -> None:
+    """One total for each scale."""
+    text = toy.path.read_text().replace("needs: add, with", f"needs: add, matrix: {{scale: {list(scales)}}}, with")
+    toy.path.write_text(text)
+
+
+@pytest.mark.parametrize("settings", [["total.cpus=1"], ["total.cpus=2", "total.gpus=1", "share.gpus=1"]])
+def test_whole_stages_of_a_matrix_run_side_by_side(toy: Toy, two_places, tmp_path: Path, settings: list[str]) -> None:
+    matrix(toy, 1, 2, 3)
+    events: list[dict] = []
+    result = run(load_manifest(toy.path, [*settings, "total.slow=1"]), Options(executor="ray"), [events.append])
+    assert result.errors == []
+    at_work, most, processes = set(), 0, set()
+    for event in events:
+        if event.get("stage", "").startswith("total"):
+            {"started": at_work.add, "finished": at_work.discard}.get(event["event"], len)(event["stage"])
+            processes |= {event["figures"].get("process")} if event["event"] == "progress" else set()
+        most = max(most, len(at_work))
+    assert most == 2
+    assert len(processes - {None, os.getpid()}) == 3
+    other = Toy(tmp_path / "other")
+    matrix(other, 1, 2, 3)
+    other.run()
+    assert toy.stored() == other.stored()
+
+
+def test_a_whole_stage_that_could_only_run_alone_runs_in_this_process(toy: Toy, two_places) -> None:
+    matrix(toy, 1, 2)
+    events: list[dict] = []
+    result = run(load_manifest(toy.path, ["total.cpus=2"]), Options(executor="ray"), [events.append])
+    assert result.errors == []
+    figures = [event["figures"] for event in events if event["event"] == "progress"]
+    assert {shown["process"] for shown in figures if "process" in shown} == {os.getpid()}
+
+
+def test_a_whole_stage_whose_process_dies_is_tried_again(toy: Toy, two_places) -> None:
+    matrix(toy, 1, 2)
+    result = run(load_manifest(toy.path, ["total.cpus=1", "total.deaths=2"]), Options(executor="ray"))
+    assert result.errors == []
+    assert toy.all_visits()["total"] == 6
+
+
+def test_a_whole_stage_that_dies_or_fails_costs_its_variant_alone(toy: Toy, two_places) -> None:
+    axis = "{how: {dies: {deaths: 9, scale: 2}, fails: {fail: true, scale: 3}, works: {}}}"
+    toy.path.write_text(toy.path.read_text().replace("needs: add, with", f"needs: add, matrix: {axis}, with"))
+    result = run(load_manifest(toy.path, ["total.cpus=1"]), Options(executor="ray"))
+    assert sorted(result.errors) == [
+        "total[how=dies]: its process died 3 times (out of memory, or a fault in native code?)",
+        "total[how=fails]: told to fail",
+    ]
+    assert (toy.folder / "runs/toy/variants/how=works/total.json").exists()
+
+
+@contextmanager
+def cluster_of(head_cpus: int, **node: int) -> Iterator[tuple[Any, Any]]:
+    """A cluster of two nodes on this machine, to which this process is connected: the head, and one to lose."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head_cpus, "object_store_memory": MEMORY})
+    try:
+        lost = cluster.add_node(object_store_memory=MEMORY, **node)
+        ray.init(address=cluster.address, log_to_driver=False)
+        cluster.wait_for_nodes()
+        yield cluster, lost
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy) -> None:
+    """The only node with a GPU is killed in the middle of the run."""
+    with cluster_of(1, num_cpus=1, num_gpus=1) as (cluster, lost):
+        done: list[int] = []
+
+        def lose(event: dict) -> None:
+            if event["event"] == "finished":
+                done.append(event["partition"])
+                if len(done) == 2:
+                    cluster.remove_node(lost, allow_graceful=False)
+
+        settings = ["double.slow=0.05", "double.gpus=1", "partition=4"]
+        result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
+        assert result.errors == [] and result.failures == []
+        assert len(done) > 2
+        assert toy.total() == {"total": 1600, "clips": 40}
+
+
+def test_a_lost_node_counts_against_no_clip(toy: Toy) -> None:
+    """The node that works is killed in the middle of the run, and another one joins."""
+    with cluster_of(0, num_cpus=1) as (cluster, lost):
+        done: list[int] = []
+
+        def lose(event: dict) -> None:
+            if event["event"] == "finished":
+                done.append(event["partition"])
+                if len(done) == 2:
+                    cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+                    cluster.remove_node(lost, allow_graceful=False)
+
+        settings = ["double.slow=0.05", "partition=8"]
+        result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
+        assert result.errors == [] and result.failures == []
+        assert len(done) > 2
+        assert toy.total() == {"total": 1600, "clips": 40}
