@@ -243,9 +243,10 @@ def test_a_whole_stage_whose_process_dies_is_tried_twice_more(toy: Toy) -> None:
 
 def test_a_failing_stage_blocks_its_descendants_and_nothing_else(toy: Toy) -> None:
     toy.multiply("add", "{amount: [1, 2]}")
-    executor = ToyExecutor(lambda job: StageError("no model") if job.node == "add[amount=1]" else None, slots=4)
+    executor = ToyExecutor(lambda job: StageError("no model") if job.node == "add[amount=1]" else None)
     done = compute(toy, executor)
-    assert done.schedule.errors == ["add[amount=1]: no model"], "said once, not for every partition"
+    assert done.schedule.errors == ["add[amount=1]: no model"]
+    assert [job.node for job in executor.submitted].count("add[amount=1]") == 1, "its other partitions are not tried"
     blocked = ("add[amount=1]", "total[amount=1]", "share[amount=1]", "summary")
     assert done.schedule.blocked == dict.fromkeys(blocked, "add[amount=1]")
     assert rows(done, "total[amount=2]") == [{"total": sum(2 * i + 2 for i in range(12)), "clips": 12}]
