@@ -1,4 +1,4 @@
-"""How long the command line takes to answer ``--help``: the median of five runs, next to an empty Python.
+"""How long the command line takes for ``--help`` and ``manifests``: medians of five runs, next to an empty Python.
 
 python benchmarks/startup.py
 """
@@ -19,5 +19,7 @@ def seconds(*command: str) -> float:
 
 
 if __name__ == "__main__":
-    help_, empty = seconds(sys.executable, "-m", "pipeline", "--help"), seconds(sys.executable, "-c", "pass")
-    print(f"pipeline --help {help_:.3f} s, an empty Python {empty:.3f} s")
+    empty = seconds(sys.executable, "-c", "pass")
+    for asked in ("--help", "manifests"):
+        taken = seconds(sys.executable, "-m", "pipeline", asked)
+        print(f"pipeline {asked} {taken:.3f} s, an empty Python {empty:.3f} s")

@@ -1,7 +1,6 @@
 """Arguments and options that several commands share, with their help texts."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,9 @@ class ExecutorName(StrEnum):
     ray = "ray"
 
 
-ManifestPath = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, such as manifests/demo.yaml.")]
+ManifestName = Annotated[
+    str, typer.Argument(metavar="MANIFEST", help="A manifest: its file, or the name of one in `pipeline manifests`.")
+]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run: its folder, its name below runs/, or its manifest.")
 ]

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
 import io
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +16,7 @@ from pipeline.arguments import (
     ExecutorName,
     Force,
     From,
-    ManifestPath,
+    ManifestName,
     Name,
     Only,
     RayAddress,
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Turn folders of videos into trained action recognizers, and recognize actions in new videos.",
-    epilog="Start with: pipeline run manifests/demo.yaml",
+    epilog="Start with: pipeline run demo",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -67,7 +66,7 @@ def main() -> None:
 
 @app.command()
 def run(
-    manifest: ManifestPath,
+    manifest: ManifestName,
     start: From = None,
     only: Only = None,
     force: Force = None,
@@ -81,9 +80,9 @@ def run(
     """Run a manifest; what is done already stays done.
 
     \b
-    pipeline run manifests/demo.yaml
-    pipeline run manifests/demo.yaml --set train.epochs=2 --name quick
-    pipeline run manifests/demo.yaml --retry-failed
+    pipeline run demo
+    pipeline run demo --set train.epochs=2 --name quick
+    pipeline run demo --retry-failed
     """
     with plain_errors(debug):
         from pipeline.run import Options
@@ -98,7 +97,7 @@ def run(
 
 @app.command()
 def plan(
-    manifest: ManifestPath,
+    manifest: ManifestName,
     start: From = None,
     only: Only = None,
     force: Force = None,
@@ -109,7 +108,7 @@ def plan(
     """Say what a run would compute, and why.
 
     \b
-    pipeline plan manifests/demo.yaml --set train.epochs=2
+    pipeline plan demo --set train.epochs=2
     """
     with plain_errors(debug):
         from pipeline.checks import check, refuse
@@ -158,7 +157,7 @@ def status(run: RunName, debug: Debug = False) -> None:
 
 @app.command()
 def graph(
-    manifest: ManifestPath,
+    manifest: ManifestName,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="Draw for Markdown pages.")] = False,
     settings: Settings = None,
     debug: Debug = False,
@@ -166,7 +165,7 @@ def graph(
     """Draw the stages of a manifest and what they need.
 
     \b
-    pipeline graph manifests/demo.yaml --mermaid
+    pipeline graph demo --mermaid
     """
     with plain_errors(debug):
         from pipeline.graph import build_graph
@@ -226,7 +225,7 @@ def failures(run: RunName, debug: Debug = False) -> None:
 
 @app.command()
 def clean(
-    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests whose results stay.")],
+    manifests: Annotated[list[str], typer.Argument(metavar="MANIFEST...", help="Manifests whose results stay.")],
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
     settings: Settings = None,
     debug: Debug = False,
@@ -236,14 +235,14 @@ def clean(
     Recognitions are runs, too: give their manifest.json, or their videos are decoded anew.
 
     \b
-    pipeline clean manifests/demo.yaml
-    pipeline clean manifests/demo.yaml recognized/manifest.json
+    pipeline clean demo
+    pipeline clean demo recognized/manifest.json
     """
     with plain_errors(debug):
         from pipeline.clean import find_garbage
         from pipeline.errors import ManifestError
 
-        for garbage in find_garbage([_load(path, settings) for path in manifests]):
+        for garbage in find_garbage([_load(manifest, settings) for manifest in manifests]):
             if not garbage.remove:
                 say(f"{garbage.store.url}: nothing to remove")
                 continue
@@ -287,9 +286,33 @@ def stages(
             say(paragraph(parameter.text))
 
 
-def _load(path: Path, settings: list[str] | None, name: str | None = None) -> "Manifest":
+@app.command()
+def manifests(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print this one.")] = None,
+    debug: Debug = False,
+) -> None:
+    """List the manifests that ship with the package, or print one, to save and change it.
+
+    \b
+    pipeline manifests
+    pipeline manifests folder_laptop > mine.yaml
+    """
+    with plain_errors(debug):
+        from pipeline.shipped import TO_EXTEND, description, find_shipped, shipped_manifests
+
+        if name is not None:
+            typer.echo(find_shipped(name).read_text(encoding="utf-8"), nl=False)
+            return
+        rows = [(known, description(file)) for known, file in shipped_manifests().items()]
+        table(("manifest", "description"), [row for row in rows if not row[0].startswith(TO_EXTEND)])
+        say("")
+        table(("to extend", "description"), [row for row in rows if row[0].startswith(TO_EXTEND)])
+
+
+def _load(asked: str, settings: list[str] | None, name: str | None = None) -> "Manifest":
     import json
 
     from pipeline.manifest import load_manifest
+    from pipeline.shipped import find_manifest
 
-    return load_manifest(path, [*(settings or ()), *([f"name={json.dumps(name)}"] if name else ())])
+    return load_manifest(find_manifest(asked), [*(settings or ()), *([f"name={json.dumps(name)}"] if name else ())])

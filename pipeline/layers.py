@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.errors import ManifestError
 from pipeline.parameters import Complaint
 from pipeline.registry import did_you_mean, find_stage
+from pipeline.shipped import shipped_base, shipped_manifests
 from pipeline.yaml_lines import KeyPath, Located, Place, parse_yaml, read_yaml
 
 MAX_FILES = 50
@@ -40,11 +41,15 @@ def _read(path: Path, origin: str, above: tuple[str, ...], files: list[str]) -> 
     merged = Located({}, {})
     for base in bases:
         below = os.path.normpath(path.parent / base)
+        if not Path(below).is_file():
+            below = str(shipped_base(base) or below)
         if below in (*above, origin):
             chain = " → ".join((*above, origin, below))
             raise ManifestError(f"{place}: 'extends' goes in a circle: {chain}")
         if not Path(below).is_file():
-            near = did_you_mean(Path(below).name, [file.name for file in Path(below).parent.glob("*.y*ml")], most=0)
+            beside = [file.name for file in Path(below).parent.glob("*.y*ml")]
+            shipped = [f"{name}.yaml" for name in shipped_manifests()]
+            near = did_you_mean(Path(below).name, [*beside, *shipped], most=0)
             raise ManifestError(f"{place}: 'extends': no such file: {below}{near}")
         _merge(merged, _read(Path(below), below, (*above, origin), files))
     if "name" in values:

@@ -1,7 +1,7 @@
 """Manifests: YAML files that say which stages to run on what, with what parameters.
 
     name: demo                            # of the run's folder; the file's name unless given
-    extends: base/paper.yaml              # one or several manifests this one changes; paths relative to this file
+    extends: base/paper.yaml              # one or several manifests this one changes: relative to this file, or shipped
     store: store                          # where results go: a folder, or any URL that fsspec opens
     stages:
       index:  {uses: folder, with: {root: "${VIDEOS}"}}
@@ -43,7 +43,7 @@ class Head(BaseModel):
     description: str = ""
     """One line for people."""
     extends: str | list[str] | None = None
-    """Manifests this one builds on."""
+    """Manifests this one builds on: files relative to this one, or names in ``pipeline manifests``."""
     store: str = Field("store", min_length=1)
     """Where results are kept: a folder, or a URL such as ``s3://bucket/store``."""
     runs: str = Field("runs", min_length=1)

@@ -85,19 +85,20 @@ def explain(
 
 def doctor(
     manifest: Annotated[
-        Path | None, typer.Argument(metavar="[MANIFEST]", help="Check what this one needs, too.")
+        str | None, typer.Argument(metavar="[MANIFEST]", help="Check what this one needs, too.")
     ] = None,
     debug: Debug = False,
 ) -> None:
     """Say what is installed and what is missing.
 
     \b
-    pipeline doctor manifests/demo.yaml
+    pipeline doctor demo
     """
     with plain_errors(debug):
+        from pipeline.shipped import find_manifest
         from stages.commands.examination import examine
 
-        findings = list(examine(manifest))
+        findings = list(examine(find_manifest(manifest) if manifest else None))
         table(("", "", ""), [(finding.what, finding.verdict, finding.detail) for finding in findings])
         missing = sum(finding.verdict == "missing" for finding in findings)
         if missing:
