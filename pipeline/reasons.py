@@ -1,8 +1,5 @@
 """Why a plan would compute what it would: compared with the record of the run's last plan."""
 
-import hashlib
-import importlib
-import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,23 +7,23 @@ from typing import Any, cast
 
 from pipeline.events import read_events
 from pipeline.plan import NodePlan, Plan
-from pipeline.stage import Stage
+from pipeline.source_code import code_of
 
 RECORD = "plan.json"
 """What a run's folder keeps of its last plan."""
 
 LISTED = 3
-"""Variants of a stage with the same reason up to which each has a line of its own."""
+"""How many variants with the same reason have a line of their own, and how many changed modules are named."""
 
 
 def record(plan: Plan, run_folder: Path) -> str:
     """JSON for the run's folder: identities and keys, from which the next plan tells what changed."""
     before = _last_record(run_folder)
 
-    def code(name: str, node_plan: NodePlan) -> str:
+    def code(name: str, node_plan: NodePlan) -> dict[str, str]:
         """Of a stage with nothing to do: that of the run which computed its results."""
         known = None if plan.todo(name) else before.get(name)
-        return str(known["code"]) if known else _code_digest(node_plan.node.stage)
+        return _recorded_code(known) if known else code_of(type(node_plan.node.stage))
 
     return json.dumps(
         {
@@ -51,8 +48,9 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
         todo = plan.todo(name)
         if not todo:
             texts[name] = _why_nothing_to_do(plan, node_plan)
-            if before and before["code"] != _code_digest(node.stage):
-                texts[name] += " (code changed, not in the key: bump the stage's version to recompute)"
+            changed = _changed_code(_recorded_code(before), code_of(type(node.stage))) if before else ""
+            if changed:
+                texts[name] += f" (code changed since: {changed}; to recompute, bump the stage's version or --force)"
         elif name in plan.forced:
             texts[name] = "forced"
         else:
@@ -156,7 +154,16 @@ def _last_record(run_folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _code_digest(stage: Stage) -> str:
-    """Of the file that defines the stage: not part of any key, but worth a word when it differs."""
-    path = inspect.getsourcefile(importlib.import_module(type(stage).__module__))
-    return hashlib.blake2b(Path(path).read_bytes(), digest_size=8).hexdigest() if path else ""
+def _recorded_code(known: dict[str, Any]) -> dict[str, str]:
+    """Digests by module, as the record has them; empty in those of early versions, which knew of one file alone."""
+    code = known.get("code")
+    return code if isinstance(code, dict) else {}
+
+
+def _changed_code(before: dict[str, str], now: dict[str, str]) -> str:
+    """The modules whose code differs, the first few by name; none where the record knows no code."""
+    changed = sorted(module for module in before.keys() | now.keys() if before.get(module) != now.get(module))
+    if not before or not changed:
+        return ""
+    more = f" and {len(changed) - LISTED} more" if len(changed) > LISTED else ""
+    return ", ".join(changed[:LISTED]) + more

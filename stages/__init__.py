@@ -27,3 +27,6 @@ COMMANDS = {
     "doctor": "stages.commands.cli:doctor",
 }
 """Commands of ``pipeline`` that know what the stages do, by name."""
+
+CODE = ("stages", "recognizer")
+"""Packages whose code decides what the stages compute."""

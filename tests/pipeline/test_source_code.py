@@ -1,0 +1,75 @@
+"""Which source files a stage's results come from, and what a plan says of a change in them."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.registry import find_stage
+from pipeline.source_code import code_of
+from toy_manifest import Toy
+
+STAGE = """
+from pipeline.stage import MapStage
+from stages.tables import FRAMES
+
+
+class Mine(MapStage):
+    makes = FRAMES
+
+    def load(self, inputs):
+        from my_own import helper
+        return helper.work
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    (tmp_path / "my_stage.py").write_text(STAGE)
+    (tmp_path / "my_own").mkdir()
+    (tmp_path / "my_own" / "__init__.py").touch()
+    (tmp_path / "my_own" / "helper.py").write_text("import numpy\nTABLE = {'a': 'my_own.model:Model'}\nwork = 1\n")
+    (tmp_path / "my_own" / "model.py").write_text("class Model: pass\n")
+    (tmp_path / "my_own" / "unused.py").touch()
+    yield tmp_path
+    for module in [module for module in sys.modules if module.startswith("my_")]:
+        del sys.modules[module]
+
+
+def test_the_parts_of_a_stage_are_followed_through_functions() -> None:
+    code = code_of(find_stage("train"))
+    assert {"stages.train.stage", "stages.train.loop", "stages.cache.shards", "recognizer.block"} <= code.keys()
+    assert not any(module.startswith(("pipeline", "torch", "stages.report")) for module in code)
+    assert {"stages.pose.hrnet", "stages.pose.tracking"} <= code_of(find_stage("pose")).keys()
+    assert "stages.train.loop" not in code_of(find_stage("decode"))
+
+
+def test_a_stage_of_ones_own_with_what_lies_beside_it(own: Path) -> None:
+    before = code_of(find_stage("my_stage:Mine"))
+    assert set(before) == {"my_stage", "my_own", "my_own.helper", "my_own.model", "stages.tables"}
+    (own / "my_own" / "helper.py").write_text("work = 2\n")
+    after = code_of(find_stage("my_stage:Mine"))
+    assert {module for module in after if before[module] != after[module]} == {"my_own.helper"}
+
+
+def test_a_plan_names_the_changed_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "arithmetic.py").write_text("FACTOR = 2\n")
+    (tmp_path / "own_stages.py").write_text(
+        "import arithmetic\nfrom toy_stages import Double as Base\n\n\nclass Double(Base): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    toy = Toy(tmp_path / "toy")
+    toy.path.write_text(toy.path.read_text().replace("toy_stages:Double", "own_stages:Double"))
+    toy.run()
+    assert toy.reasons()["double"] == "done"
+    (tmp_path / "arithmetic.py").write_text("FACTOR = 3\n")
+    assert toy.reasons()["double"] == (
+        "done (code changed since: arithmetic; to recompute, bump the stage's version or --force)"
+    )
+    assert toy.reasons()["add"] == "done"
+    toy.run(force=("double",))
+    assert toy.reasons()["double"] == "done"
