@@ -177,6 +177,22 @@ def test_a_worker_that_dies_twice_is_gone_through_clip_by_clip_until_the_clip_is
     assert [row["clip_id"] for row in rows(done, "double", partition)] == clips_of(done.plan, partition)
 
 
+def test_a_death_before_any_clip_is_not_put_to_the_clip_that_was_found_before(toy: Toy) -> None:
+    more: list[Job] = []
+
+    def die_once_more(job: Job | WholeJob) -> Result | None:
+        if isinstance(job, Job) and job.guilty and not more:
+            more.append(job)
+            return WorkerDied()
+        return None
+
+    executor = ToyExecutor(die_once_more)
+    done = compute(toy, executor, "partition=1000", "double.abort=[clip-7]")
+    assert errors(done, "double", 0) == {"clip-7": CRASHED}
+    tries = [job for job in executor.submitted if isinstance(job, Job) and job.node == "double"]
+    assert [len(job.guilty) for job in tries] == [0, 0, 0, 1, 1]
+
+
 def test_every_clip_that_kills_its_worker_is_found(toy: Toy) -> None:
     done = compute(toy, ToyExecutor(), "partition=1000", "max_failed=0.5", "double.abort=[clip-1, clip-2, clip-9]")
     assert errors(done, "double", 0) == dict.fromkeys(("clip-1", "clip-2", "clip-9"), CRASHED)
@@ -253,6 +269,14 @@ def test_a_failing_stage_blocks_its_descendants_and_nothing_else(toy: Toy) -> No
     other_shares = {i for i, key in enumerate(done.plan.nodes["share[amount=2]"].keys) if key}
     assert {i for name, i in done.tasks("finished") if name == "share[amount=2]"} == other_shares
     assert [event["stage"] for event in done.events if event["event"] == "stage_failed"] == ["add[amount=1]"]
+
+
+def test_a_stage_of_which_several_partitions_fail_is_reported_once(toy: Toy) -> None:
+    executor = ToyExecutor(lambda job: StageError("no model") if job.node == "double" else None, slots=4)
+    done = compute(toy, executor)
+    assert len(executor.submitted) == 4
+    assert done.schedule.errors == ["double: no model"]
+    assert [event["event"] for event in done.events].count("stage_failed") == 1
 
 
 def test_a_whole_stage_that_fails_costs_its_variant_alone(toy: Toy) -> None:
