@@ -101,11 +101,12 @@ def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, 
         taking = [name for name in names if path[0] in _parameters(name, stages[name])] if len(path) == 1 else []
         near = f"; write {taking[0]}.{option}" if taking else did_you_mean(path[0], [*names, *heads])
         raise ManifestError(f"{place}: no stage or key is called '{path[0]}'{near}")
+    if path[0] == "stages" and path[2:3] == ["matrix"]:
+        path = [*path[:3], *_axis_first(path[3:], values, path[:3])]
     inner = values
-    for i, step in enumerate(path[:-1]):
+    for step in path[:-1]:
         if not isinstance(inner.get(step), dict):
             inner[step] = {}
-            places.setdefault(tuple(path[: i + 1]), place)
         inner = inner[step]
     value = parse_yaml(text, place.origin, numbered=False).value
     if value is None and path[:-1] == ["stages"] and path[-1] in names:
@@ -115,6 +116,20 @@ def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, 
     for known in [known for known in places if known[: len(path)] == tuple(path)]:
         del places[known]
     places[tuple(path)] = place
+
+
+def _axis_first(path: list[str], values: Any, above: list[str]) -> list[str]:
+    """The path below ``matrix``, whose first step is an axis and may have dots in it: ``model.width``.
+
+    The longest axis that is there already counts, and may be followed by one of its labels; else all is a new axis.
+    """
+    for step in above:
+        values = values.get(step) if isinstance(values, dict) else None
+    axes = values if isinstance(values, dict) else {}
+    for length in range(len(path), 0, -1):
+        if ".".join(path[:length]) in axes:
+            return [".".join(path[:length]), *path[length:]]
+    return [".".join(path)] if path else []
 
 
 def _parameters(name: str, stage: Any) -> Collection[str]:

@@ -78,7 +78,7 @@ def _texts(
             yield path, f"{noun} '{_dotted((*path, detail['loc'][-1]))}' is missing"
         elif kind in ("value_error", "assertion_error"):
             text = str(detail["ctx"]["error"])
-            yield path, f"'{_dotted(path)}': {text}" if path else text
+            yield path + _named(text, _at(values, path)), f"'{_dotted(path)}': {text}" if path else text
         elif kind == "path_not_file":
             yield path, f"'{_dotted(path)}': no such file: {detail['input']}"
         elif kind == "path_not_directory":
@@ -122,6 +122,27 @@ def _nearest(detail: Any) -> str:
     choices = detail["ctx"]["expected"].replace(" or ", ", ").split(", ")
     hint = did_you_mean(detail["input"], [choice.strip("'") for choice in choices], most=0)
     return f" ({hint.removeprefix('; ')})" if hint else ""
+
+
+def _named(text: str, values: Any) -> KeyPath:
+    """Of the given parameters, the first one that the error of a check over several of them names; () for none."""
+    found = []
+    for path in _leaves(values, ()):
+        name = re.search(rf"(?<![\w.]){re.escape(_dotted(path))}(?!\w)", text)
+        found += [(name.start(), path)] if name else []
+    return min(found, default=(0, ()))[1]
+
+
+def _leaves(values: Any, path: KeyPath) -> Iterator[KeyPath]:
+    for key, value in values.items() if isinstance(values, Mapping) else ():
+        yield (*path, key)
+        yield from _leaves(value, (*path, key))
+
+
+def _at(values: Any, path: KeyPath) -> Any:
+    for step in path:
+        values = values[step]
+    return values
 
 
 def _real_path(loc: KeyPath, values: Any) -> KeyPath:

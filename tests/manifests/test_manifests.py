@@ -115,8 +115,8 @@ def test_studies_compare_what_they_say(
     assert len(graph.select("train")) == trainings
     report = graph.nodes["report"]
     labels: dict[str, set[str]] = {}
-    for branch in report.branches:
-        for axis, label in branch.labels.items():
+    for variant in report.variants:
+        for axis, label in variant.labels.items():
             labels.setdefault(axis, set()).add(str(label))
     assert {axis: len(found) for axis, found in labels.items()} == rows | pooled
     assert set(report.stage.model_dump()["pool"]) == set(pooled)

@@ -276,3 +276,37 @@ def test_chains_of_extends_are_bounded(folder: Path) -> None:
         Path(f"m{i}.yaml").write_text(f"extends: [m{i - 1}.yaml, m{i - 1}.yaml]\n")
     with pytest.raises(ManifestError, match="extends more than 50 manifests"):
         load_manifest("m19.yaml")
+
+
+def test_what_a_check_over_several_parameters_refuses_is_put_to_the_one_it_names(folder: Path) -> None:
+    text = "stages:\n  index: {uses: folder, with: {root: .}}\n  decode: {needs: index}\n  pose: {needs: decode}\n"
+    options = ["pose.flip_test=true", "pose.persons=3", "pose.estimator=onnx"]
+    [complaint] = complaints(text, options)
+    assert complaint.startswith("--set pose.estimator=onnx: stage 'pose': estimator onnx needs weights")
+    text += "  train: {with: {backbone: kinetics400, model: {width: 64}}}\n"
+    [complaint] = complaints(text, ["train.model.width=32", "train.epochs=3"])
+    assert complaint.startswith("m.yaml:5: stage 'train': backbone: kinetics400 needs")
+    [complaint] = complaints(text, ["train.epochs=3", "train.model.heads=7"])
+    assert complaint.startswith("--set train.model.heads=7: stage 'train': 'model': heads=7 must divide")
+
+
+def test_an_axis_with_a_dot_in_its_name(folder: Path) -> None:
+    text = "extends: base.yaml\nstages: {add: {matrix: {amount: [1, 2], how.big: {small: {amount: 1}}}}}\n"
+
+    def axes(*options: str) -> dict[str, object]:
+        [add] = [spec for spec in load(text, options).stages if spec.name == "add"]
+        return add.matrix
+
+    one_axis = {"how.big": {"small": {"amount": 1}}}
+    assert axes("stages.add.matrix.amount=null") == {"amount": None} | one_axis
+    assert axes("stages.add.matrix.amount=null", "stages.add.matrix.how.big={large: {amount: 9}}") == {
+        "amount": None,
+        "how.big": {"large": {"amount": 9}},
+    }
+    assert axes("stages.add.matrix.amount=null", "stages.add.matrix.how.big.large={amount: 9}") == {
+        "amount": None,
+        "how.big": {"small": {"amount": 1}, "large": {"amount": 9}},
+    }
+    other = "extends: base.yaml\nstages: {train: {uses: train, matrix: {seed: [0]}}}\n"
+    [train] = [s for s in load(other, ["stages.train.matrix.model.width=[8, 16]"]).stages if s.name == "train"]
+    assert train.matrix == {"seed": [0], "model.width": [8, 16]}

@@ -75,7 +75,7 @@ def texts(**values: Any) -> list[str]:
         ({"needed": 1, "file": 3}, "file: 'file' should be a path, not 3"),
         ({"needed": 1, "choices": {"a": [1, "b"]}}, "choices/a/1: 'choices.a.1' should be an integer, not 'b'"),
         ({"needed": 1, "name": "worse"}, ": parameters cannot be checked: KeyError: 'worse'"),
-        ({"needed": 1, "name": "bad"}, ": a bad name needs no size"),
+        ({"needed": 1, "name": "bad"}, "name: a bad name needs no size"),
     ],
 )
 def test_one_line(values: dict[str, Any], text: str) -> None:
