@@ -147,14 +147,22 @@ def run_folder(manifest: Manifest) -> Path:
 
 
 def timings(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
-    """Seconds, clips, bytes and failures of every computed stage, from the events of this and earlier runs."""
+    """Seconds, clips, bytes and failures of every stage, from the events in the run's folder.
+
+    ``elsewhere`` counts the results that are there although no event tells of them: another run has computed them.
+    """
     names = {key: name for name in reversed(plan.nodes) for key in plan.nodes[name].keys if key}
     finished = with_interrupted(read_events(folder))
     sums: dict[str, dict[str, float]] = {}
     for name, node_plan in plan.nodes.items():
         if node_plan.node.kind != "source":
             zero = dict.fromkeys(("seconds", "clips", "bytes", "failed"), 0.0)
-            sums[name] = zero | {"partitions": node_plan.partitions, "reused": node_plan.partitions - plan.todo(name)}
+            elsewhere = sum(
+                done and bool(key) and key not in finished
+                for key, done in zip(node_plan.keys, node_plan.done, strict=True)
+            )
+            counts = {"partitions": node_plan.partitions, "reused": node_plan.partitions - plan.todo(name)}
+            sums[name] = zero | counts | {"elsewhere": elsewhere}
     for key, event in finished.items():
         for figure in ("seconds", "clips", "bytes", "failed") if key in names else ():
             sums[names[key]][figure] += event[figure]
@@ -179,7 +187,7 @@ def with_interrupted(events: Iterable[Event]) -> dict[str, Event]:
             running[name] = (*running[name][:2], event["time"])
         elif kind in ("finished", "stage_failed"):
             running.pop(name, None)
-        if kind == "finished":
+        if kind == "finished" and event.get("bytes"):  # else another run had made it by then
             finished[event["key"]] = event | {"seconds": event["seconds"] + before.pop(event["key"], 0.0)}
     return finished
 

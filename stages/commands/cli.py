@@ -9,9 +9,14 @@ from pipeline.arguments import Debug, Executor, ExecutorName, RayAddress, RetryF
 from pipeline.console import complain, conclude, plain_errors, run_and_show, say, say_what_was_passed_over, table
 from pipeline.texts import count
 
+LISTED = 20
+"""Failures that are named one by one: a video in short windows may have thousands."""
+
 
 def recognize(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Videos to recognize, in any depth of folders.")],
+    videos: Annotated[
+        Path, typer.Argument(metavar="VIDEOS", help="A folder of videos, in any depth of folders, or one video.")
+    ],
     model: Annotated[str, typer.Option(metavar="RUN", help="The run that trained the model, or one of its variants.")],
     out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv, recognitions.parquet.")],
     window: Annotated[
@@ -26,28 +31,32 @@ def recognize(
     retry_failed: RetryFailed = False,
     debug: Debug = False,
 ) -> None:
-    """Recognize the actions in a folder of videos.
+    """Recognize the actions in new videos.
 
     \b
-    pipeline recognize my_videos --model demo --out recognized
-    pipeline recognize my_videos --model runs/demo --out recognized --window 2 --stride 1
+    pipeline recognize my_videos --model mine --out recognized
+    pipeline recognize match.mp4 --model mine --out recognized
+    pipeline recognize my_videos --model runs/mine --out recognized --window 2 --stride 1
     """
     with plain_errors(debug):
         from pipeline.errors import ManifestError
         from pipeline.run import Options
-        from stages.commands.recognition import recognition_manifest
+        from stages.commands.recognition import data_of, recognition_manifest
 
-        if not folder.is_dir():
-            raise ManifestError(f"{folder}: no such folder")
-        manifest = recognition_manifest(folder, model, out, window, stride)
+        if not videos.exists():
+            raise ManifestError(f"{videos}: no such file or folder")
+        manifest = recognition_manifest(videos, model, out, window, stride)
+        if data := data_of(model):
+            say(f"note: the model was trained on {data}")
         result = run_and_show(
             manifest, Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
         )
         say_what_was_passed_over(result, each=True)
-        for failure in result.failures:
+        for failure in result.failures[:LISTED]:
             say(f"skipped {failure.clip_id}: {failure.error}")
+        if len(result.failures) > LISTED:
+            say(f"and {count(len(result.failures) - LISTED, 'more failure')}: pipeline failures {out}")
         conclude(manifest, result)
-        say(f"recognitions: {out / 'recognitions.csv'}")
 
 
 def explain(

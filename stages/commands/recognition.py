@@ -14,12 +14,13 @@ from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
 from pipeline.run import MANIFEST, is_outdated
 from stages.commands.trained_run import MODEL, predicting_nodes, run_and_variant
+from stages.tables import FRAMES
 
 
 def recognition_manifest(
-    folder: Path, model: str, out: Path, window: float | None = None, stride: float | None = None
+    videos: Path, model: str, out: Path, window: float | None = None, stride: float | None = None
 ) -> Manifest:
-    """What to run to recognize the videos in ``folder``.
+    """What to run to recognize a video, or the videos in a folder.
 
     model: a run, or one variant of it (``runs/NAME/variants/modality=rgb``). out: becomes the run's own folder.
     window: seconds of the windows that longer videos are cut into; None: as long as the clips the model was trained
@@ -34,6 +35,12 @@ def recognition_manifest(
         raise ManifestError(f"{weights}: the run has not laid out a trained model; finish it first")
     if is_outdated(run, predict.inputs["models"][0]):
         raise ManifestError(f"{weights}: the run has been changed since this model was trained; finish it first")
+    ancestors = [graph.nodes[name] for name in graph.ancestors(predict.name)]
+    if not any(node.stage.makes.name == FRAMES.name for node in ancestors):
+        raise ManifestError(
+            f"{weights}: this model was trained on skeleton files alone, by a manifest that decodes no videos: to "
+            "recognize videos, train with the stages decode and pose"
+        )
     _refuse_other_runs(out)
     stages: dict[str, Any] = {}
     for name in [name for name in graph.nodes if name in graph.ancestors(predict.name)] + [predict.name]:
@@ -43,7 +50,7 @@ def recognition_manifest(
         if node.kind == "source":
             spans = {"window": _seconds_of_clips(weights) if window is None else window, "stride": stride}
             given = {key: value for key, value in spans.items() if value}
-            stages[_called(node)] = {"uses": "videos", "with": {"root": str(folder.absolute())} | given}
+            stages[_called(node)] = {"uses": "videos", "with": {"root": str(videos.absolute())} | given}
         elif node.kind == "whole":
             stages[_called(node)] = {"uses": "pretrained", "with": {"path": str(weights.absolute())}}
     stages[predict.spec]["with"]["split"] = None
@@ -88,10 +95,25 @@ def _predicting_node(graph: Graph, run: Path, variant: str) -> Node:
 def _seconds_of_clips(weights: Path) -> float | None:
     """How long the clips were that a model was trained on, if it says so."""
     try:
-        seconds = json.loads((weights / "config.json").read_text())["preprocessing"]["seconds"]
-        return round(float(seconds), 1) or None
+        return round(float(_preprocessing(weights)["seconds"]), 1) or None
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _preprocessing(weights: Path) -> dict[str, Any]:
+    """What a model's config says of its clips; empty where it is damaged, which the stage that loads it will say."""
+    try:
+        found = json.loads((weights / "config.json").read_text())["preprocessing"]
     except (OSError, ValueError, LookupError, TypeError):
-        return None  # it does not say, or is damaged: the stage that loads the model says what is wrong with it
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def data_of(model: str) -> str | None:
+    """What a trained model says of the data that it has learned from; None where it says nothing."""
+    run, variant = run_and_variant(model)
+    data = _preprocessing((run / "variants" / variant if variant else run) / MODEL).get("data")
+    return str(data) if data else None
 
 
 def _parameters(node: Node) -> dict[str, Any]:

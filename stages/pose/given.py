@@ -1,13 +1,16 @@
 """Skeletons: those of skeleton files alone, for data sets whose videos are not there or not wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.errors import ClipError
-from pipeline.stage import MapStage, Row
+from pipeline.rows import Row
+from pipeline.stage import MapStage, Problem, Stage
 from stages.cache.stage import evenly_spaced
 from stages.tables import SKELETONS
 
@@ -25,6 +28,20 @@ class Skeletons(MapStage):
     """T, frames a clip: the middle ones of T equal segments. Shorter clips repeat frames."""
     persons: int = Field(2, ge=1)
     """M, the most people a clip can have."""
+
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+        """Clips without a skeleton file."""
+        without = clips.filter(pc.is_null(clips["skeleton_path"]))["clip_id"]
+        missing = clips.filter(pc.equal(clips["skeleton_source"], "missing"))["skeleton_path"]
+        if len(without) == len(clips):
+            yield Problem("the index names no skeleton files: use decode and pose to estimate skeletons from videos")
+        elif len(without):
+            text = f"{len(without):,} of {len(clips):,} clips have no skeleton file and will fail, first {without[0]}"
+            yield Problem(text, fatal=False)
+        if len(missing):
+            number = "none" if len(missing) == len(clips) else f"{len(clips) - len(missing):,}"
+            text = f"{number} of the {len(clips):,} skeleton files can be read; not there is {missing[0]}"
+            yield Problem(text, fatal=len(missing) == len(clips))
 
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
         """One row of SKELETONS. Raises ClipError for spans, and where the file is missing, damaged or holds nobody."""

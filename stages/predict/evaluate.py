@@ -62,12 +62,13 @@ class Evaluate(WholeStage):
             )
         return f"none of the {len(found)} predicted clips of the split {self.split} has a label"
 
-    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
         """``metrics.json``, for people and programs."""
         from pipeline.files import replace_file
 
         metrics = json.loads(table["metrics"][0].as_py())
         replace_file(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode())
+        return f"{accuracy_text(metrics)}: {folder / 'metrics.json'}"
 
 
 def figures(
@@ -118,6 +119,16 @@ def figures(
         },
         "wrong": wrong,
     }
+
+
+def accuracy_text(metrics: dict[str, Any]) -> str:
+    """``top-1 95.1 % (90.3 to 97.6), mean class 95.1 %, 144 clips``."""
+    low, high = metrics["top1_interval"]
+    clips = f"{metrics['clips']:,} clip{'' if metrics['clips'] == 1 else 's'}"
+    return (
+        f"top-1 {100 * metrics['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f}), "
+        f"mean class {100 * metrics['mean_class']:.1f} %, {clips}"
+    )
 
 
 def wilson_interval(right: float, count: int) -> tuple[float, float]:

@@ -56,7 +56,7 @@ class Recognitions(WholeStage):
             )
         return pa.Table.from_pylist(rows, schema=self.makes.schema)
 
-    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
         """The same lines as Parquet and as CSV, with the classes in columns ``top1`` to ``top5``."""
         import pyarrow.csv
         import pyarrow.parquet
@@ -71,6 +71,7 @@ class Recognitions(WholeStage):
             sink = pa.BufferOutputStream()
             write(readable, sink)
             replace_file((self.out or folder) / name, sink.getvalue().to_pybytes())
+        return f"{table.num_rows:,} recognitions: {(self.out or folder) / 'recognitions.csv'}"
 
 
 def _columns_for_people(table: pa.Table) -> pa.Table:

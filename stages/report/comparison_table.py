@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from stages.report.comparison import Row, label_text, shows_top5
+from stages.predict.evaluate import accuracy_text
+from stages.report.comparison import Row, label_text, row_text, shows_top5
+
+
+def headline(comparison: dict[str, Any]) -> str:
+    """The best row in a line, with its name where there are several."""
+    rows, best = comparison["rows"], comparison["rows"][comparison["best"]]
+    text = accuracy_text(best["metrics"])
+    return text if len(rows) == 1 else f"best of {len(rows)}, {row_text(best, comparison['titles'])}: {text}"
 
 
 def csv_text(comparison: dict[str, Any], parameters: list[int | None]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from pipeline.files import replace_file
+from pipeline.texts import byte_size, duration
 from stages.html import data_uri, templates
 from stages.overlay import PALETTES
 from stages.report.comparison import Row, label_text, mean_history, row_text, shows_top5
@@ -80,7 +81,7 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | N
     comparison, variants = facts["comparison"], facts["variants"]
     titles = comparison["titles"]
     environment = templates(Path(__file__).parent)
-    environment.filters |= {"percent": percent, "duration": duration, "size": size, "number": number}
+    environment.filters |= {"percent": percent, "duration": duration, "size": byte_size, "number": number}
     environment.tests["showing_top5"] = shows_top5
     return environment.get_template("page.html.jinja").render(
         title=run.manifest.get("name") or "Report",
@@ -196,23 +197,6 @@ def grouped(failures: list[dict[str, str]]) -> list[dict[str, Any]]:
 def percent(share: float, digits: int = 1) -> str:
     """A share of 1, like ``91.7 %``."""
     return f"{100 * share:.{digits}f} %"
-
-
-def duration(seconds: float) -> str:
-    """Like ``0.4 s``, ``3 min 20 s`` or ``2 h 5 min``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def size(count: float) -> str:
-    """Bytes, like ``3.2 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
 
 
 def number(value: float) -> str:

@@ -1,5 +1,6 @@
 """The report: what a run has learned, on one page that a person opens in a browser."""
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import ClassVar
@@ -47,9 +48,11 @@ class Report(WholeStage):
         facts, images = gather(variants, self.samples, self.pool)
         return pa.Table.from_pylist([{"facts": facts, "images": images}], schema=REPORTS.schema)
 
-    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
         """Write ``folder/report.html``, and for several variants ``metrics.json`` and the comparison's files."""
+        from stages.report.comparison_table import headline
         from stages.report.page import write
 
         row = table.to_pylist()[0]
         write(row["facts"], row["images"], folder, run_folder)
+        return f"{headline(json.loads(row['facts'])['comparison'])}: {folder / 'report.html'}"

@@ -16,6 +16,9 @@ from stages.tables import CLIPS
 if TYPE_CHECKING:
     from stages.synthetic.writing import Order
 
+NOT_DRAWN = "not drawn"
+"""What stands for the size and time of a video that no run has drawn yet."""
+
 
 class Synthetic(Source):
     """Articulated people doing twelve actions, written to ``root/SPLIT/CLASS/NNNN.mp4``.
@@ -60,10 +63,11 @@ class Synthetic(Source):
         root = self.root.absolute()
         claim(root, self._specification(), write=False)
         orders = self._orders()
+        sources = [fingerprint(order.video) for order in orders]
         return clips_table(
             {
                 "clip_id": [order.video.relative_to(root).as_posix() for order in orders],
-                "source": [fingerprint(order.video) for order in orders],
+                "source": [NOT_DRAWN if source == "missing" else source for source in sources],
                 "path": [str(order.video) for order in orders],
                 "skeleton_source": [order.skeleton and fingerprint(order.skeleton) for order in orders],
                 "skeleton_path": [order.skeleton and str(order.skeleton) for order in orders],
@@ -73,7 +77,7 @@ class Synthetic(Source):
         )
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
-        missing = clips["source"].to_pylist().count("missing")
+        missing = clips["source"].to_pylist().count(NOT_DRAWN)
         if missing:
             yield Problem(f"{missing:,} of {len(clips):,} videos are not drawn yet: a run does so first", fatal=False)
 

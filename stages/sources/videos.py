@@ -8,9 +8,12 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from pipeline.stage import Source, Table
-from stages.sources.files import Skipped, find_videos
+from stages.sources.files import Skipped, Video, find_videos, fingerprint
 from stages.sources.rows import clips_table, span_id
 from stages.tables import CLIPS
+
+SHORTEST_WINDOW = 0.1
+"""Seconds: a few frames."""
 
 PROBES = 8
 """Threads that read headers; the time goes into waiting for the disk."""
@@ -26,8 +29,8 @@ class Videos(Source):
     makes: ClassVar[Table] = CLIPS
 
     root: Path
-    """Folder that is searched, with all folders in it."""
-    window: float | None = Field(None, gt=0)
+    """Folder that is searched, with all folders in it, or a single video."""
+    window: float | None = Field(None, ge=SHORTEST_WINDOW)
     """Seconds of a window; videos that are not longer stay whole. Null: all videos stay whole."""
     stride: float | None = Field(None, gt=0)
     """Seconds from one window to the next. Null: half a window."""
@@ -40,7 +43,7 @@ class Videos(Source):
 
     def clips(self) -> pa.Table:
         """One clip a window. A video whose length cannot be found is one clip, so that decoding says what is wrong."""
-        videos, _ = find_videos(self.root.expanduser(), "the videos to be recognized")
+        videos, _ = self._found()
         if self.window is None:
             spans: list[list[Span]] = [[WHOLE]] * len(videos)
         else:
@@ -59,7 +62,13 @@ class Videos(Source):
 
     def skipped(self) -> list[Skipped]:
         """What below ``root`` is not listed, and why."""
-        return find_videos(self.root.expanduser(), "the videos to be recognized")[1]
+        return self._found()[1]
+
+    def _found(self) -> tuple[list[Video], list[Skipped]]:
+        root = self.root.expanduser()
+        if root.is_file():  # whatever its extension: it was named
+            return [Video(root.name, str(root.absolute()), fingerprint(root))], []
+        return find_videos(root, "the videos to be recognized")
 
     def _windows(self, length: float | None) -> list[Span]:
         """Start and end of each window; the last one ends with the video."""

@@ -2,13 +2,14 @@
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from pipeline.errors import StageError
-from pipeline.stage import Resources, WholeStage
+from pipeline.stage import Problem, Resources, Stage, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from recognizer.config import RecognizerConfig
 from stages.tables import MODELS, SHARDS
@@ -36,6 +37,12 @@ class Train(WholeStage, Recipe):
     def files(self) -> tuple[Path, ...]:
         return (self.backbone_file,) if self.backbone_file and self.backbone == "kinetics400" else ()
 
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+        from stages.train.checks import check_labels, check_sizes
+
+        yield from check_labels(clips)
+        yield from check_sizes(self, upstream)
+
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         from stages.cache.shards import Shards
         from stages.train.labels import training_clips
@@ -47,7 +54,9 @@ class Train(WholeStage, Recipe):
         if self.keep == "best" and not clips.val:
             raise StageError("keep: best needs validation clips: set val_share, or give clips the split val")
         frames = self.frames or shards.read(clips.train[0]).frame_count
-        preprocessing = {"scale": self.augment.test_scale, "flip": self.augment.flip}
+        preprocessing: dict[str, Any] = {"scale": self.augment.test_scale, "flip": self.augment.flip}
+        if variant.about:
+            preprocessing["data"] = variant.about
         if (seconds := shards.median_seconds()) is not None:
             preprocessing["seconds"] = round(seconds, 3)
         data: dict[str, Any] = {"class_names": clips.class_names, "frames": frames, "preprocessing": preprocessing}

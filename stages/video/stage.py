@@ -5,10 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.errors import ClipError
-from pipeline.stage import MapStage, Row, Table, unkeyed
+from pipeline.rows import Row
+from pipeline.stage import MapStage, Problem, Stage, Table, unkeyed
 from stages.tables import FRAMES
 
 if TYPE_CHECKING:
@@ -37,6 +40,14 @@ class Decode(MapStage):
     def seconds_per_clip(self) -> float:
         """The parameter ``time_limit``."""
         return self.time_limit
+
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+        """Files that are not there."""
+        missing = clips.filter(pc.equal(clips["source"], "missing"))["path"]
+        if len(missing):
+            number = "none" if len(missing) == len(clips) else f"{len(clips) - len(missing):,}"
+            text = f"{number} of the {len(clips):,} files that the index lists can be read; not there is {missing[0]}"
+            yield Problem(text, fatal=len(missing) == len(clips))
 
     def load(self, inputs: Mapping[str, Any]) -> "OpenReader | None":
         """The class of one's own reader, if there is one. Raises StageError where it cannot be imported."""

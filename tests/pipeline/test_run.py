@@ -78,7 +78,7 @@ def test_time_before_an_interruption_counts() -> None:
         return {"event": kind, "stage": "train", "time": time} | more
 
     first = [event("started", 10.0, key="a"), event("progress", 40.0), event("progress", 70.0)]
-    second = [event("started", 100.0, key="a"), event("finished", 120.0, key="a", seconds=20.0)]
+    second = [event("started", 100.0, key="a"), event("finished", 120.0, key="a", seconds=20.0, bytes=9)]
     assert with_interrupted(second)["a"]["seconds"] == 20
     assert with_interrupted(first + second)["a"]["seconds"] == 80
     failed = [event("started", 10.0, key="a"), event("progress", 40.0), event("stage_failed", 50.0)]

@@ -1,4 +1,4 @@
-from stages.report.page import confusions, duration, grouped, number, percent, size
+from stages.report.page import confusions, grouped, number, percent
 
 
 def failure(clip_id: str, error: str, stage: str = "decode") -> dict[str, str]:
@@ -29,6 +29,4 @@ def test_confusions_come_in_order_of_their_number() -> None:
 
 def test_figures_for_people() -> None:
     assert [percent(0.9166), percent(0.5, 0)] == ["91.7 %", "50 %"]
-    assert [duration(0.42), duration(59), duration(200), duration(7500)] == ["0.4 s", "59 s", "3 min 20 s", "2 h 5 min"]
-    assert [size(0), size(3_200_000), size(5e15)] == ["0 B", "3.2 MB", "5e+03 TB"]
     assert [number(7), number(12345), number(2_050_000)] == ["7", "12 345", "2.05 million"]

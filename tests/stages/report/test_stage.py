@@ -39,8 +39,8 @@ def run_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     manifest = {"name": HOSTILE[1], "description": HOSTILE[0], "stages": {"index": {"uses": "folder", "needs": []}}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    spent = {"seconds": 12.5, "partitions": 3, "reused": 1, "clips": 6, "bytes": 1234567, "failed": 2}
-    idle = {"seconds": 0, "partitions": 1, "reused": 1, "clips": 0, "bytes": 0, "failed": 0}
+    spent = {"seconds": 12.5, "partitions": 3, "reused": 1, "clips": 6, "bytes": 1234567, "failed": 2, "elsewhere": 0}
+    idle = {"seconds": 0, "partitions": 1, "reused": 1, "clips": 0, "bytes": 0, "failed": 0, "elsewhere": 1}
     (folder / "timings.json").write_text(json.dumps({"decode": spent, HOSTILE[1]: idle}))
     (folder / "failures.csv").write_text(
         'clip_id,stage,error\n<b>x</b>.mp4,decode,"<i>ends</i> after frame 3, see\n<a href=http://evil.test>"\n'
@@ -146,7 +146,7 @@ def test_folds_and_seeds_become_rows(make_variant: MakeVariant, tmp_path: Path, 
         for seed in range(3)
     ]
     table = Report(samples=0, pool=("fold", "seed")).run(variants, StageContext(tmp_path, lambda *_, **__: None))
-    spent = {"seconds": 2, "partitions": 1, "reused": 0, "clips": 6, "bytes": 1, "failed": 0}
+    spent = {"seconds": 2, "partitions": 1, "reused": 0, "clips": 6, "bytes": 1, "failed": 0, "elsewhere": 0}
     (run_folder / "timings.json").write_text(json.dumps({f"train[fold={i}]": spent for i in range(10)}))
     out = tmp_path / "out"
     Report().export(table, out, run_folder)

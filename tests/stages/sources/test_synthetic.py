@@ -36,7 +36,7 @@ def created(source: Synthetic) -> pa.Table:
 def test_the_table_lists_every_clip_and_half_the_skeletons(tmp_path: Path) -> None:
     source = Synthetic(root=tmp_path, clips_per_class=2, test_per_class=0, size=64)
     planned = source.clips()
-    assert set(planned["source"].to_pylist()) == {"missing"}
+    assert set(planned["source"].to_pylist()) == {"not drawn"}
     assert not any(tmp_path.iterdir())
     [note] = source.check(planned, {})
     assert (note.fatal, note.text) == (False, "24 of 24 videos are not drawn yet: a run does so first")

@@ -1,0 +1,56 @@
+"""What can be said of a training before anything is decoded: labels and splits, frames and sizes."""
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.stage import Problem, Stage
+from stages.train.recipe import Recipe
+
+LISTED = 5
+"""Classes that are named one by one."""
+
+
+def check_labels(clips: pa.Table) -> Iterator[Problem]:
+    """Problems with the labels and splits of an index."""
+    train, val, test = (_labels(clips, split) for split in ("train", "val", "test"))
+    if not train:
+        splits = ", ".join(sorted({str(split) for split in clips["split"].unique().to_pylist()})) or "no clips"
+        yield Problem(f"no clip has the split train (there are: {splits}): set the split parameters of the index")
+        return
+    learned = clips.filter(pc.is_in(clips["split"], pa.array(["train", "val"])))
+    if unlabeled := learned.filter(pc.is_null(learned["label"]))["clip_id"].to_pylist():
+        yield Problem(
+            f"{len(unlabeled):,} training clips have no label, the first is {unlabeled[0]}: label them in the index, "
+            "or take them out of the splits train and val"
+        )
+        return
+    if len(train | val) < 2:
+        yield Problem(f"all training clips show {next(iter(train))!r}: training needs at least two classes")
+    for split, labels in (("val", val), ("test", test)):
+        if unseen := sorted(label for label in labels - train - {None} if label is not None):
+            names = ", ".join(unseen[:LISTED]) + (f" and {len(unseen) - LISTED} more" if len(unseen) > LISTED else "")
+            yield Problem(f"classes of the split {split} that no training clip shows: {names}", fatal=False)
+
+
+def check_sizes(recipe: Recipe, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+    """Problems with how many frames of which size the training gets from the stages before it."""
+    cached = getattr(upstream.get("shards"), "size", None)
+    if recipe.model.uses_rgb and cached is not None and cached < recipe.model.size:
+        yield Problem(
+            f"frames are enlarged from {cached} to {recipe.model.size} pixels: cache.size is below model.size",
+            fatal=False,
+        )
+    frames = [getattr(upstream.get(table), "frames", None) for table in ("shards", "frames", "skeletons")]
+    given = next((count for count in frames if count is not None), None)
+    if recipe.frames is not None and given is not None and recipe.frames > given:
+        yield Problem(
+            f"frames: {recipe.frames} are asked for, but the stages before give {given}: some are seen twice",
+            fatal=False,
+        )
+
+
+def _labels(clips: pa.Table, split: str) -> set[str | None]:
+    """The classes of a split, with None for clips without a label; empty where no clip has the split."""
+    return set(clips.filter(pc.equal(clips["split"], split))["label"].unique().to_pylist())
