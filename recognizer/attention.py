@@ -1,13 +1,10 @@
 """Multi-head attention and the feed-forward network, as all three attention modules use them."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizer.onednn import onednn_products
+from recognizer.kernels import dot_product_attention, fast_products
 
 
 class Attention(nn.Module):
@@ -33,14 +30,8 @@ class Attention(nn.Module):
 
         key_mask: which keys may be attended to (bool), see ``usable``.
         """
-        if q_BND.dtype == torch.bfloat16 and q_BND.device.type == "cpu":
-            # Where autocast would choose bfloat16, for which the kernel takes twice the time of float32 on CPUs.
-            with torch.autocast("cpu", enabled=False):
-                return self.mix(q_BND.float(), k_BKD.float(), v_BKD.float(), key_mask_BK)
-        mask = None
-        if key_mask_BK is not None:
-            mask = usable(key_mask_BK)[:, None, None, :]
-        out_BEND = F.scaled_dot_product_attention(self._split(q_BND), self._split(k_BKD), self._split(v_BKD), mask)
+        mask = None if key_mask_BK is None else usable(key_mask_BK)[:, None, None, :]
+        out_BEND = dot_product_attention(self._split(q_BND), self._split(k_BKD), self._split(v_BKD), mask)
         return out_BEND.transpose(1, 2).flatten(2)
 
     def _split(self, x_BND: Tensor) -> Tensor:
@@ -79,13 +70,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
         """Return tokens like x, B,…,N,D. Where ``attend`` answers for the last few of the N alone, those come back."""
-        with onednn_products() if _is_worth_onednn(x) else nullcontext():
+        with fast_products(x):
             answers = self.drop_path(attend(self.norm(x)))
             x = x[..., x.shape[-2] - answers.shape[-2] :, :] + answers
             return x + self.drop_path(self.feed_forward(self.feed_forward_norm(x)))
-
-
-def _is_worth_onednn(x: Tensor) -> bool:
-    """Whether products of so many tokens repay oneDNN's preparations: PyTorch's attention multiplies in blocks of 256
-    queries from 768 on, in smaller ones before. Not where gradients are wanted, which are computed later."""
-    return x.device.type == "cpu" and x.shape[-2] >= 768 and not torch.is_grad_enabled()

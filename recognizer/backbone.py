@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.video import MC3_18_Weights
 
-from recognizer.onednn import conv3d
+from recognizer.kernels import channels_last, conv3d, right_gradients
 
 
 class MC3(nn.Module):
@@ -31,13 +31,8 @@ class MC3(nn.Module):
     def forward(self, frames_BCTHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return F_a, B,C,T,H/2,W/2 (at a stem stride of 4 H/4,W/4), and F_b, B,4C,T,H/8,W/8, of normalized frames
         B,3,T,H,W. Sizes are rounded up."""
-        if frames_BCTHW.device.type in ("cpu", "cuda"):
-            # oneDNN and cuDNN are faster with the channels last, and so the tokens need no copy later.
-            frames_BCTHW = frames_BCTHW.contiguous(memory_format=torch.channels_last_3d)
-        # In bfloat16 oneDNN's gradients of a 3D convolution are wrong, even infinite, for clips of two frames.
-        wrong = torch.is_grad_enabled() and frames_BCTHW.shape[2] == 2
-        with torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and not wrong):
-            fa_BCTHW = self.layer1(F.relu(self.stem(frames_BCTHW), inplace=True))
+        with right_gradients(frames_BCTHW):
+            fa_BCTHW = self.layer1(F.relu(self.stem(channels_last(frames_BCTHW)), inplace=True))
             return fa_BCTHW, self.layer3(self.layer2(fa_BCTHW))
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from recognizer.deformable_attention import DeformableAttention
 from recognizer.joint_attention import JointAttention
+from recognizer.kernels import pad_mask
 from recognizer.modal_tokens import Modal, stack, unstack
 from recognizer.temporal_attention import TemporalAttention
 
@@ -75,10 +76,7 @@ class Block(nn.Module):
         after = n_BTND.shape[2] - m_BTKD.shape[2]
         key_mask_BTN = None
         if present_BTMR is not None:
-            # Put together as numbers: compiled for CPUs, PyTorch cannot do so with truth values it has just found.
-            number_BTN = n_BTND.new_ones(n_BTND.shape[:3])
-            number_BTN[:, :, before:after] = present_BTMR.flatten(2)
-            key_mask_BTN = number_BTN > 0
+            key_mask_BTN = pad_mask(present_BTMR.flatten(2), before, m_BTKD.shape[2])
         if self.last and modal:
             return Tokens(None, None, None, unstack(temporal(n_BTND, key_mask_BTN, len(modal)), modal, ALL))
         z_BTND, p_BTND, m_BTKD = temporal(n_BTND, key_mask_BTN).tensor_split([before, after], dim=2)

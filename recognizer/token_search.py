@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognizer.kernels import conv3d_of_tokens
+
 
 class TokenSearch(nn.Module):
     """Finds the tokens that 3D deformable attention takes as keys and values (eq. 3).
@@ -30,7 +32,7 @@ class TokenSearch(nn.Module):
     def points(self, z_BTHWD: Tensor) -> Tensor:
         """Where the tokens are read, B,T',H',W',3 as (x, y, t); -1 and 1 are the outer edges of the clip's first and
         last token on each axis."""
-        hidden_BTHWD = convolve(z_BTHWD, self._taps(z_BTHWD.shape[1:4]), self.conv.bias, self.conv.groups)
+        hidden_BTHWD = conv3d_of_tokens(z_BTHWD, self._taps(z_BTHWD.shape[1:4]), self.conv.bias, self.conv.groups)
         offsets_BTHW3 = torch.tanh(self.offset(F.gelu(self.norm(hidden_BTHWD))))
         frames, height, width = offsets_BTHW3.shape[1:4]
         # At least float32, also in mixed precision: half of it cannot point between two tokens.
@@ -48,20 +50,6 @@ class TokenSearch(nn.Module):
             taps = min(self.kernel, cells)
             weight = weight.narrow(axis, (self.kernel - taps) // 2, taps)
         return weight
-
-
-def convolve(z_BTHWD: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
-    """The unpadded convolution of ``nn.Conv3d``, as a sum of 2D ones, one for each frame of the kernel. On a processor
-    the backward pass of a depthwise one takes a quarter of the time so. Return B,T',H',W',D."""
-    first, *others = weight.unbind(dim=2)
-    frames = z_BTHWD.shape[1] - len(others)
-    # In bfloat16 the backward pass of a depthwise one takes longer there.
-    with torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and not torch.is_grad_enabled()):
-        total_BDHW = F.conv2d(z_BTHWD[:, :frames].flatten(0, 1).movedim(-1, 1), first, bias, groups=groups)
-        for tap, weight_2d in enumerate(others, start=1):
-            z_BDHW = z_BTHWD[:, tap : tap + frames].flatten(0, 1).movedim(-1, 1)
-            total_BDHW = total_BDHW + F.conv2d(z_BDHW, weight_2d, groups=groups)
-    return total_BDHW.movedim(1, -1).unflatten(0, (-1, frames))
 
 
 def reference_points(

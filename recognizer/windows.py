@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recognizer.attention import Attention
+from recognizer.kernels import pad_mask
 
 
 class Windows(NamedTuple):
@@ -85,12 +86,9 @@ class WindowAttention(nn.Module):
         v_BSKD = _tokens(attention.value(x_BAND), attention.value(extra_BXD), windows.key_steps_BSA)
         sees_BS, key_mask_BSK = windows.real_BS, None
         if key_mask_BAN is not None:
-            # Put together as numbers, as in Block.
-            ones_BX1 = extra_BXD.new_ones(*extra_BXD.shape[:2], 1)
-            key_mask_BSK = (
-                _tokens(key_mask_BAN[..., None].to(ones_BX1.dtype), ones_BX1, windows.key_steps_BSA)[..., 0] > 0
-            )
-            sees_BS = sees_BS & key_mask_BSK[..., : key_mask_BSK.shape[2] - extra_BXD.shape[1]].any(dim=2)
+            own_mask_BSK = _taken(key_mask_BAN, windows.key_steps_BSA).flatten(2)
+            sees_BS = sees_BS & own_mask_BSK.any(dim=2)
+            key_mask_BSK = pad_mask(own_mask_BSK, 0, extra_BXD.shape[1])
         out_BSND = attention.mix(
             q_BSND.flatten(0, 1),
             k_BSKD.flatten(0, 1),

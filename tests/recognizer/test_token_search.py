@@ -2,10 +2,10 @@ from itertools import product
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from recognizer.token_search import TokenSearch, convolve, reference_points, sample
+from recognizer.token_search import TokenSearch, reference_points, sample
 
 
 def sampled_by_loops(z: Tensor, points: Tensor) -> Tensor:
@@ -63,14 +63,6 @@ def test_offsets_by_loops(dense: bool) -> None:
             torch.testing.assert_close(points[0, t, y, x], center + offset * cell)
 
 
-@pytest.mark.parametrize("groups", [1, 4])
-def test_convolution_frame_by_frame(groups: int) -> None:
-    torch.manual_seed(0)
-    z, conv = torch.randn(2, 6, 5, 7, 4, dtype=torch.float64), nn.Conv3d(4, 4, (3, 2, 4), groups=groups).double()
-    expected = conv(z.movedim(-1, 1)).movedim(1, -1)
-    torch.testing.assert_close(convolve(z, conv.weight, conv.bias, groups), expected)
-
-
 @pytest.mark.parametrize(
     "frames,height,width,found", [(12, 28, 28, (6, 22, 22)), (1, 8, 8, (1, 2, 2)), (4, 3, 9, (1, 1, 3))]
 )
@@ -95,13 +87,3 @@ def test_gradient_reaches_the_offsets() -> None:
     assert torch.autograd.gradcheck(search, (z,), eps=1e-7, atol=1e-4)
     search(z).square().sum().backward()
     assert search.conv.weight.grad is not None and search.conv.weight.grad.abs().sum() > 0
-
-
-def test_in_mixed_precision_it_convolves_in_bfloat16_where_nobody_asks_for_gradients() -> None:
-    z, weight = torch.randn(1, 4, 5, 5, 3), torch.randn(3, 1, 2, 2, 2)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert convolve(z, weight, None, 3).dtype == torch.float32
-        with torch.inference_mode():
-            assert convolve(z, weight, None, 3).dtype == torch.bfloat16
-    with torch.no_grad():
-        assert convolve(z, weight, None, 3).dtype == torch.float32

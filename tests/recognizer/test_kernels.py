@@ -2,9 +2,17 @@ from typing import Any, cast
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
-from recognizer.onednn import conv3d, onednn_keeps_float32, onednn_products
+from recognizer.kernels import (
+    conv3d,
+    conv3d_of_tokens,
+    dot_product_attention,
+    onednn_keeps_float32,
+    onednn_products,
+    pad_mask,
+)
 
 matmul = cast(Any, torch.backends.mkldnn).matmul
 
@@ -35,6 +43,21 @@ def test_whether_onednn_rounds_does_not_depend_on_autocast() -> None:
         assert onednn_keeps_float32() == plain
 
 
+def test_attention_on_cpus_is_in_float32() -> None:
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 2, 5, 4).bfloat16().unbind()
+    mask = torch.rand(2, 1, 1, 5) > 0.3
+    exact = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), mask)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(dot_product_attention(q, k, v, mask), exact, rtol=0, atol=0)
+
+
+def test_a_padded_mask() -> None:
+    mask = torch.tensor([[True, False], [False, False]])
+    assert pad_mask(mask, 1, 2).tolist() == [[True, True, False, True, True], [True, False, False, True, True]]
+    assert torch.equal(pad_mask(mask, 0, 0), mask)
+
+
 @pytest.mark.parametrize("clips", [1, 2])
 @pytest.mark.parametrize(("channels", "kernel", "stride"), [(3, (3, 7, 7), 2), (16, (3, 3, 3), 1), (16, (1, 3, 3), 2)])
 def test_a_single_clip_is_convolved_as_several_are(
@@ -49,3 +72,21 @@ def test_a_single_clip_is_convolved_as_several_are(
     exact = F.conv3d(x.double(), weight.double(), bias.double(), (1, stride, stride), padding)
     torch.testing.assert_close(found.double(), exact, rtol=1e-4, atol=1e-3)
     assert found.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_tokens_are_convolved_frame_by_frame(groups: int) -> None:
+    torch.manual_seed(0)
+    z, conv = torch.randn(2, 6, 5, 7, 4, dtype=torch.float64), nn.Conv3d(4, 4, (3, 2, 4), groups=groups).double()
+    expected = conv(z.movedim(-1, 1)).movedim(1, -1)
+    torch.testing.assert_close(conv3d_of_tokens(z, conv.weight, conv.bias, groups), expected)
+
+
+def test_in_mixed_precision_tokens_are_convolved_in_bfloat16_only_without_gradients() -> None:
+    z, weight = torch.randn(1, 4, 5, 5, 3), torch.randn(3, 1, 2, 2, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert conv3d_of_tokens(z, weight, None, 3).dtype == torch.float32
+        with torch.inference_mode():
+            assert conv3d_of_tokens(z, weight, None, 3).dtype == torch.bfloat16
+    with torch.no_grad():
+        assert conv3d_of_tokens(z, weight, None, 3).dtype == torch.float32
