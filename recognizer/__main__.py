@@ -1,4 +1,4 @@
-"""What the paper's network costs: ``python -m recognizer`` prints parameters and multiply-adds, part by part."""
+"""The cost of the paper's network: ``python -m recognizer`` prints the parameters and multiply-adds of its parts."""
 
 import argparse
 
@@ -11,9 +11,9 @@ from recognizer.model import Recognizer
 
 
 def costs(recognizer: Recognizer, persons: int = 1) -> dict[str, tuple[int, int]]:
-    """Parameters and multiply-adds of one clip, by the name of the part ("" is the whole).
+    """Parameters, and multiply-adds per clip, by the name of the part ("" is the whole network).
 
-    recognizer: made on the device "meta", where nothing is computed and nothing stored.
+    recognizer: built on the device "meta", where nothing is computed or stored.
     """
     config = recognizer.config
     frames = torch.empty(1, 3, config.frames, config.size, config.size, device="meta")

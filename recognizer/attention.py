@@ -10,7 +10,8 @@ from recognizer.kernels import dot_product_attention, fast_products
 class Attention(nn.Module):
     """MSA(XWq, X~Wk, X~Wv) of eq. 6.
 
-    The projections stand apart from ``mix``, so that overlapping windows are cut from tokens projected once.
+    The projections are separate from ``mix``: tokens are projected once, and overlapping windows are cut from the
+    result.
     """
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -28,20 +29,20 @@ class Attention(nn.Module):
     def mix(self, q_BND: Tensor, k_BKD: Tensor, v_BKD: Tensor, key_mask_BK: Tensor | None = None) -> Tensor:
         """Scaled dot-product attention of projected tokens, B,N,D, before the output projection.
 
-        key_mask: which keys may be attended to (bool), see ``usable``.
+        key_mask: bool, the keys that may be attended to; see ``usable``.
         """
         mask = None if key_mask_BK is None else usable(key_mask_BK)[:, None, None, :]
         out_BEND = dot_product_attention(self._split(q_BND), self._split(k_BKD), self._split(v_BKD), mask)
         return out_BEND.transpose(1, 2).flatten(2)
 
     def _split(self, x_BND: Tensor) -> Tensor:
-        """The heads apart: B,E,N,D/E."""
+        """Separate the heads: B,E,N,D/E."""
         return x_BND.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 def usable(key_mask_BK: Tensor) -> Tensor:
-    """The keys that may be attended to, and all of them where there is none, so that the result stays finite: the
-    tokens of missing joints carry nothing of their place."""
+    """The keys that may be attended to; all of them where there would be none, so that the result stays finite. This
+    leaks nothing: the token of a missing joint does not depend on its coordinates."""
     return key_mask_BK | ~key_mask_BK.any(dim=-1, keepdim=True)
 
 
@@ -53,10 +54,10 @@ class FeedForward(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """The frame of all three attention modules: X + attend(norm(X)), then X + FFN(LN(X)) (eq. 6 and 7).
+    """The residual branches of all three attention modules: X + attend(norm(X)), then X + FFN(LN(X)) (eq. 6 and 7).
 
     norm: LayerNorm, or Identity for the literal eq. 6.
-    drop_path: in training, skips a branch for a whole clip.
+    drop_path: skips a branch for some clips in training.
     """
 
     def __init__(
@@ -69,8 +70,8 @@ class Residual(nn.Module):
         self.drop_path = drop_path
 
     def forward(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return tokens like x, B,…,N,D. Where ``attend`` answers for the last few of the N alone, those come back."""
+        """Return tokens like x, B,…,N,D; only the last of the N if ``attend`` returns only those."""
         with fast_products(x):
-            answers = self.drop_path(attend(self.norm(x)))
-            x = x[..., x.shape[-2] - answers.shape[-2] :, :] + answers
+            attended = self.drop_path(attend(self.norm(x)))
+            x = x[..., x.shape[-2] - attended.shape[-2] :, :] + attended
             return x + self.drop_path(self.feed_forward(self.feed_forward_norm(x)))

@@ -8,14 +8,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.video import MC3_18_Weights
 
-from recognizer.kernels import channels_last, conv3d, right_gradients
+from recognizer.kernels import channels_last, conv3d, safe_autocast
 
 
 class MC3(nn.Module):
     """Mixed 3D and 2D convolutions (Tran et al. 2018), with the names of torchvision's ``mc3_18``.
 
     width: C, channels of the first layer; torchvision's has 64.
-    stem_stride: pixels between the cells of F_a, 2 as torchvision or 4. Those of F_b are 8 apart either way.
+    stem_stride: pixels between the cells of F_a: 2 as in torchvision, or 4. The cells of F_b are 8 pixels apart
+    either way.
     """
 
     def __init__(self, width: int, stem_stride: int = 2) -> None:
@@ -31,7 +32,7 @@ class MC3(nn.Module):
     def forward(self, frames_BCTHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return F_a, B,C,T,H/2,W/2 (at a stem stride of 4 H/4,W/4), and F_b, B,4C,T,H/8,W/8, of normalized frames
         B,3,T,H,W. Sizes are rounded up."""
-        with right_gradients(frames_BCTHW):
+        with safe_autocast(frames_BCTHW):
             fa_BCTHW = self.layer1(F.relu(self.stem(channels_last(frames_BCTHW)), inplace=True))
             return fa_BCTHW, self.layer3(self.layer2(fa_BCTHW))
 
@@ -39,7 +40,7 @@ class MC3(nn.Module):
 class ConvNorm(nn.Sequential):
     """A padded convolution that strides over height and width, and batch normalization.
 
-    In evaluation the normalization goes into the convolution's weights: one pass over the features instead of two.
+    In evaluation the normalization is folded into the convolution's weights: one pass over the features, not two.
     """
 
     def __init__(self, channels_in: int, channels: int, kernel: tuple[int, int, int], stride: int) -> None:
@@ -60,7 +61,7 @@ class ConvNorm(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions and a way around them."""
+    """Two convolutions and a skip connection."""
 
     def __init__(self, channels_in: int, channels: int, kernel: tuple[int, int, int], stride: int) -> None:
         super().__init__()
@@ -70,9 +71,9 @@ class ResidualBlock(nn.Module):
         self.downsample = None if same else ConvNorm(channels_in, channels, (1, 1, 1), stride)
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        around_BCTHW = x_BCTHW if self.downsample is None else self.downsample(x_BCTHW)
+        skip_BCTHW = x_BCTHW if self.downsample is None else self.downsample(x_BCTHW)
         out_BCTHW = self.conv2(F.relu(self.conv1(x_BCTHW), inplace=True))
-        return F.relu(out_BCTHW.add_(around_BCTHW), inplace=True)
+        return F.relu(out_BCTHW.add_(skip_BCTHW), inplace=True)
 
 
 def _layer(channels_in: int, channels: int, kernel: tuple[int, int, int], stride: int) -> nn.Sequential:
@@ -86,12 +87,12 @@ def load_kinetics400(backbone: MC3, path: str | Path | None = None) -> None:
     """Give the backbone torchvision's Kinetics-400 weights of ``mc3_18``, in place.
 
     path: torchvision's checkpoint file; None downloads it into torch's cache.
-    Raises ValueError where the backbone has another width or the file is no such checkpoint, and OSError, with the
-    remedy, where it cannot be read or downloaded.
+    Raises ValueError if the backbone has another width or the file is not that checkpoint, and OSError, which says
+    what to do, if it cannot be read or downloaded.
     """
     width = backbone.stem[0].out_channels
     if width != 64:
-        raise ValueError(f"the Kinetics-400 weights have width 64, this recognizer has {width}: set width to 64")
+        raise ValueError(f"the Kinetics-400 weights have width 64, but this recognizer has {width}: set width to 64")
     url = MC3_18_Weights.KINETICS400_V1.url
     if path is None:
         try:
@@ -104,9 +105,9 @@ def load_kinetics400(backbone: MC3, path: str | Path | None = None) -> None:
         try:
             weights = torch.load(path, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise ValueError(f"{path} is no checkpoint of PyTorch, or a damaged one: {error}") from error
+            raise ValueError(f"{path} is damaged or not a PyTorch checkpoint: {error}") from error
     own = backbone.state_dict()
     missing = sorted(own.keys() - weights.keys())
     if missing:
-        raise ValueError(f"{path or url} holds no weights of torchvision's mc3_18: {missing[0]} is not there")
+        raise ValueError(f"{path or url} does not hold the weights of torchvision's mc3_18: {missing[0]} is missing")
     backbone.load_state_dict({name: weights[name] for name in own})

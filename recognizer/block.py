@@ -1,4 +1,4 @@
-"""One transformer block (Fig. 2a): RGB tokens, pose tokens, then all of them over time."""
+"""One transformer block (Fig. 2a): attention among RGB tokens, among pose tokens, then among all over time."""
 
 from typing import NamedTuple
 
@@ -17,22 +17,22 @@ ALL = ("rgb", "pose", "cls")
 
 
 class Tokens(NamedTuple):
-    """All tokens of a batch of clips. A branch that the network lacks is None."""
+    """All tokens of a batch of clips. Those of a branch that the network lacks are None."""
 
     z_BTHWD: Tensor | None
     """RGB tokens."""
     p_BTJD: Tensor | None
     """Pose tokens."""
     present_BTMR: Tensor | None
-    """The pose tokens of joints that are there (bool)."""
+    """Bool: which joints are present."""
     modal: Modal
 
 
 class Block(nn.Module):
-    """The three attention modules in turn. A module that is None is passed by (Table 4).
+    """The three attention modules in turn. A module that is None is skipped (Table 4).
 
-    last: temporal stride attention works out the modal tokens alone, since the head looks at nothing else.
-    fusion: makes one CLS token of M'_CLS and M*_CLS, the two that the RGB and the pose side leave (2D to D channels).
+    fusion: projects M'_CLS and M*_CLS, the CLS tokens after the RGB side and the pose side, to one (2D to D channels).
+    last: temporal stride attention computes only the modal tokens, since the head reads no others.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Block(nn.Module):
         if self.deformable is not None and z_BTHWD is not None:
             z_BTHWD, m_BTKD = self.deformable(z_BTHWD, stack(modal, RGB_SIDE, z_BTHWD.flatten(2, 3)))
             modal = unstack(m_BTKD, modal, RGB_SIDE)
-        memorized = modal
+        after_rgb = modal
         if self.joint is not None and p_BTJD is not None:
             p_BTJD, m_BTKD = self.joint(p_BTJD, stack(modal, POSE_SIDE, p_BTJD), present_BTMR)
             modal = unstack(m_BTKD, modal, POSE_SIDE)
         if self.fusion is not None:
-            both_BTD = torch.cat([memorized["cls"], modal["cls"]], dim=-1)
+            both_BTD = torch.cat([after_rgb["cls"], modal["cls"]], dim=-1)
             modal = modal | {"cls": self.fusion(both_BTD)}
         tokens = Tokens(z_BTHWD, p_BTJD, present_BTMR, modal)
         return tokens if self.temporal is None else self._over_time(self.temporal, tokens)

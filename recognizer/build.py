@@ -10,10 +10,10 @@ from recognizer.config import RecognizerConfig
 from recognizer.deformable_attention import DeformableAttention
 from recognizer.head import Head
 from recognizer.joint_attention import JointAttention
-from recognizer.joint_places import FourierCoordinates, JointMotion, JointPosture
+from recognizer.joint_embeddings import FourierCoordinates, JointIdentity, JointMotion, JointPosture
 from recognizer.joint_tokens import JointTokens
 from recognizer.modal_tokens import ModalTokens
-from recognizer.position import GridPosition, JointIdentity
+from recognizer.position import GridPosition
 from recognizer.temporal_attention import TemporalAttention
 from recognizer.token_search import TokenSearch
 from recognizer.windows import WindowAttention
@@ -30,7 +30,7 @@ def build_position(config: RecognizerConfig) -> GridPosition | None:
 
 
 def build_joint_tokens(config: RecognizerConfig) -> JointTokens | None:
-    """What turns joints into pose tokens; None in a network for RGB alone."""
+    """The module that makes pose tokens; None in a network for RGB alone."""
     if not config.uses_pose:
         return None
     return JointTokens(
@@ -58,7 +58,7 @@ def build_head(config: RecognizerConfig) -> Head:
     """The classifier."""
     parts = len(config.modal_names) or config.uses_rgb + config.uses_pose
     head = Head(nn.LayerNorm(config.dim), config.dropout, nn.Linear(parts * config.dim, len(config.class_names)))
-    # Small logits at first: the loss starts at that of a uniform guess.
+    # Small logits at first, so that the loss starts at that of a uniform guess.
     nn.init.trunc_normal_(head.classifier.weight, std=0.02)
     nn.init.zeros_(head.classifier.bias)
     return head
@@ -79,7 +79,7 @@ def _block(config: RecognizerConfig, depth: int) -> Block:
         joint = JointAttention(windows, _residual(config, drop_path))
     if deformable and joint and config.modal_names:
         fusion = nn.Linear(2 * config.dim, config.dim)
-        # The mean of both at first, so that CLS passes the block as every other token does.
+        # Initially the mean of both, so that CLS passes the block like every other token.
         nn.init.zeros_(fusion.bias)
         eye = nn.init.eye_(nn.Parameter(fusion.weight.new_empty(config.dim, config.dim), requires_grad=False))
         fusion.weight.data.copy_(eye.repeat(1, 2) / 2)
@@ -104,7 +104,7 @@ def _residual(config: RecognizerConfig, drop_path: float) -> Residual:
 
 
 def _xavier(module: nn.Module) -> None:
-    """Transformer weights keep the variance of what passes, whatever the width."""
+    """Initialize linear layers so that they keep the variance of their inputs at any width."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)

@@ -1,4 +1,4 @@
-"""The parameters of a network, and with what the data decide those of a recognizer: config.json beside its weights."""
+"""The parameters of a network and of a recognizer, which is a network for certain data: its config.json."""
 
 from typing import Any, Literal, Self
 
@@ -16,31 +16,31 @@ class NetworkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     modality: Literal["rgb+pose", "rgb", "pose"] = "rgb+pose"
-    """What the network sees. With one modality alone, the branch and the tokens of the other fall away."""
+    """What the network sees. With one modality, the branch and the tokens of the other are left out."""
 
-    # What a clip looks like.
+    # Clips.
     size: int = Field(224, ge=8)
-    """Height and width in pixels it is trained with. Others work, and need not be square."""
+    """Height and width of a clip in pixels, in training. Other sizes work, and need not be square."""
     persons: PositiveInt = 2
-    """M, how many persons a clip is cut or filled up to."""
+    """M, the number of persons per clip: more are cut off, fewer are padded."""
     mean: tuple[float, float, float] = (0.43216, 0.394666, 0.37645)
     """Mean of red, green and blue in [0, 1]; the default is that of Kinetics-400."""
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.22803, 0.22145, 0.216989)
     """Standard deviation of red, green and blue in [0, 1]."""
     frame_motion: bool = False
-    """See each frame less the mean of the clip's frames: what moves, without what stands still. For clips of a camera
-    that stands still, and few of them."""
+    """Subtract the mean of a clip's frames from each of them, so that only what moves remains. For few clips, from a
+    fixed camera."""
 
     # Sizes.
     width: int = Field(64, ge=4, multiple_of=4)
     """C, channels of the first backbone layer. Tokens have D = 4C channels."""
     stem_stride: Literal[2, 4] = 2
-    """Pixels between the cells of F_a, where joints are looked up. With 4 the backbone's costliest layer works on a
-    quarter of the cells: 42 instead of 110 billion multiply-adds a clip. The RGB tokens stay 8 pixels apart."""
+    """Pixels between the cells of F_a, from which pose tokens are gathered. With 4, the backbone's most expensive layer
+    has a quarter of the cells: 42 instead of 110 billion multiply-adds per clip. RGB tokens stay 8 pixels apart."""
     blocks: PositiveInt = 2
     """L, transformer blocks."""
     heads: PositiveInt | None = None
-    """Attention heads, a divisor of D; None: one for every 32 channels, which makes 8 at C = 64."""
+    """Attention heads, a divisor of D; null: one for every 32 channels, which makes 8 at C = 64."""
     expansion: PositiveInt = 4
     """Hidden channels of the feed-forward networks, in units of D."""
 
@@ -48,19 +48,21 @@ class NetworkConfig(BaseModel):
     sigma: PositiveFloat = 2.0
     """Standard deviation of a joint's heatmap in cells of a grid of 112; scales with the grid."""
     joint_coordinates: bool = False
-    """Add a Fourier embedding of x, y and score to the pose tokens, which in the paper know looks but not places."""
+    """Add a Fourier embedding of x, y and score to the pose tokens, which in the paper have appearance but no
+    position."""
     joint_motion: bool = False
-    """Add an embedding of the way each joint has come and goes, between one frame and the next."""
+    """Add an embedding of each joint's displacement from the previous frame and to the next one."""
     joint_posture: bool = False
-    """Add a Fourier embedding of where each joint is in its own body: from the body's middle, in units of its size."""
+    """Add a Fourier embedding of each joint's position within its body: relative to the body's center, in units of its
+    size."""
     joint_identity: bool = False
     """Add a learned embedding of joint and frame to the pose tokens, which in the paper do not tell which joint and
-    when they are."""
+    frame they belong to."""
 
     # Modal tokens (Table 5).
     modal_tokens: Literal["cross", "shared", "none"] = "cross"
-    """``cross``: one token for each modality and CLS; ``shared``: CLS alone, for all; ``none``: the last RGB and pose
-    tokens are averaged instead."""
+    """``cross``: CLS and one token for each modality; ``shared``: CLS alone; ``none``: the last RGB and pose tokens are
+    averaged instead."""
 
     # Attention modules (Table 4).
     deformable_attention: bool = True
@@ -72,30 +74,32 @@ class NetworkConfig(BaseModel):
 
     # 3D token search (Algorithm A3).
     search_kernel: int = Field(7, ge=1)
-    """Kernel of the unpadded convolution that finds offsets, cut to the grid's size on each axis. It also sets how
-    many tokens are looked up: size - kernel + 1 on each axis."""
+    """Kernel size of the unpadded convolution that predicts offsets; at most the grid's size on each axis. It also
+    decides how many tokens are sampled: size - kernel + 1 on each axis."""
     dense_offsets: bool = False
-    """A dense first convolution instead of a depthwise one: 22 M parameters a block instead of 0.09 M at C = 64."""
+    """A dense first convolution instead of a depthwise one: 22 M parameters per block instead of 0.09 M at C = 64."""
     offset_range: PositiveFloat | Literal["volume"] = 1.0
-    """Largest offset, in cells of the reference grid; ``volume``: half the clip's extent on each axis."""
+    """Largest offset, in cells of the reference grid; ``volume``: half of the clip's extent on each axis."""
 
     # Windows (Algorithms A1 and A2).
     window_joints: PositiveInt = 4
-    """Joints a window of joint stride attention; the stride is half of it."""
+    """Joints per window of joint stride attention; the stride is half of it."""
     window_frames: PositiveInt = 4
-    """Frames a window of temporal stride attention."""
+    """Frames per window of temporal stride attention."""
     stride_frames: PositiveInt | None = None
-    """Frames between the starts of two windows of temporal stride attention; None: half the window."""
+    """Frames between the starts of neighboring windows of temporal stride attention; null: half of the window."""
     window_keys: Literal["shifted", "own"] = "shifted"
-    """The keys and values of a window: those of the next one (of the first one for the last), or its own."""
+    """``shifted``: a window's queries attend to the keys and values of the next window, the last window's to those of
+    the first; ``own``: to those of their own window."""
 
     # Training.
     pre_norm: bool = True
-    """LayerNorm before each attention; false is the literal eq. 6."""
+    """LayerNorm before each attention; false: the literal eq. 6."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """In the feed-forward networks and before the classifier."""
+    """Dropout rate in the feed-forward networks and before the classifier."""
     drop_path: float = Field(0.0, ge=0, lt=1)
-    """Chance that the last block's residual branches are skipped for a clip; grows linearly over the blocks."""
+    """Probability that a residual branch of the last block is skipped for a clip in training; it grows linearly from 0
+    at the first block."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -103,13 +107,13 @@ class NetworkConfig(BaseModel):
             raise ValueError(f"heads={self.head_count} must divide the {self.dim} channels of a token (4 x width)")
         if self.stride_frames and self.stride_frames > self.window_frames:
             raise ValueError(
-                f"stride_frames={self.stride_frames} leaves frames out of every window; it may be at most "
+                f"stride_frames={self.stride_frames} leaves frames out of every window; it must be at most "
                 f"window_frames={self.window_frames}"
             )
-        looked_at = (self.uses_rgb and self.deformable_attention) or (self.uses_pose and self.joint_attention)
-        if self.modal_names and not looked_at and not self.temporal_attention:
+        attended = (self.uses_rgb and self.deformable_attention) or (self.uses_pose and self.joint_attention)
+        if self.modal_names and not attended and not self.temporal_attention:
             raise ValueError(
-                f"with these attention modules off, no modal token of a {self.modality} network sees anything; "
+                f"with these attention modules off, no modal token of a {self.modality} network attends to anything; "
                 "turn one on, or set modal_tokens to none"
             )
         return self
@@ -148,7 +152,7 @@ class RecognizerConfig(NetworkConfig):
     """Everything that defines one recognizer: its network, and what the data decide."""
 
     class_names: tuple[str, ...] = Field(min_length=1)
-    """What the logits stand for, in their order."""
+    """The classes, in the order of the logits."""
     layout: str = "coco17"
     """Name of the joint layout of its skeletons; see ``recognizer.skeletons``."""
     frames: PositiveInt = 12

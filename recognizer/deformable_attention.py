@@ -1,4 +1,4 @@
-"""3D deformable attention (eq. 3 to 7): all RGB tokens ask, the tokens found by the 3D token search answer."""
+"""3D deformable attention (eq. 3 to 7): from all RGB tokens to those that the 3D token search finds."""
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ class DeformableAttention(nn.Module):
         self.residual = residual
 
     def forward(self, z_BTHWD: Tensor, m_BTKD: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the RGB tokens B,T,H,W,D and the modal tokens B,T,K,D (K: RGB and CLS, as far as there are such)."""
+        """Return the RGB tokens B,T,H,W,D and the modal tokens B,T,K,D (RGB and CLS, if the network has them)."""
         grid = z_BTHWD.shape[1:4]
         x_BND = torch.cat([z_BTHWD.flatten(1, 3), m_BTKD.flatten(1, 2)], dim=1)
         x_BND = self.residual(x_BND, lambda normed_BND: self._attend(normed_BND, grid))

@@ -1,7 +1,7 @@
-"""Where a recognizer looks: its attention weights for given clips, worked out a second time (Fig. 5 and 6).
+"""What a recognizer attends to: its attention weights for given clips, computed a second time (Fig. 5 and 6).
 
-``scaled_dot_product_attention`` keeps no weights. So the inputs of the attention modules are taken down while clips
-pass through the network, and the softmax is done again, in plain sight, with the modules' own projections.
+``scaled_dot_product_attention`` returns no weights. So the inputs of the attention modules are recorded while clips
+pass through the network, and the softmax is computed again from the modules' own projections.
 """
 
 import math
@@ -21,31 +21,31 @@ from recognizer.model import Recognizer
 from recognizer.windows import WindowAttention, shares
 
 QUERIES = 512
-"""Queries whose weights are in memory at once, where only a sum over queries is kept."""
+"""Queries whose weights are in memory at once where only their sum over queries is kept."""
 
 
 class SampledPoints(NamedTuple):
-    """What the 3D deformable attention of one block reads of each clip: K points, and the attention each one gets."""
+    """The K points at which one block's 3D deformable attention samples each clip, and the attention that each gets."""
 
     points_BK3: Tensor
-    """x and y relative to the frame, where a token stands for the cell that it covers, and t in frames, 0 for the
-    first. Points beyond the clip are moved to its edge, where they read."""
+    """x and y relative to the frame, which the tokens' cells cover, and t in frames, 0 for the first. Points beyond the
+    clip are moved to its edge, which is where they sample."""
     from_modal_BK: Tensor
-    """Attention from the modal tokens, through which alone a block reaches the head: the mean over heads, frames and
-    tokens (CLS, RGB). What is missing to a sum of 1 goes to the modal tokens. The same as ``from_all`` in a network
-    without modal tokens."""
+    """Attention from the modal tokens, which alone carry a block's result to the head: the mean over heads, frames and
+    tokens (CLS, RGB). The rest, up to a sum of 1, goes to the modal tokens themselves. The same as ``from_all`` in a
+    network without modal tokens."""
     from_all_BK: Tensor
-    """The mean over all queries, RGB tokens too."""
+    """The mean over all queries, including RGB tokens."""
 
 
 class JointWeights(NamedTuple):
-    """The attention that every joint of every frame gets from the local joint stride attention of one block."""
+    """The attention that each joint of each frame gets in the local joint stride attention of one block."""
 
     from_modal_BTJ: Tensor
-    """From the modal tokens (CLS, pose), as ``SampledPoints.from_modal_BK``. Windows are merged as the network does."""
+    """From the modal tokens (CLS, pose), as ``SampledPoints.from_modal_BK``, with windows merged as in the network."""
     even_BTJ: Tensor
-    """What ``from_modal_BTJ`` would be if everybody looked alike at all that is in the window. Windows are not even:
-    they overlap, and joints at the ends are in fewer of them."""
+    """What ``from_modal_BTJ`` would be if each query attended to all keys of its window equally. This differs between
+    joints: windows overlap, and joints at the ends of the axis are in fewer of them."""
     from_all_BTJ: Tensor
     """The mean over modal tokens and present joints."""
 
@@ -58,9 +58,10 @@ class BlockExplanation(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What the network says of a batch of clips, and where it looks, block by block."""
+    """The network's logits for a batch of clips, and what it attends to, block by block."""
 
-    logits: Tensor  # B,classes
+    logits: Tensor
+    """B,classes."""
     blocks: tuple[BlockExplanation, ...]
 
 
@@ -86,7 +87,7 @@ def explain(recognizer: Recognizer, frames: Tensor | None, keypoints: Tensor | N
 
 @contextmanager
 def _inputs_of(modules: Sequence[nn.Module]) -> Iterator[dict[nn.Module, tuple[Any, ...]]]:
-    """A dictionary that fills with what each module is called with inside the block."""
+    """A dictionary that records the arguments with which each module is called inside the block."""
     inputs: dict[nn.Module, tuple[Any, ...]] = {}
     handles = [module.register_forward_pre_hook(inputs.__setitem__) for module in modules]
     try:
@@ -103,7 +104,7 @@ def _sampled(module: DeformableAttention, inputs: dict[nn.Module, tuple[Any, ...
     count = points_BK3.shape[1]
     frames, height, width = z_BTHWD.shape[1:4]
     size_3 = points_BK3.new_tensor([width, height, frames])
-    # From the edges of the clip, -1 and 1, to the tokens' own numbers, and to the nearest token there is.
+    # From -1 and 1 at the edges of the clip to indices of tokens, limited to those that exist.
     token_BK3 = ((points_BK3 + 1) * size_3 / 2 - 0.5).clamp(min=0).minimum(size_3 - 1)
     x_BK, y_BK, t_BK = token_BK3.unbind(dim=-1)
     points_BK3 = torch.stack([(x_BK + 0.5) / width, (y_BK + 0.5) / height, t_BK], dim=-1)
@@ -120,27 +121,29 @@ def _sampled(module: DeformableAttention, inputs: dict[nn.Module, tuple[Any, ...
 
 
 def _joints(module: JointAttention, inputs: dict[nn.Module, tuple[Any, ...]]) -> JointWeights:
-    p_BJTD, m_BND, present_BJT, there_BJ = inputs[module.windows]
+    p_BJTD, m_BND, present_BJT, valid_BJ = inputs[module.windows]
     count, grid = present_BJT[0].numel(), present_BJT.shape[1:]
     modal_BN = present_BJT.new_zeros(len(p_BJTD), count + m_BND.shape[1])
     modal_BN[:, count:] = True
     all_BN = modal_BN.clone()
     all_BN[:, :count] = present_BJT.flatten(1)
-    asks_BN = modal_BN if m_BND.shape[1] else all_BN
+    queries_BN = modal_BN if m_BND.shape[1] else all_BN
 
-    def received(weights_BENK: Tensor, asks_BN: Tensor) -> Tensor:
-        """The mean over heads and over the queries that ask, for every joint of every frame."""
-        share_BN = asks_BN / asks_BN.sum(dim=1, keepdim=True).clamp(min=1)
+    def received(weights_BENK: Tensor, queries_BN: Tensor) -> Tensor:
+        """The mean over heads and the given queries (bool), for each joint of each frame: B,T,J."""
+        share_BN = queries_BN / queries_BN.sum(dim=1, keepdim=True).clamp(min=1)
         received_BK = torch.einsum("bnk,bn->bk", weights_BENK.mean(dim=1), share_BN.to(weights_BENK.dtype))
         return received_BK[:, :count].unflatten(1, grid).mT
 
-    weights_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT, there_BJ)
-    even_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT, there_BJ, even_weights)
-    return JointWeights(received(weights_BENK, asks_BN), received(even_BENK, asks_BN), received(weights_BENK, all_BN))
+    weights_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT, valid_BJ)
+    even_BENK = window_weights(module.windows, p_BJTD, m_BND, present_BJT, valid_BJ, even_weights)
+    return JointWeights(
+        received(weights_BENK, queries_BN), received(even_BENK, queries_BN), received(weights_BENK, all_BN)
+    )
 
 
 def attention_weights(attention: Attention, x_BND: Tensor, y_BKD: Tensor, key_mask_BK: Tensor | None = None) -> Tensor:
-    """softmax(QKᵀ/√d) of eq. 6, B,E,N,K: what every token x pays to every token y.
+    """softmax(QKᵀ/√d) of eq. 6, B,E,N,K: the attention from each token x to each token y.
 
     key_mask: as in ``Attention.mix``.
     """
@@ -155,7 +158,7 @@ def attention_weights(attention: Attention, x_BND: Tensor, y_BKD: Tensor, key_ma
 
 
 def even_weights(attention: Attention, x_BND: Tensor, y_BKD: Tensor, key_mask_BK: Tensor) -> Tensor:
-    """What ``attention_weights`` would be if all scores were the same."""
+    """What ``attention_weights`` would be if all scores were equal."""
     allowed_BK = usable(key_mask_BK).to(x_BND.dtype)
     share_BK = allowed_BK / allowed_BK.sum(dim=-1, keepdim=True)
     return share_BK[:, None, None].expand(-1, attention.heads, x_BND.shape[1], -1)
@@ -166,18 +169,18 @@ def window_weights(
     x_BAND: Tensor,
     extra_BXD: Tensor,
     key_mask_BAN: Tensor | None = None,
-    there_BA: Tensor | None = None,
+    valid_BA: Tensor | None = None,
     weigh: Callable[[Attention, Tensor, Tensor, Tensor], Tensor] = attention_weights,
 ) -> Tensor:
     """Attention in windows as one attention over all tokens, the A·N of the axis and then the X extra ones.
 
-    Return B,E,N',N' with N' = A·N + X: row by row the mean over the windows that ask for the token, as
-    ``WindowAttention`` merges them. A key that a window does not hold gets nothing there.
+    Return B,E,N',N' with N' = A·N + X. Each row is the mean over the windows in which the token is a query, as
+    ``WindowAttention`` merges them. Keys that a window does not contain have weight 0 in it.
 
-    weigh: the weights within a window.
+    weigh: computes the weights within a window, such as ``attention_weights``.
     """
     clips, length, per_step = x_BAND.shape[:3]
-    cut = windows.cut(x_BAND, there_BA)
+    cut = windows.cut(x_BAND, valid_BA)
     tokens_BND = torch.cat([x_BAND.flatten(1, 2), extra_BXD], dim=1)
     extra_BX = torch.arange(length * per_step, tokens_BND.shape[1], device=x_BAND.device).expand(clips, -1)
     if key_mask_BAN is None:
@@ -185,25 +188,27 @@ def window_weights(
     key_mask_BN = F.pad(key_mask_BAN.flatten(1), (0, extra_BX.shape[1]), value=True)
     clip_B1 = torch.arange(clips, device=x_BAND.device)[:, None]
 
-    def numbers(steps_BA: Tensor) -> Tensor:
-        """Those of the steps' tokens and of the extra ones."""
+    def indices(steps_BA: Tensor) -> Tensor:
+        """The indices of the steps' tokens and of the extra ones."""
         own_BAN = steps_BA[..., None] * per_step + torch.arange(per_step, device=x_BAND.device)
         return torch.cat([own_BAN.flatten(1), extra_BX], dim=1)
 
-    asked = [numbers(steps_BA) for steps_BA in cut.steps_BSA.unbind(dim=1)]
-    answered = [numbers(steps_BA) for steps_BA in cut.key_steps_BSA.unbind(dim=1)]
+    queries = [indices(steps_BA) for steps_BA in cut.steps_BSA.unbind(dim=1)]
+    keys = [indices(steps_BA) for steps_BA in cut.key_steps_BSA.unbind(dim=1)]
     own = length * per_step
-    sees_BS = cut.real_BS & torch.stack(
-        [(key_mask_BN.gather(1, keys_BK) & (keys_BK < own)).any(dim=1) for keys_BK in answered], dim=1
+    has_keys_BS = cut.valid_BS & torch.stack(
+        [(key_mask_BN.gather(1, keys_BK) & (keys_BK < own)).any(dim=1) for keys_BK in keys], dim=1
     )
-    part_BSN = x_BAND.new_zeros(clips, len(asked), tokens_BND.shape[1])
-    for window, queries_BQ in enumerate(asked):
-        part_BSN[:, window].scatter_(1, queries_BQ, cut.real_BS[:, window, None].expand_as(queries_BQ).to(x_BAND.dtype))
+    part_BSN = x_BAND.new_zeros(clips, len(queries), tokens_BND.shape[1])
+    for window, queries_BQ in enumerate(queries):
+        part_BSN[:, window].scatter_(
+            1, queries_BQ, cut.valid_BS[:, window, None].expand_as(queries_BQ).to(x_BAND.dtype)
+        )
     part_BSN /= part_BSN.sum(dim=1, keepdim=True).clamp(min=1)
-    part_BSN[..., own:] = shares(sees_BS, cut.real_BS)[..., None]
+    part_BSN[..., own:] = shares(has_keys_BS, cut.valid_BS)[..., None]
 
     weights_BNKE = x_BAND.new_zeros(clips, tokens_BND.shape[1], tokens_BND.shape[1], windows.attention.heads)
-    for window, (queries_BQ, keys_BK) in enumerate(zip(asked, answered, strict=True)):
+    for window, (queries_BQ, keys_BK) in enumerate(zip(queries, keys, strict=True)):
         mask_BK = key_mask_BN.gather(1, keys_BK)
         found_BEQK = weigh(windows.attention, tokens_BND[clip_B1, queries_BQ], tokens_BND[clip_B1, keys_BK], mask_BK)
         found_BEQK = found_BEQK * part_BSN[:, window].gather(1, queries_BQ)[:, None, :, None]

@@ -1,4 +1,4 @@
-"""The classifier on what the last block leaves."""
+"""The classifier, which reads the tokens of the last block."""
 
 import torch
 from torch import Tensor, nn
@@ -7,9 +7,9 @@ from recognizer.block import Tokens
 
 
 class Head(nn.Module):
-    """The last modal tokens, averaged over time and joined along the channels, to logits.
+    """Maps the modal tokens, averaged over time and concatenated along the channels, to logits.
 
-    Without modal tokens the RGB tokens and the present pose tokens are averaged instead (Table 5).
+    Without modal tokens it averages the RGB tokens and the tokens of present joints instead (Table 5).
     """
 
     def __init__(self, norm: nn.Module, dropout: float, classifier: nn.Linear) -> None:

@@ -8,9 +8,9 @@ from recognizer.windows import WindowAttention
 
 
 class JointAttention(nn.Module):
-    """Attention among the joints of a window in all frames; every window also holds all modal tokens it is given.
+    """Attention among the joints of a window in all frames; every window also contains all modal tokens.
 
-    Persons who are in no frame have no part in the windows.
+    Persons who are absent from all frames are left out of the windows.
     """
 
     def __init__(self, windows: WindowAttention, residual: Residual) -> None:
@@ -19,19 +19,19 @@ class JointAttention(nn.Module):
         self.residual = residual
 
     def forward(self, p_BTJD: Tensor, m_BTKD: Tensor, present_BTMR: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the pose tokens B,T,J,D and the modal tokens B,T,K,D (K: pose and CLS, as far as there are such).
+        """Return the pose tokens B,T,J,D and the modal tokens B,T,K,D (pose and CLS, if the network has them).
 
-        present: the joints that may be keys (bool).
+        present: bool, the joints that may be keys.
         """
         frames, joints = p_BTJD.shape[1:3]
         split = [frames * joints]
         present_BJT = present_BTMR.flatten(2).mT
-        there_BJ = present_BTMR.any(dim=(1, 3), keepdim=True).expand_as(present_BTMR)[:, 0].flatten(1)
+        valid_BJ = present_BTMR.any(dim=(1, 3), keepdim=True).expand_as(present_BTMR)[:, 0].flatten(1)
 
         def attend(x_BND: Tensor) -> Tensor:
             p_BND, m_BND = x_BND.tensor_split(split, dim=1)
             p_BJTD = p_BND.unflatten(1, (joints, frames))
-            p_BJTD, m_BND = self.windows(p_BJTD, m_BND, present_BJT, there_BJ)
+            p_BJTD, m_BND = self.windows(p_BJTD, m_BND, present_BJT, valid_BJ)
             return torch.cat([p_BJTD.flatten(1, 2), m_BND], dim=1)
 
         x_BND = torch.cat([p_BTJD.transpose(1, 2).flatten(1, 2), m_BTKD.flatten(1, 2)], dim=1)

@@ -1,7 +1,7 @@
 """Pose tokens: features gathered under a Gaussian at each joint (eq. 1 and 2).
 
-The Gaussian of eq. 2 is a product of one in x and one in y, so the sum over the grid is a sum over rows, then one
-over columns, and the heatmaps themselves, J of them a frame, are never made.
+The Gaussian of eq. 2 is the product of one in x and one in y. So the sum over the grid is a sum over rows and then one
+over columns, and the heatmaps themselves, J per frame, are never computed.
 """
 
 import math
@@ -9,21 +9,17 @@ import math
 import torch
 from torch import Tensor, nn
 
-from recognizer.joint_places import FourierCoordinates, JointMotion, JointPosture
-from recognizer.position import JointIdentity
+from recognizer.joint_embeddings import FourierCoordinates, JointIdentity, JointMotion, JointPosture
 
 SIGMA_GRID = 112
-"""Cells a side of the grid that sigma is given for."""
+"""Cells per side of the grid that sigma refers to."""
 
 
 class JointTokens(nn.Module):
-    """Turns keypoints and a feature map into one token a joint and frame.
+    """Turns keypoints and a feature map into one token per joint and frame.
 
-    sigma: standard deviation of the heatmaps in cells of a grid of 112 a side; scales with the grid's shorter side.
-    coordinates: adds an embedding of x, y and score, or None.
-    motion: adds an embedding of how far a joint moved, or None.
-    posture: adds an embedding of where a joint is in its own body, or None.
-    identity: adds an embedding of joint and frame, or None.
+    sigma: standard deviation of the heatmaps, in cells of a grid of 112×112; scales with the grid's shorter side.
+    coordinates, motion, posture, identity: embeddings that are added to the tokens, or None.
     """
 
     def __init__(
@@ -47,14 +43,14 @@ class JointTokens(nn.Module):
         self.identity = identity
 
     def forward(self, features: Tensor, keypoints_BMTR3: Tensor) -> tuple[Tensor, Tensor]:
-        """Return pose tokens B,T,J,D, and which of them are there, B,T,M,R (bool).
+        """Return the pose tokens B,T,J,D, and bool B,T,M,R, which joints are present.
 
-        features: F_a, B,C,T,H,W, or a map C,H,W that is the same for all frames.
-        keypoints: x and y relative to the frame, and score. A joint without score, or with a coordinate that is not
-        finite, is missing: its heatmap is zero.
+        features: F_a, B,C,T,H,W, or one map C,H,W for all frames.
+        keypoints: x and y relative to the frame, and score. A joint whose score is not positive, or one of whose
+        values is not finite, is missing: its heatmap is zero.
         """
         persons, joints = keypoints_BMTR3.shape[1], keypoints_BMTR3.shape[3]
-        # Heatmaps are float32 in mixed precision too: half of it cannot tell neighboring cells apart.
+        # Heatmaps are float32 in mixed precision too: half precision cannot tell neighboring cells apart.
         keypoints_BTJ3 = keypoints_BMTR3.float().transpose(1, 2).flatten(2, 3)
         present_BTJ = (keypoints_BTJ3[..., 2] > 0) & keypoints_BTJ3.isfinite().all(dim=-1)
         keypoints_BTJ3 = torch.where(present_BTJ[..., None], keypoints_BTJ3, 0.0)
@@ -78,7 +74,7 @@ class JointTokens(nn.Module):
 
 
 def gaussian(position_BTJ: Tensor, cells: int, sigma: float) -> Tensor:
-    """One axis of eq. 2: exp(-(i - x)² / 2σ²) for the cells i of an axis, B,T,J,cells.
+    """One axis of eq. 2: exp(-(i - x)² / 2σ²) for each cell i of the axis, B,T,J,cells.
 
     position: relative to the axis, 0 to 1. Cell i covers i / cells to (i + 1) / cells.
     """
@@ -88,9 +84,9 @@ def gaussian(position_BTJ: Tensor, cells: int, sigma: float) -> Tensor:
 
 
 def gather(features: Tensor, rows_BTJH: Tensor, columns_BTJW: Tensor) -> Tensor:
-    """Eq. 1: the sum over the grid of features times heatmap, B,T,J,C. ``features``: B,C,T,H,W or C,H,W."""
+    """Eq. 1: the sum over the grid of features times heatmap, B,T,J,C. features: B,C,T,H,W or C,H,W."""
     axes = "bcthw" if features.ndim == 5 else "chw"
-    # Rows first: with the channels last, these are the outermost, and the features need no copy.
+    # Rows first: in channels-last memory they are the outer dimension, so the features need no copy.
     gathered_BTJWC = torch.einsum(f"{axes},btjh->btjwc", features, rows_BTJH.to(features.dtype))
     return torch.einsum("btjwc,btjw->btjc", gathered_BTJWC, columns_BTJW.to(gathered_BTJWC.dtype))
 
@@ -98,8 +94,8 @@ def gather(features: Tensor, rows_BTJH: Tensor, columns_BTJW: Tensor) -> Tensor:
 def fourier_map(channels: int, height: int, width: int, device: torch.device | None = None) -> Tensor:
     """The feature map of a network without video, C,H,W: sines and cosines of x and y.
 
-    The C/4 wavelengths run from four times the frame down to 1/16 of it in equal ratios; shorter ones would vanish
-    under the heatmaps.
+    The C/4 wavelengths decrease from four times the frame to 1/16 of it by equal ratios; the heatmaps would average
+    out shorter ones.
     """
     waves = channels // 4
     cycles = torch.logspace(math.log2(0.25), math.log2(16), waves, base=2, device=device)

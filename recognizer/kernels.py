@@ -23,8 +23,8 @@ def dot_product_attention(q_BEND: Tensor, k_BEKD: Tensor, v_BEKD: Tensor, mask: 
 
 
 def pad_mask(mask: Tensor, before: int, after: int) -> Tensor:
-    """A bool mask with so many more True before and after it on its last axis. It is padded as numbers: code that
-    PyTorch compiles for CPUs cannot pad truth values that were just computed."""
+    """A bool mask with ``before`` and ``after`` more True on its last axis. It is padded as numbers: compiled for CPUs,
+    PyTorch cannot pad truth values that it has just computed."""
     return F.pad(mask.float(), (before, after), value=1.0) > 0
 
 
@@ -35,9 +35,9 @@ def channels_last(x_BCTHW: Tensor) -> Tensor:
     return x_BCTHW
 
 
-def right_gradients(x_BCTHW: Tensor) -> AbstractContextManager[Any]:
-    """A context for 3D convolutions of these clips, with float32 instead of bfloat16 where it must be: oneDNN's
-    gradients in bfloat16 are wrong, even infinite, for clips of two frames."""
+def safe_autocast(x_BCTHW: Tensor) -> AbstractContextManager[Any]:
+    """A context for 3D convolutions of these clips that leaves bfloat16 where its results are wrong: oneDNN's gradients
+    are, even infinite, for clips of two frames."""
     wrong = torch.is_grad_enabled() and x_BCTHW.shape[2] == 2
     return torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and not wrong)
 

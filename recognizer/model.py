@@ -40,11 +40,11 @@ class Recognizer(Savable):
     def forward(self, frames: Tensor | None, keypoints: Tensor | None) -> Tensor:
         """Return logits, B,classes, in the order of ``config.class_names``.
 
-        frames: B,3,T,H,W, red, green and blue in [0, 1]; None for a network of pose alone.
-        keypoints: B,M,T,R,3, x and y relative to the frame and score, 0 where a joint or person is missing; None for
-        a network of RGB alone.
-        T, H, W and M need not be those of the configuration. Raises ValueError where the two do not fit the network
-        or each other.
+        frames: B,3,T,H,W, red, green and blue in [0, 1]; None for a network for pose alone.
+        keypoints: B,M,T,R,3, x and y relative to the frame, and score, 0 where a joint or person is missing; None for
+        a network for RGB alone.
+        T, H, W and M need not be those of the configuration. Raises ValueError if frames and keypoints do not fit the
+        network or each other.
         """
         z_BTHWD = p_BTJD = present_BTMR = features = None
         if self.backbone is not None and self.position is not None:
@@ -62,7 +62,7 @@ class Recognizer(Savable):
                 features = fourier_map(self.config.width, side, side, keypoints.device)
             elif (clips, length) != (keypoints.shape[0], keypoints.shape[2]):
                 raise ValueError(
-                    f"keypoints {tuple(keypoints.shape)} are not of these {clips} clips of {length} frames"
+                    f"keypoints {tuple(keypoints.shape)} do not match the {clips} clips of {length} frames"
                 )
             p_BTJD, present_BTMR = self.joint_tokens(features, keypoints)
         modal = {} if self.modal_tokens is None else self.modal_tokens(clips, length)
@@ -73,9 +73,9 @@ class Recognizer(Savable):
 
 
 def _checked(tensor: Tensor | None, name: str, dims: str, channels: int) -> Tensor:
-    """The tensor, if it is there and has 3 channels where ``dims`` says so."""
+    """The tensor, if it is given and has 3 channels where ``dims`` says so."""
     if tensor is None:
-        raise ValueError(f"this recognizer needs {name} ({dims}), but was given none")
+        raise ValueError(f"this recognizer needs {name} ({dims}), but got none")
     if tensor.ndim != 5 or tensor.shape[channels] != 3:
         raise ValueError(f"{name} must be {dims}, not {tuple(tensor.shape)}")
     return tensor

@@ -1,4 +1,4 @@
-"""What is learned for each frame or place of the grid, stretched where a clip has another length or size."""
+"""Learned position embeddings, interpolated for clips of another length or size."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 def stretch_time(x_TND: Tensor, frames: int) -> Tensor:
-    """Interpolate linearly along the first axis to ``frames``."""
+    """Interpolate linearly along time to ``frames`` frames."""
     if x_TND.shape[0] == frames:
         return x_TND
     x_1NDT = x_TND.permute(1, 2, 0).flatten(0, 1).unsqueeze(0)
@@ -15,7 +15,7 @@ def stretch_time(x_TND: Tensor, frames: int) -> Tensor:
 
 
 class GridPosition(nn.Module):
-    """Position embedding of the RGB tokens: one for the place and one for the frame, added."""
+    """The position embedding of the RGB tokens: the sum of one for the place in the grid and one for the frame."""
 
     def __init__(self, frames: int, side: int, dim: int) -> None:
         super().__init__()
@@ -30,23 +30,3 @@ class GridPosition(nn.Module):
         if place_1DHW.shape[-2:] != (height, width):
             place_1DHW = F.interpolate(place_1DHW, size=(height, width), mode="bilinear", align_corners=False)
         return place_1DHW.permute(0, 2, 3, 1) + stretch_time(self.frame_T1D, frames).unsqueeze(1)
-
-
-class JointIdentity(nn.Module):
-    """Which joint and which frame a pose token is of: two learned embeddings, added."""
-
-    def __init__(self, frames: int, joints: int, dim: int) -> None:
-        super().__init__()
-        self.frame_T1D = nn.Parameter(torch.empty(frames, 1, dim))
-        self.joint_RD = nn.Parameter(torch.empty(joints, dim))
-        # As large as what they are added to: otherwise it takes many epochs until joints can be told apart.
-        nn.init.trunc_normal_(self.frame_T1D, std=0.5)
-        nn.init.trunc_normal_(self.joint_RD, std=0.5)
-
-    def forward(self, frames: int, persons: int, joints: int) -> Tensor:
-        """Return the embedding of all persons' joints, T,M·R,D. Raises ValueError where R is not what was learned."""
-        if joints != self.joint_RD.shape[0]:
-            raise ValueError(
-                f"the recognizer knows {self.joint_RD.shape[0]} joints a person, the skeletons have {joints}"
-            )
-        return stretch_time(self.frame_T1D, frames) + self.joint_RD.repeat(persons, 1)

@@ -16,14 +16,14 @@ WEIGHTS_FILE = "model.safetensors"
 
 
 class Savable(nn.Module):
-    """A network that its configuration alone defines, up to the weights."""
+    """A network that is built from its configuration alone, saved and loaded."""
 
     def __init__(self, config: RecognizerConfig) -> None:
         super().__init__()
         self.config = config
 
     def serialize(self) -> tuple[str, bytes]:
-        """Return config.json's text and model.safetensors' bytes: the same for the same weights."""
+        """Return the text of config.json and the bytes of model.safetensors; equal weights give equal bytes."""
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(self.state_dict().items())}
         return self.config.model_dump_json(indent=2), safetensors.torch.save(weights)
 
@@ -41,7 +41,7 @@ class Savable(nn.Module):
         try:
             recognizer.load_state_dict(safetensors.torch.load(weights))
         except SafetensorError as error:
-            raise ValueError(f"not a {WEIGHTS_FILE}, or a damaged one: {error}") from error
+            raise ValueError(f"{WEIGHTS_FILE} is damaged or not a safetensors file: {error}") from error
         except RuntimeError as error:
             raise ValueError(f"{WEIGHTS_FILE} does not belong to this {CONFIG_FILE}: {error}") from error
         return recognizer.eval()
@@ -77,7 +77,7 @@ class Savable(nn.Module):
 
 
 def _download(repository: str, name: str) -> Path:
-    """A file of a hub repository, in the hub's cache."""
+    """The path of a hub repository's file in the local cache."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -85,5 +85,5 @@ def _download(repository: str, name: str) -> Path:
         return Path(hf_hub_download(repository, name))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise FileNotFoundError(
-            f"{repository} is no folder, and {name} cannot be had from a hub repository of that name: {error}"
+            f"{repository} is not a folder, and {name} cannot be downloaded from a hub repository of that name: {error}"
         ) from error

@@ -50,7 +50,7 @@ COCO17 = _layout(
     right_shoulder-right_elbow right_elbow-right_wrist left_shoulder-left_hip right_shoulder-right_hip
     left_hip-right_hip left_hip-left_knee left_knee-left_ankle right_hip-right_knee right_knee-right_ankle""",
 )
-"""The 17 keypoints of COCO, which HRNet and most other estimators put out."""
+"""The 17 keypoints of COCO, which HRNet and most other estimators output."""
 
 PENNACTION13 = _layout(
     "pennaction13",
@@ -83,7 +83,7 @@ LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (COCO17, PENNACT
 
 
 def layout(name: str) -> Layout:
-    """The layout called ``name``. Raises ValueError that names the nearest one."""
+    """The layout called ``name``. Raises ValueError, which suggests the nearest name, if there is none."""
     if name in LAYOUTS:
         return LAYOUTS[name]
     nearest = get_close_matches(name, LAYOUTS, n=1, cutoff=0.3)

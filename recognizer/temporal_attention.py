@@ -14,11 +14,15 @@ class TemporalAttention(nn.Module):
         self.windows = windows
         self.residual = residual
 
-    def forward(self, n_BTND: Tensor, key_mask_BTN: Tensor | None, asking: int | None = None) -> Tensor:
+    def forward(self, n_BTND: Tensor, key_mask_BTN: Tensor | None, num_queries: int | None = None) -> Tensor:
         """Return the tokens N = [Z‖P‖modal tokens], B,T,N,D.
 
-        key_mask: the tokens that may be keys (bool); None: all.
-        asking: how many of the N, counted from the last, are worked out and returned; None: all.
+        key_mask: bool, the tokens that may be keys; None: all.
+        num_queries: how many of the N, counted from the last, are queries and returned; None: all.
         """
-        nothing_BXD = n_BTND.new_empty(n_BTND.shape[0], 0, n_BTND.shape[-1])
-        return self.residual(n_BTND, lambda x_BTND: self.windows(x_BTND, nothing_BXD, key_mask_BTN, asking=asking)[0])
+        no_extra_BXD = n_BTND.new_empty(n_BTND.shape[0], 0, n_BTND.shape[-1])
+
+        def attend(x_BTND: Tensor) -> Tensor:
+            return self.windows(x_BTND, no_extra_BXD, key_mask_BTN, num_queries=num_queries)[0]
+
+        return self.residual(n_BTND, attend)

@@ -1,4 +1,4 @@
-"""3D token search (Algorithm A3): learned offsets move the points of a regular grid, at which tokens are read."""
+"""3D token search (Algorithm A3): tokens are sampled at the points of a regular grid, moved by learned offsets."""
 
 import torch
 import torch.nn.functional as F
@@ -8,11 +8,11 @@ from recognizer.kernels import conv3d_of_tokens
 
 
 class TokenSearch(nn.Module):
-    """Finds the tokens that 3D deformable attention takes as keys and values (eq. 3).
+    """Finds the tokens that 3D deformable attention uses as keys and values (eq. 3).
 
-    kernel: of the unpadded first convolution on each axis; where the clip is smaller, its middle taps are used.
+    kernel: size of the unpadded first convolution; on axes on which a clip is smaller, only its middle taps are used.
     dense: a dense first convolution instead of a depthwise one.
-    offset_range: largest offset in cells of the reference grid; None lets it reach half of the clip's extent.
+    offset_range: largest offset in cells of the reference grid; None: half of the clip's extent.
     """
 
     def __init__(self, dim: int, kernel: int, dense: bool, offset_range: float | None) -> None:
@@ -30,12 +30,12 @@ class TokenSearch(nn.Module):
         return sample(z_BTHWD, self.points(z_BTHWD))
 
     def points(self, z_BTHWD: Tensor) -> Tensor:
-        """Where the tokens are read, B,T',H',W',3 as (x, y, t); -1 and 1 are the outer edges of the clip's first and
-        last token on each axis."""
+        """The points at which tokens are sampled, B,T',H',W',3 as (x, y, t); on each axis, -1 and 1 are the outer edges
+        of the clip's first and last token."""
         hidden_BTHWD = conv3d_of_tokens(z_BTHWD, self._taps(z_BTHWD.shape[1:4]), self.conv.bias, self.conv.groups)
         offsets_BTHW3 = torch.tanh(self.offset(F.gelu(self.norm(hidden_BTHWD))))
         frames, height, width = offsets_BTHW3.shape[1:4]
-        # At least float32, also in mixed precision: half of it cannot point between two tokens.
+        # At least float32, also in mixed precision: half precision cannot point between two tokens.
         wide = torch.promote_types(offsets_BTHW3.dtype, torch.float32)
         reference_THW3 = reference_points(frames, height, width, offsets_BTHW3.device, wide)
         reach_3 = reference_THW3.new_ones(3)
@@ -44,7 +44,7 @@ class TokenSearch(nn.Module):
         return reference_THW3 + offsets_BTHW3 * reach_3
 
     def _taps(self, size: torch.Size) -> Tensor:
-        """The convolution's weight, cut to its middle where the clip is smaller than the kernel."""
+        """The convolution's weight, cut to its middle on axes on which the clip is smaller than the kernel."""
         weight = self.conv.weight
         for axis, cells in enumerate(size, start=2):
             taps = min(self.kernel, cells)
@@ -59,7 +59,7 @@ def reference_points(
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """The centers of frames × height × width equal cells that fill the clip, T',H',W',3 as (x, y, t) in -1 to 1."""
+    """The centers of frames × height × width equal cells that fill the clip, T',H',W',3 as (x, y, t) from -1 to 1."""
     t, y, x = (
         (torch.arange(cells, device=device, dtype=dtype) * 2 + 1) / cells - 1 for cells in (frames, height, width)
     )
@@ -67,7 +67,7 @@ def reference_points(
 
 
 def sample(z_BTHWD: Tensor, points_BTHW3: Tensor) -> Tensor:
-    """Read the tokens at the points, trilinearly; beyond the clip the nearest token counts (Algorithm A3)."""
+    """Interpolate the tokens at the points trilinearly; beyond the clip the nearest token counts (Algorithm A3)."""
     z_BDTHW = z_BTHWD.movedim(-1, 1).to(points_BTHW3.dtype)
     found_BDTHW = F.grid_sample(z_BDTHW, points_BTHW3, mode="bilinear", padding_mode="border", align_corners=False)
     return found_BDTHW.movedim(1, -1).to(z_BTHWD.dtype)

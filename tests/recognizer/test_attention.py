@@ -7,7 +7,7 @@ from recognizer.attention import Attention, FeedForward, Residual
 
 
 def attention_by_loops(attention: Attention, x: Tensor, y: Tensor, keys: Tensor | None = None) -> Tensor:
-    """Multi-head softmax(QKᵀ/√d)V, query by query; ``keys`` says which rows of y of a clip may be attended to."""
+    """Multi-head softmax(QKᵀ/√d)V, query by query. ``keys``: bool B,K, which tokens of y may be attended to."""
     q, k, v = attention.query(x), attention.key(y), attention.value(y)
     size = q.shape[-1] // attention.heads
     out = torch.zeros_like(q)
@@ -60,11 +60,11 @@ def test_equations_6_and_7_with_and_without_norm() -> None:
     torch.testing.assert_close(before(x, lambda t: 3 * t), after + feed_forward(norm(after)))
 
 
-def test_many_tokens_find_the_same_with_and_without_gradients() -> None:
+def test_many_tokens_give_the_same_with_and_without_gradients() -> None:
     torch.manual_seed(0)
     attention, feed_forward = Attention(32, 2), FeedForward(32, 64, dropout=0.0)
     residual = Residual(nn.LayerNorm(32), nn.LayerNorm(32), feed_forward, nn.Identity())
     x = torch.randn(2, 900, 32)
-    wanted = residual(x, lambda t: attention(t, t))
+    expected = residual(x, lambda t: attention(t, t))
     with torch.inference_mode():
-        torch.testing.assert_close(residual(x, lambda t: attention(t, t)), wanted, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(residual(x, lambda t: attention(t, t)), expected, rtol=1e-4, atol=1e-5)

@@ -42,7 +42,7 @@ def test_a_stem_of_stride_4_keeps_the_tokens(frames: int, height: int, width: in
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 12])
 @pytest.mark.parametrize("stem_stride", [2, 4])
-def test_in_bfloat16_it_finds_nearly_the_same(frames: int, stem_stride: int) -> None:
+def test_in_bfloat16_features_are_nearly_the_same(frames: int, stem_stride: int) -> None:
     """Gradients too, which oneDNN's convolutions get wrong for two frames."""
     torch.manual_seed(0)
     backbone = MC3(16, stem_stride).eval()
@@ -84,15 +84,15 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"can be downloaded from https://"):
         load_kinetics400(MC3(64), tmp_path / "nothing.pth")
     torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match=r"other.pth holds no weights of torchvision's mc3_18"):
+    with pytest.raises(ValueError, match=r"other.pth does not hold the weights of torchvision's mc3_18"):
         load_kinetics400(MC3(64), tmp_path / "other.pth")
     (tmp_path / "garbage.pth").write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match=r"garbage.pth is no checkpoint of PyTorch"):
+    with pytest.raises(ValueError, match=r"garbage.pth is damaged or not a PyTorch checkpoint"):
         load_kinetics400(MC3(64), tmp_path / "garbage.pth")
 
 
 def test_normalization_shared_by_gpus_is_folded_too() -> None:
-    """What training on several GPUs makes of the normalization (``stages.train.data_parallel``)."""
+    """Training on several GPUs converts the normalization (``stages.train.data_parallel``)."""
     backbone = MC3(4).eval()
     frames = torch.rand(2, 3, 3, 16, 16)
     expected = backbone(frames)

@@ -1,4 +1,4 @@
-"""The whole network written out from its parts: which tokens meet in which module, and what reaches the head."""
+"""The whole network written out from its parts: which tokens attend to which in each module, and what the head gets."""
 
 from typing import Literal
 
@@ -11,9 +11,9 @@ from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 
 
-def residual(module: Residual, before: dict[str, Tensor], answers: dict[str, Tensor]) -> dict[str, Tensor]:
+def residual(module: Residual, before: dict[str, Tensor], attended: dict[str, Tensor]) -> dict[str, Tensor]:
     """Eq. 6 and 7, token by token."""
-    after = {name: before[name] + answer for name, answer in answers.items()}
+    after = {name: before[name] + x for name, x in attended.items()}
     return {name: x + module.feed_forward(module.feed_forward_norm(x)) for name, x in after.items()}
 
 
@@ -27,7 +27,7 @@ def apart(joined: Tensor, like: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def written_out(recognizer: Recognizer, frames: Tensor, keypoints: Tensor) -> Tensor:
-    """Logits module by module as in the paper's Fig. 2, for windows that hold all joints and frames."""
+    """Logits module by module as in the paper's Fig. 2, for windows that contain all joints and frames."""
     assert recognizer.backbone and recognizer.position and recognizer.joint_tokens
     fa, fb = recognizer.backbone((frames - recognizer.mean_3111) / recognizer.std_3111)
     clips, length = fb.shape[0], fb.shape[2]
@@ -55,19 +55,19 @@ def written_out(recognizer: Recognizer, frames: Tensor, keypoints: Tensor) -> Te
         normed = {name: deformable.residual.norm(x) for name, x in own.items()}
         found = together(normed | {"z": deformable.search(normed["z"])})
         tokens |= residual(deformable.residual, own, apart(deformable.attention(together(normed), found), own))
-        of_rgb_side = tokens.get("cls")
+        after_rgb = tokens.get("cls")
 
         own = of("p", "pose", "cls")
         normed = {name: joint.residual.norm(x) for name, x in own.items()}
-        answers = joint.windows.attention(together(normed), together(normed))
-        tokens |= residual(joint.residual, own, apart(answers, own))
-        if of_rgb_side is not None:
-            both = torch.cat([of_rgb_side, tokens["cls"]], dim=-1)
+        attended = joint.windows.attention(together(normed), together(normed))
+        tokens |= residual(joint.residual, own, apart(attended, own))
+        if after_rgb is not None:
+            both = torch.cat([after_rgb, tokens["cls"]], dim=-1)
             tokens["cls"] = both @ block.fusion.weight.mT + block.fusion.bias
 
         normed = {name: temporal.residual.norm(x) for name, x in tokens.items()}
-        answers = temporal.windows.attention(together(normed), together(normed))
-        tokens = residual(temporal.residual, tokens, apart(answers, tokens))
+        attended = temporal.windows.attention(together(normed), together(normed))
+        tokens = residual(temporal.residual, tokens, apart(attended, tokens))
 
     read = [tokens[name].mean(dim=1) for name in names] or [
         tokens["z"].mean(dim=(1, 2, 3)),

@@ -34,7 +34,7 @@ def test_every_field_says_what_it_is() -> None:
         ({"stride_frames": 5}, "stride_frames=5 leaves frames out of every window"),
         ({"class_names": ("sit", "sit")}, "lists 'sit' twice"),
         ({"class_names": ()}, "class_names"),
-        ({"modality": "rgb", "deformable_attention": False, "temporal_attention": False}, "sees anything"),
+        ({"modality": "rgb", "deformable_attention": False, "temporal_attention": False}, "attends to anything"),
         ({"depth": 2}, "depth"),
         ({"offset_range": 0}, "offset_range"),
     ],

@@ -1,4 +1,4 @@
-"""Weights against softmax by loops in float64, and against what the real modules put out."""
+"""Weights compared with softmax by loops in float64, and with the output of the real modules."""
 
 import math
 from operator import mul
@@ -17,7 +17,7 @@ from recognizer.windows import WindowAttention
 
 
 def weights_by_loops(attention: Attention, x: Tensor, y: Tensor, keys: Tensor | None = None) -> Tensor:
-    """softmax(QKᵀ/√d), number by number; ``keys`` says which rows of y of a clip may be attended to."""
+    """softmax(QKᵀ/√d), number by number. ``keys``: bool B,K, which tokens of y may be attended to."""
     q, k = attention.query(x).tolist(), attention.key(y).tolist()
     size = x.shape[-1] // attention.heads
     weights = torch.zeros(len(x), attention.heads, x.shape[1], y.shape[1], dtype=torch.float64)
@@ -34,13 +34,13 @@ def weights_by_loops(attention: Attention, x: Tensor, y: Tensor, keys: Tensor | 
 
 
 def attended(attention: Attention, weights: Tensor, y: Tensor) -> Tensor:
-    """The output of an attention whose weights are given."""
+    """The output of an attention module for given weights."""
     values = attention.value(y).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
     return attention.out((weights @ values).transpose(1, 2).flatten(2))
 
 
 def tiny(**changes: Any) -> Recognizer:
-    """A network whose token search and heads are not those of the first moment."""
+    """A small network in float64 whose offsets are not zero and whose attention is not even."""
     torch.manual_seed(0)
     given = {"class_names": tuple("abc"), "layout": "pennaction13", "frames": 6, "size": 32, "width": 8, "heads": 2}
     recognizer = Recognizer(RecognizerConfig(**(given | {"search_kernel": 3} | changes)))
@@ -84,15 +84,15 @@ def test_windows_as_one_attention(length: int, window: int, stride: int, shifted
     module = WindowAttention(Attention(8, 2), window, stride, shifted).double()
     x, extra = torch.randn(3, length, 3, 8).double(), torch.randn(3, 2, 8).double()
     present = torch.rand(3, length, 3) > 0.4
-    present[1, : length // 2 + 1] = False  # windows that see nothing
+    present[1, : length // 2 + 1] = False  # windows without keys
     present[2] = False
-    there = torch.ones(3, length, dtype=torch.bool)
-    there[0, 1] = there[1, : length // 2 + 1] = False
+    valid = torch.ones(3, length, dtype=torch.bool)
+    valid[0, 1] = valid[1, : length // 2 + 1] = False
     everything = torch.cat([x.flatten(1, 2), extra], dim=1)
     with torch.no_grad():
-        for mask, cut in ((None, None), (present, None), (present & there[..., None], there)):
+        for mask, cut in ((None, None), (present, None), (present & valid[..., None], valid)):
             weights = window_weights(module, x, extra, mask, cut)
-            counts = (there if cut is not None else there.new_ones(there.shape)).repeat_interleave(3, 1)
+            counts = (valid if cut is not None else valid.new_ones(valid.shape)).repeat_interleave(3, 1)
             total = weights.sum(-1)[..., : 3 * length]
             torch.testing.assert_close(total * counts[:, None], counts[:, None].expand_as(total).double())
             out = attended(module.attention, weights, everything)
@@ -125,7 +125,7 @@ def test_windows_by_loops() -> None:
 @pytest.mark.parametrize("window_keys", ["shifted", "own"])
 @pytest.mark.parametrize("modal_tokens", ["cross", "shared", "none"])
 def test_what_a_recognizer_really_attends_to(modal_tokens: str, window_keys: str) -> None:
-    """Both blocks: means over softmax by loops, from the inputs and with the outputs of the modules in the forward."""
+    """In both blocks: means over softmax by loops, from the recorded inputs and outputs of the modules."""
     recognizer = tiny(modal_tokens=modal_tokens, window_keys=window_keys, width=4)
     modal = {"cross": 2, "shared": 1, "none": 0}[modal_tokens] * 6
     seen: dict[nn.Module, tuple[tuple[Tensor, ...], Any]] = {}
@@ -143,30 +143,30 @@ def test_what_a_recognizer_really_attends_to(modal_tokens: str, window_keys: str
             found = y.shape[1] - modal
             sampled = explained.sampled
             torch.testing.assert_close(sampled.from_all_BK[:1], weights[..., :found].mean(dim=(1, 2)))
-            asking = weights[:, :, -modal:] if modal else weights
-            torch.testing.assert_close(sampled.from_modal_BK[:1], asking[..., :found].mean(dim=(1, 2)))
+            from_modal = weights[:, :, -modal:] if modal else weights
+            torch.testing.assert_close(sampled.from_modal_BK[:1], from_modal[..., :found].mean(dim=(1, 2)))
             if modal_tokens == "cross":
                 assert 0 < sampled.from_modal_BK.sum() < 2
 
-            (p, m, present, there), (p_out, m_out) = seen[block.joint.windows]
-            weights = window_weights(block.joint.windows, p, m, present, there)
+            (p, m, present, valid), (p_out, m_out) = seen[block.joint.windows]
+            weights = window_weights(block.joint.windows, p, m, present, valid)
             out = attended(block.joint.windows.attention, weights, torch.cat([p.flatten(1, 2), m], dim=1))
             torch.testing.assert_close(out, torch.cat([p_out.flatten(1, 2), m_out], dim=1))
             received = explained.joints.from_modal_BTJ
             assert received.shape == (2, 6, 26)
             for b, t, j in ((0, 0, 0), (0, 5, 25), (1, 3, 4)):
                 key = j * 6 + t
-                asks = torch.cat([present[b].flatten(), torch.ones(modal, dtype=torch.bool)])
-                of_all = weights[b, :, asks, key].mean()
+                queries = torch.cat([present[b].flatten(), torch.ones(modal, dtype=torch.bool)])
+                of_all = weights[b, :, queries, key].mean()
                 torch.testing.assert_close(explained.joints.from_all_BTJ[b, t, j], of_all)
                 of_modal = weights[b, :, -modal:, key].mean() if modal else of_all
                 torch.testing.assert_close(received[b, t, j], of_modal)
-            if modal:  # else a window of absent joints alone attends to these
+            if modal:  # otherwise a window that holds only absent joints attends to them
                 assert not received[~present.mT].any()
 
 
-def test_points_are_where_tokens_are_read() -> None:
-    """Reading a clip whose tokens say where they are gives the points; what lies beyond the clip reads its edge."""
+def test_points_are_where_tokens_are_sampled() -> None:
+    """Sampling a clip whose tokens are their own positions gives the points; points beyond the clip sample its edge."""
     recognizer = tiny(offset_range="volume")
     frames, rows, columns = 6, 4, 3
     t, y, x = torch.meshgrid(*(torch.arange(n).double() for n in (frames, rows, columns)), indexing="ij")
@@ -198,7 +198,7 @@ def test_even_shares_are_those_of_equal_scores(window_keys: str) -> None:
 def test_one_modality(modality: str) -> None:
     recognizer = tiny(modality=modality)
     images, keypoints = clips(recognizer)
-    if modality == "pose":  # whose map of features is always of single precision
+    if modality == "pose":  # whose feature map is always float32
         recognizer, keypoints = recognizer.float(), keypoints.float()
     explained = explain(recognizer, images, keypoints).blocks[1]
     assert (explained.sampled is not None, explained.joints is not None) == (modality == "rgb", modality == "pose")

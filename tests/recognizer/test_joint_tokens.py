@@ -4,13 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from recognizer.joint_places import FourierCoordinates, JointMotion, JointPosture
+from recognizer.joint_embeddings import FourierCoordinates, JointIdentity, JointMotion, JointPosture
 from recognizer.joint_tokens import JointTokens, fourier_map, gather, gaussian
-from recognizer.position import JointIdentity
 
 
 def gathered_by_loops(features: Tensor, keypoints: Tensor, sigma: float) -> Tensor:
-    """Eq. 1 and 2 as they stand: B,C,T,H,W and B,M,T,R,3 to B,T,M·R,C."""
+    """Eq. 1 and 2 literally: from B,C,T,H,W and B,M,T,R,3 to B,T,M·R,C."""
     clips, channels, frames, height, width = features.shape
     persons, joints = keypoints.shape[1], keypoints.shape[3]
     tokens = torch.zeros(clips, frames, persons * joints, channels, dtype=torch.float64)
@@ -41,7 +40,7 @@ def test_gather_is_equations_1_and_2() -> None:
     torch.testing.assert_close(fast, gathered_by_loops(features, keypoints, 1.3))
 
 
-def test_a_map_without_frames_counts_for_all_frames() -> None:
+def test_a_map_without_frames_is_used_for_all_frames() -> None:
     features = fourier_map(8, 5, 7).double()
     flat = some_keypoints(joints=3).transpose(1, 2).flatten(2, 3)
     rows, columns = gaussian(flat[..., 1], 5, 1.3), gaussian(flat[..., 0], 7, 1.3)
@@ -85,7 +84,7 @@ def test_permuting_persons_permutes_tokens(places: bool) -> None:
     torch.testing.assert_close(swapped, tokens[:, :, [2, 0, 1]])
 
 
-def test_where_a_missing_joint_is_said_to_be_does_not_matter() -> None:
+def test_the_coordinates_of_a_missing_joint_do_not_matter() -> None:
     module = JointTokens(4, 16, 2.0, FourierCoordinates(16), JointMotion(16), JointPosture(16))
     features, keypoints = torch.randn(2, 4, 2, 9, 9), some_keypoints()
     keypoints[:, 1, :, :4, 2] = 0
@@ -105,7 +104,7 @@ def test_half_precision_keypoints() -> None:
 
 def test_another_number_of_joints_than_learned_is_an_error() -> None:
     module = JointTokens(4, 16, 2.0, identity=JointIdentity(2, 17, 16))
-    with pytest.raises(ValueError, match="knows 17 joints a person, the skeletons have 13"):
+    with pytest.raises(ValueError, match="knows 17 joints per person, but the skeletons have 13"):
         module(torch.randn(2, 4, 2, 9, 9), some_keypoints())
 
 

@@ -17,7 +17,7 @@ from recognizer.kernels import (
 matmul = cast(Any, torch.backends.mkldnn).matmul
 
 
-def test_products_of_onednn_are_those_of_float32() -> None:
+def test_products_by_onednn_are_those_of_float32() -> None:
     torch.manual_seed(0)
     a, b = torch.randn(800, 256), torch.randn(256, 300)
     with onednn_products():
@@ -26,7 +26,7 @@ def test_products_of_onednn_are_those_of_float32() -> None:
     torch.testing.assert_close(found.double(), a.double() @ b.double(), rtol=1e-5, atol=1e-4)
 
 
-def test_the_setting_is_taken_back_however_blocks_of_two_threads_overlap() -> None:
+def test_the_setting_is_restored_however_the_blocks_of_two_threads_overlap() -> None:
     before = matmul.fp32_precision
     one, other = onednn_products(), onednn_products()
     one.__enter__()
@@ -60,7 +60,7 @@ def test_a_padded_mask() -> None:
 
 @pytest.mark.parametrize("clips", [1, 2])
 @pytest.mark.parametrize(("channels", "kernel", "stride"), [(3, (3, 7, 7), 2), (16, (3, 3, 3), 1), (16, (1, 3, 3), 2)])
-def test_a_single_clip_is_convolved_as_several_are(
+def test_a_single_clip_is_convolved_like_several(
     clips: int, channels: int, kernel: tuple[int, int, int], stride: int
 ) -> None:
     torch.manual_seed(0)

@@ -95,7 +95,7 @@ def test_any_number_of_joints_and_persons(joints: int, persons: int) -> None:
 @pytest.mark.parametrize(
     "changes", [{}, {"modality": "pose"}, {"modal_tokens": "none"}, {"window_keys": "own"}], ids=str
 )
-def test_where_missing_joints_are_said_to_be_does_not_matter(changes: dict[str, Any]) -> None:
+def test_the_coordinates_of_missing_joints_do_not_matter(changes: dict[str, Any]) -> None:
     recognizer = small(joint_coordinates=True, joint_posture=True, **changes)
     frames, keypoints = some_clips()
     keypoints[:, 1, :, :, 2] = 0
@@ -113,7 +113,7 @@ def test_where_missing_joints_are_said_to_be_does_not_matter(changes: dict[str, 
 )
 @pytest.mark.parametrize("window_joints", [4, 17, 20, 99])
 def test_an_absent_person_is_as_good_as_none(window_joints: int, changes: dict[str, Any]) -> None:
-    """Also the first of two, and one beside a clip with both."""
+    """Also the first of two persons, and in a batch with a clip in which both are present."""
     recognizer = small(window_joints=window_joints, joint_identity=True, joint_posture=True, **changes)
     frames, keypoints = some_clips(clips=3)
     keypoints[0, 1] = keypoints[1, 0] = 0
@@ -126,7 +126,7 @@ def test_an_absent_person_is_as_good_as_none(window_joints: int, changes: dict[s
 @pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
 @pytest.mark.parametrize("length", [2, 5])
 def test_mixed_precision_gives_nearly_the_same(modality: str, length: int) -> None:
-    """Gradients too, and nearer where no convolution is in bfloat16: for skeletons alone, and for two frames."""
+    """Gradients too. They are closer where no convolution is in bfloat16: with skeletons alone, and with two frames."""
     recognizer = small(modality=modality)
     clips = inputs(recognizer, *some_clips(frames=length))
     weights = list(recognizer.parameters())
@@ -140,7 +140,7 @@ def test_mixed_precision_gives_nearly_the_same(modality: str, length: int) -> No
     assert torch.cosine_similarity(one, other, dim=0) > (0.995 if modality == "pose" or length == 2 else 0.95)
 
 
-def test_frame_motion_sees_what_moves_alone() -> None:
+def test_frame_motion_sees_only_what_moves() -> None:
     recognizer = small(modality="rgb", frame_motion=True)
     frames, _ = some_clips()
     scenery = torch.rand(len(frames), 3, 1, *frames.shape[3:])
@@ -172,7 +172,7 @@ def test_order_of_frames_and_place_matter() -> None:
         ({}, (2, 3, 4, 32, 32), None, "needs keypoints"),
         ({"modality": "rgb"}, (2, 4, 32, 32, 3), None, "frames must be B,3,T,H,W"),
         ({"modality": "pose"}, None, (2, 2, 4, 17, 2), "keypoints must be B,M,T,R,3"),
-        ({}, (2, 3, 4, 32, 32), (2, 2, 5, 17, 3), "are not of these 2 clips of 4 frames"),
+        ({}, (2, 3, 4, 32, 32), (2, 2, 5, 17, 3), "do not match the 2 clips of 4 frames"),
     ],
 )
 def test_wrong_inputs_are_named(changes: dict[str, Any], frames: Any, keypoints: Any, text: str) -> None:
@@ -193,9 +193,9 @@ def test_saved_and_loaded_it_gives_the_same(changes: dict[str, Any], tmp_path: P
 
 
 def test_golden_logits() -> None:
-    """The numbers of each switch's network as they were, over seven frames, so that there are several windows in time.
+    """The recorded results of each switch's network on seven frames, so that there are several windows in time.
 
-    A change that means to change them rewrites the file: ``python tests/recognizer/test_model.py``.
+    A change that is meant to change them rewrites the file: ``python tests/recognizer/test_model.py``.
     """
     golden = json.loads(GOLDEN.read_text())
     found = golden_values()
@@ -215,7 +215,7 @@ def golden_values() -> dict[str, tuple[list[list[float]], float]]:
 
 
 @pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
-def test_it_can_learn_a_few_clips_by_heart(modality: str) -> None:
+def test_it_can_memorize_a_few_clips(modality: str) -> None:
     torch.manual_seed(0)
     config = RecognizerConfig.model_validate(
         {"class_names": ("a", "b", "c"), "width": 8, "frames": 4, "size": 32, "search_kernel": 3, "modality": modality}

@@ -26,7 +26,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     config, weights = tmp_path / "config.json", tmp_path / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=f"{tmp_path}: not a model.safetensors, or a damaged one"):
+    with pytest.raises(ValueError, match=f"{tmp_path}: model.safetensors is damaged or not a safetensors file"):
         Recognizer.from_pretrained(tmp_path)
     weights.write_bytes(whole)
     small(width=16).save_pretrained(tmp_path / "other")
@@ -41,6 +41,6 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         Recognizer.from_pretrained(tmp_path)
 
 
-def test_a_name_that_cannot_be_had_is_named() -> None:
-    with pytest.raises(FileNotFoundError, match="is no folder"):
+def test_a_name_that_cannot_be_downloaded_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
         Recognizer.from_pretrained("not/a/folder")

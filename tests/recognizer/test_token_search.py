@@ -13,7 +13,7 @@ def sampled_by_loops(z: Tensor, points: Tensor) -> Tensor:
     out = torch.zeros(*points.shape[:-1], z.shape[-1], dtype=torch.float64)
     size = z.shape[3], z.shape[2], z.shape[1]
     for index in product(*map(range, points.shape[:-1])):
-        # From -1 … 1 over the whole extent to token numbers, kept within the clip.
+        # From -1 … 1 over the whole extent to indices of tokens, limited to the clip.
         p = [min(max((float(c) + 1) / 2 * n - 0.5, 0), n - 1) for c, n in zip(points[index], size, strict=True)]
         for rt, ry, rx in product(*map(range, z.shape[1:4])):
             weight = 1.0
@@ -24,7 +24,7 @@ def sampled_by_loops(z: Tensor, points: Tensor) -> Tensor:
 
 
 def searching(kernel: int, offset_range: float | None = 1.0, dense: bool = False, dim: int = 4) -> TokenSearch:
-    """A search in float64 whose offsets are not zero."""
+    """A token search in float64 with nonzero offsets."""
     torch.manual_seed(0)
     search = TokenSearch(dim, kernel, dense, offset_range).double()
     torch.nn.init.normal_(search.offset.weight, std=0.5)

@@ -20,13 +20,13 @@ def starts_of(length: int, window: int, stride: int) -> list[int]:
 @pytest.mark.parametrize("window,stride", [(1, 1), (4, 2), (5, 2), (4, 4), (6, 1)])
 def test_every_step_is_in_a_window(length: int, window: int, stride: int) -> None:
     cut = windows_of(torch.ones(2, length, dtype=torch.bool), window, stride, shifted=False)
-    assert cut.real_BS.all() and torch.equal(cut.steps_BSA, cut.key_steps_BSA)
+    assert cut.valid_BS.all() and torch.equal(cut.steps_BSA, cut.key_steps_BSA)
     assert set(cut.steps_BSA[0].flatten().tolist()) == set(range(length))
     size = min(window, length)
     assert cut.steps_BSA[1].tolist() == [[*range(i, i + size)] for i in starts_of(length, window, stride)]
 
 
-def test_every_window_answers_one() -> None:
+def test_every_window_has_the_keys_of_another() -> None:
     cut = windows_of(torch.ones(1, 34, dtype=torch.bool), 17, 8, shifted=True)
     assert cut.steps_BSA[0, :, 0].tolist() == [0, 8, 16, 17]
     assert cut.key_steps_BSA[0, :, 0].tolist() == [8, 16, 17, 0]
@@ -34,16 +34,16 @@ def test_every_window_answers_one() -> None:
 
 @pytest.mark.parametrize("shifted", [False, True])
 @pytest.mark.parametrize("window,stride", [(2, 1), (4, 2), (5, 3), (8, 4), (20, 10)])
-def test_absent_steps_are_as_good_as_none(window: int, stride: int, shifted: bool) -> None:
+def test_invalid_steps_are_as_good_as_none(window: int, stride: int, shifted: bool) -> None:
     module = windows(window, stride, shifted)
     x, extra = torch.randn(3, 12, 3, 8).double(), torch.randn(3, 2, 8).double()
     present = torch.rand(3, 12, 3) > 0.3
-    there = torch.ones(3, 12, dtype=torch.bool)
-    there[0, :4] = there[1, 5:9] = there[1, 11] = False
-    x_out, extra_out = module(x, extra, present & there[..., None], there)
+    valid = torch.ones(3, 12, dtype=torch.bool)
+    valid[0, :4] = valid[1, 5:9] = valid[1, 11] = False
+    x_out, extra_out = module(x, extra, present & valid[..., None], valid)
     for b in range(3):
-        alone, extra_alone = module(x[b : b + 1, there[b]], extra[b : b + 1], present[b : b + 1, there[b]])
-        torch.testing.assert_close(x_out[b : b + 1, there[b]], alone)
+        alone, extra_alone = module(x[b : b + 1, valid[b]], extra[b : b + 1], present[b : b + 1, valid[b]])
+        torch.testing.assert_close(x_out[b : b + 1, valid[b]], alone)
         torch.testing.assert_close(extra_out[b : b + 1], extra_alone)
 
 
@@ -72,7 +72,7 @@ def test_windows_one_by_one(length: int, window: int, stride: int, shifted: bool
     x, extra = torch.randn(2, length, 3, 8).double(), torch.randn(2, 2, 8).double()
     present = torch.rand(2, length, 3) > 0.3
     starts = starts_of(length, window, stride)
-    total, held = torch.zeros_like(x), torch.zeros(length).double()
+    total, count = torch.zeros_like(x), torch.zeros(length).double()
     extras = []
     for i, start in enumerate(starts):
         key = start
@@ -80,18 +80,18 @@ def test_windows_one_by_one(length: int, window: int, stride: int, shifted: bool
             key = starts[0] if start == starts[-1] else starts[i + 1]
         queries = torch.cat([x[:, start : start + window].flatten(1, 2), extra], dim=1)
         keys = torch.cat([x[:, key : key + window].flatten(1, 2), extra], dim=1)
-        seen = torch.cat([present[:, key : key + window].flatten(1), torch.ones(2, 2, dtype=torch.bool)], dim=1)
+        mask = torch.cat([present[:, key : key + window].flatten(1), torch.ones(2, 2, dtype=torch.bool)], dim=1)
         attention = module.attention
-        out = attention.out(attention.mix(attention.query(queries), attention.key(keys), attention.value(keys), seen))
+        out = attention.out(attention.mix(attention.query(queries), attention.key(keys), attention.value(keys), mask))
         total[:, start : start + window] += out[:, : window * 3].unflatten(1, (window, 3))
-        held[start : start + window] += 1
+        count[start : start + window] += 1
         extras.append(out[:, window * 3 :])
     x_out, extra_out = module(x, extra, present)
-    torch.testing.assert_close(x_out, total / held[:, None, None])
+    torch.testing.assert_close(x_out, total / count[:, None, None])
     torch.testing.assert_close(extra_out, torch.stack(extras).mean(dim=0))
 
 
-def test_windows_that_see_nothing_do_not_count() -> None:
+def test_windows_without_keys_do_not_count() -> None:
     module = windows(window=2, stride=2, shifted=False)
     x, extra = torch.randn(1, 6, 3, 8).double(), torch.randn(1, 1, 8).double()
     present = torch.zeros(1, 6, 3, dtype=torch.bool)
