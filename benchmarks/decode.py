@@ -17,16 +17,12 @@ import cv2
 import decord
 import numpy as np
 
+from stages.frame_sampling import sample_frames
 from stages.sources.files import find_videos
 from stages.video.stage import Decode
 from stages.video.with_decord import decord_can_be_heard
 
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
-
-
-def middles(count: int, frames: int) -> list[int]:
-    """The middle frames of equal segments, as the stage samples them."""
-    return ((np.arange(frames) * 2 + 1) * count // (2 * frames)).tolist()
 
 
 def jpeg(frame_BGR: np.ndarray, short_side: int) -> bytes:
@@ -104,7 +100,7 @@ def main() -> None:
     seconds, wrong, failed = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0), dict.fromkeys(ways, 0)
     for path in videos:
         true = truth(path)
-        numbers = middles(len(true), arguments.frames)
+        numbers = sample_frames(len(true), arguments.frames)
         best = dict.fromkeys(ways, float("inf"))
         for turn in range(arguments.rounds):
             for name, way in ways.items():

@@ -1,15 +1,10 @@
-"""Images of clips for a page: which frames are shown, how large, and the bytes of a file."""
+"""Images of clips for a page: how large they are, and the bytes of a file."""
 
 import cv2
 import numpy as np
 
 BLANK = (30, 34, 42)
 """Background of skeletons whose network sees no frames."""
-
-
-def evenly_spaced(count: int, most: int) -> list[int]:
-    """Up to ``most`` of ``count`` frames, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
 
 
 def tile(frame: np.ndarray | None, side: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from pipeline.errors import ClipError
 from pipeline.stage import MapStage, Row
+from stages.frame_sampling import sample_frames
 from stages.tables import FRAMES, SHARDS, SKELETONS
 
 
@@ -55,7 +56,7 @@ class Cache(MapStage):
             around = person_crop(keypoints, height, width, self.padding)
             crop = (around.on_pixels() if frames else around) if around else crop
 
-        kept = evenly_spaced(count, self.frames) if self.frames else list(range(count))
+        kept = sample_frames(count, self.frames) if self.frames else list(range(count))
         row: Row = {}
         if keypoints is not None and skeletons:
             if keypoints.shape[1] != count:
@@ -69,8 +70,3 @@ class Cache(MapStage):
             row["frames"] = [crop_jpeg(frames["frames"][i], crop, self.size, self.quality) for i in kept]
             row["times"] = [frames["times"][i] for i in kept] if frames["times"] else None
         return row
-
-
-def evenly_spaced(count: int, wanted: int) -> list[int]:
-    """Indices of ``wanted`` of ``count`` frames, each in the middle of its share; some repeat where there are fewer."""
-    return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]

@@ -9,8 +9,8 @@ from recognizer.explanation import explain
 from recognizer.model import Recognizer
 from recognizer.skeletons import layout
 from stages.cache.shards import Sample
+from stages.frame_sampling import sample_frames
 from stages.predict.views import views_of
-from stages.train.augment import sampled
 from stages.train.batches import collate
 
 GROUPS = {
@@ -81,7 +81,7 @@ def attended(recognizer: Recognizer, shard: Row) -> ClipAttention:
     return ClipAttention(
         sample,
         config.layout,
-        [times[i] for i in sampled(len(times), config.frames)] if times else None,
+        [times[i] for i in sample_frames(len(times), config.frames)] if times else None,
         config.class_names[best],
         float(probabilities[best]),
         tuple(blocks),

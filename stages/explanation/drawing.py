@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from recognizer.skeletons import layout
 from stages.explanation.attention import BlockAttention, ClipAttention, by_frame, multiples, on_group, on_people
-from stages.images import evenly_spaced, tile
+from stages.frame_sampling import sample_frames
+from stages.images import tile
 from stages.overlay import PALETTES, draw_skeletons
 
 FRAMES = 12
@@ -85,7 +86,7 @@ def draw_points(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
     A dot's area is its attention in that frame, and its color the attention in multiples of the even share.
     """
     assert block.points is not None and block.points_weight is not None and clip.sample.frames is not None
-    shown = evenly_spaced(clip.sample.frame_count, FRAMES)
+    shown = sample_frames(clip.sample.frame_count, min(FRAMES, clip.sample.frame_count))
     rows = -(-len(shown) // PER_ROW)
     columns = -(-len(shown) // rows)
     side = WIDTH / columns
@@ -126,7 +127,7 @@ def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
     names = _joint_names(clip)
     # one joint of one frame may draw so much that the rest would look alike
     scale = Normalize(0, max(2.0, float(np.quantile(ratio_MTR[present_MTR], 0.98)) if present_MTR.any() else 0.0))
-    shown = evenly_spaced(clip.sample.frame_count, FRAMES)
+    shown = sample_frames(clip.sample.frame_count, min(FRAMES, clip.sample.frame_count))
 
     left, right, row_height = 1.25, 1.9, 0.165
     across = WIDTH - left - right

@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.errors import ClipError
 from pipeline.rows import Row
 from pipeline.stage import MapStage, Problem, Stage
-from stages.cache.stage import evenly_spaced
+from stages.frame_sampling import sample_frames
 from stages.tables import SKELETONS
 
 
@@ -54,7 +54,7 @@ class Skeletons(MapStage):
         file = read_skeletons(Path(clip["skeleton_path"]))
         if file.size is None:
             raise ClipError(f"skeleton file {file.path} lacks the array size: the video's width and height in pixels")
-        keypoints = file.frames(evenly_spaced(file.keypoints.shape[1], self.frames), self.persons)
+        keypoints = file.frames(sample_frames(file.keypoints.shape[1], self.frames), self.persons)
         if not keypoints[..., 2].any():
             raise ClipError(f"skeleton file {file.path} has no joint in any of the {self.frames} frames")
         width, height = file.size

@@ -12,7 +12,8 @@ from pipeline.errors import StageError
 from pipeline.stage import Row
 from pipeline.stage_inputs import TableFiles
 from stages.cache.shards import keypoints_of
-from stages.images import encoded, evenly_spaced, tile
+from stages.frame_sampling import sample_frames
+from stages.images import encoded, tile
 from stages.overlay import draw_skeletons
 
 FRAMES = 6
@@ -83,7 +84,7 @@ def draw(shard: Row) -> Strip:
     frames, times = shard["frames"], shard["times"]
     skeletons = keypoints_of(shard) if shard["keypoints"] else None
     count = len(frames) if skeletons is None else skeletons.shape[1]
-    shown = evenly_spaced(count, FRAMES)
+    shown = sample_frames(count, min(FRAMES, count))
     images = []
     for i in shown:
         image = tile(_decoded(frames[i]) if frames else None, SIDE)

@@ -11,6 +11,7 @@ import numpy as np
 from recognizer.skeletons import layout
 from stages.cache.crops import Crop, zero_invisible
 from stages.cache.shards import Sample
+from stages.frame_sampling import sample_frames
 from stages.train.recipe import Augmentation
 
 
@@ -29,23 +30,11 @@ class View(NamedTuple):
     contrast: float = 0.0
 
 
-def sampled(
-    count: int, wanted: int, phase: np.ndarray | float = 0.5, start: float = 0.0, span: float = 1.0
-) -> tuple[int, ...]:
-    """Indices of ``wanted`` of ``count`` frames: one from each of as many equal segments of the clip.
-
-    phase: the place within each segment, in [0, 1).
-    start, span: the part of the clip that is cut into segments, as shares of it.
-    """
-    places = (start + (np.arange(wanted) + phase) / wanted * span) * count
-    return tuple(int(place) for place in np.minimum(places, count - 1))
-
-
 def random_view(augmentation: Augmentation, rng: np.random.Generator, count: int, wanted: int) -> View:
     """A view for training of a clip of ``count`` frames, of which the network sees ``wanted``."""
     span = 1 - augmentation.speed * rng.random()
     start = (1 - span) * rng.random()
-    frames = sampled(count, wanted, rng.random(wanted) if augmentation.jitter else 0.5, start, span)
+    frames = tuple(sample_frames(count, wanted, rng.random(wanted) if augmentation.jitter else 0.5, start, span))
     side = rng.uniform(*augmentation.scale)
     left, top = (1 - side) * rng.random(2)
     angle = rng.uniform(-1, 1) * augmentation.rotation
@@ -66,7 +55,9 @@ def fixed_views(count: int, wanted: int, views: int, side: float, flip: bool) ->
     grid = times + 1 - times % 2  # odd, so that the middle is one of its places
     phases = sorted(((i + 0.5) / grid for i in range(grid)), key=lambda phase: abs(phase - 0.5))[:times]
     different = dict.fromkeys(
-        View(sampled(count, wanted, phase), corner, corner, side, flip=mirror) for phase in phases for mirror in mirrors
+        View(tuple(sample_frames(count, wanted, phase)), corner, corner, side, flip=mirror)
+        for phase in phases
+        for mirror in mirrors
     )
     return list(different)[:views]
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from pipeline.errors import ClipError
+from stages.frame_sampling import sample_frames
 from stages.video.reader import Reader
 
 ROUNDING = 1.0
@@ -24,9 +25,9 @@ class Images(NamedTuple):
 
 
 def sample(reader: Reader, start: float | None, end: float | None, count: int) -> np.ndarray:
-    """Numbers of the middle frames of ``count`` equal segments of the span: int64 [count], in the file's numbering.
+    """Numbers, as the file counts frames, of ``count`` frames spread evenly over the span: int64 T.
 
-    A span of fewer frames repeats them. Raises ClipError where the span lies beyond the video.
+    Where the span has fewer frames, some repeat. Raises ClipError where the span lies beyond the video.
     """
     times = reader.times
     last = times[-1] + (np.median(np.diff(times)) if len(times) > 1 else 0.0)
@@ -37,8 +38,7 @@ def sample(reader: Reader, start: float | None, end: float | None, count: int) -
     stop = len(times) if end is None else int(np.searchsorted(times, end - 1e-6))
     if stop <= begin:
         raise ClipError(f"{span} holds no frame of the video, which ends at {last:.2f} s")
-    middles = (np.arange(count) * 2 + 1) * (stop - begin) // (2 * count)
-    return reader.first + begin + middles
+    return reader.first + begin + np.array(sample_frames(stop - begin, count))
 
 
 def jpegs(reader: Reader, numbers: Sequence[int] | np.ndarray, short_side: int, quality: int) -> Images:

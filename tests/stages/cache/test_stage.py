@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from stages.cache.shards import sample_of
-from stages.cache.stage import Cache, evenly_spaced
+from stages.cache.stage import Cache
 from stages.tables import CLIPS, FRAMES, SHARDS, SKELETONS
 
 HEIGHT, WIDTH, COUNT = 120, 200, 4
@@ -90,7 +90,6 @@ def test_evenly_spaced_frames_of_both():
     sample = sample_of(row, "rgb+pose", 1)
     for image, joint in zip(sample.frames, sample.keypoints[0, :, 3], strict=True):
         assert joint[:2] == pytest.approx(center_of_dot(image), abs=0.01)
-    assert evenly_spaced(2, 4) == [0, 0, 1, 1]
 
 
 def test_frames_alone():

@@ -3,7 +3,7 @@ import pytest
 
 from recognizer.skeletons import layout
 from stages.cache.shards import Sample
-from stages.train.augment import View, apply_view, fixed_views, jitter_joints, mirror_keypoints, random_view, sampled
+from stages.train.augment import View, apply_view, fixed_views, jitter_joints, mirror_keypoints, random_view
 from stages.train.recipe import Augmentation
 
 
@@ -50,11 +50,7 @@ def test_mirroring_twice_changes_nothing():
     assert mirror_keypoints(mirror_keypoints(keypoints, "coco17"), "coco17") == pytest.approx(keypoints, abs=1e-6)
 
 
-def test_sampled_frames():
-    assert sampled(5, 5) == (0, 1, 2, 3, 4)
-    assert sampled(12, 4) == (1, 4, 7, 10)
-    assert sampled(2, 4) == (0, 0, 1, 1)
-    assert sampled(10, 2, start=0.5, span=0.5) == (6, 8)
+def test_random_frames_are_frames_of_the_clip():
     rng = np.random.default_rng(0)
     assert all(0 <= i < 7 for _ in range(200) for i in random_view(Augmentation(speed=0.9), rng, 7, 12).frames)
 
