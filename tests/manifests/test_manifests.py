@@ -10,6 +10,7 @@ import pytest
 from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
 from pipeline.manifest import load_manifest
+from pipeline.registry import find_stage
 from pipeline.run import plan_run
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
@@ -42,10 +43,17 @@ def test_a_manifest_opens_with_its_command_and_cost(path: Path) -> None:
     assert of_ones_own or "For GPUs." in text or any(line.startswith("# Time: ") for line in comment)
 
 
+def runnable(path: Path) -> Path:
+    """The manifest, or the first of those that extend it where it is one without data."""
+    if path in RUNNABLE:
+        return path
+    return next(other for other in RUNNABLE if re.search(rf"^extends: .*base/{path.name}\b", other.read_text(), re.M))
+
+
 def settings_in_comments() -> list[tuple[Path, list[str]]]:
     """Each row of ``--set`` options that a manifest's comment advises."""
     found = []
-    for path in RUNNABLE:
+    for path in sorted(MANIFESTS.rglob("*.yaml")):
         comment = " ".join(line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#"))
         for row in re.findall(r"(?:--set (?:'[^']+'|[^\s,;:)]+) ?)+", comment):
             found.append((path, shlex.split(row.replace("--set ", "").rstrip(" ."))))
@@ -56,11 +64,21 @@ def settings_in_comments() -> list[tuple[Path, list[str]]]:
 def test_what_a_comment_advises_to_set_works(
     path: Path, settings: list[str], environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "MODEL.onnx").touch()
+    for name in ("MODEL.onnx", "mc3_18.pth"):
+        (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
-    changed = load_manifest(path, settings, environ=environ)
+    changed = load_manifest(runnable(path), settings, environ=environ)
     build_graph(changed)
-    assert changed.resolved != load_manifest(path, environ=environ).resolved
+    assert changed.resolved != load_manifest(runnable(path), environ=environ).resolved
+
+
+@pytest.mark.parametrize("name", ["cache", "train", "predict"])
+def test_every_parameter_is_set_or_advised_by_some_manifest(name: str, environ: dict[str, str]) -> None:
+    found = {setting.partition("=")[0] for _, settings in settings_in_comments() for setting in settings}
+    for path in RUNNABLE:
+        stage = load_manifest(path, environ=environ).resolved["stages"].get(name, {})
+        found |= {f"{name}.{parameter}" for parameter in [*stage.get("with", {}), *stage.get("matrix", {})]}
+    assert {f"{name}.{parameter}" for parameter in find_stage(name).model_fields} <= found
 
 
 def test_a_matrix_keeps_the_parameters_it_extends(environ: dict[str, str]) -> None:
