@@ -54,7 +54,7 @@ def main() -> None:
 
     paths = sorted(str(path) for path in options.shards.glob("*.parquet"))
     shards = Shards(TableFiles(paths, opened), "rgb+pose", 2, in_memory=0)
-    clip_ids = np.random.default_rng(0).permutation(list(shards.places))[: options.clips].tolist()
+    clip_ids = np.random.default_rng(0).permutation(list(shards.locations))[: options.clips].tolist()
     frames = shards.read(clip_ids[0]).frame_count
     side = options.size or 224
 

@@ -1,1 +1,1 @@
-"""Shards: a clip's cropped frames and skeletons in one row, written once and read at random in training."""
+"""Shards: each clip's cropped frames and skeletons in one row, written once and read in random order in training."""

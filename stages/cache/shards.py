@@ -1,4 +1,4 @@
-"""Reading shards: exact random access to single clips, and rows turned into arrays."""
+"""Reads shards: random access to single clips, and conversion of rows to arrays."""
 
 import threading
 from collections import OrderedDict
@@ -14,14 +14,14 @@ from pipeline.stage_inputs import TableFiles
 from recognizer.skeletons import layout
 
 OPEN_FILES = 8
-"""Shard files that each reading thread keeps open."""
+"""Number of shard files that each reading thread keeps open."""
 
 IN_MEMORY = 1 << 30
-"""Bytes; a set whose shards take less is read from its files only once."""
+"""Bytes. Shards that are smaller in total stay in memory after they have been read once."""
 
 
 class Sample(NamedTuple):
-    """One clip as arrays. A modality the network does not use is None."""
+    """One clip as arrays. A modality that the network does not use is None."""
 
     clip_id: str
     frames: np.ndarray | None  # uint8 T,S,S,3 in RGB
@@ -29,7 +29,7 @@ class Sample(NamedTuple):
 
     @property
     def frame_count(self) -> int:
-        """T."""
+        """T, the number of frames."""
         if self.frames is not None:
             return len(self.frames)
         assert self.keypoints is not None, "a sample has at least one modality"
@@ -40,17 +40,19 @@ class Shards:
     """The clips of a set of shard files by ``clip_id``. Any number of threads may read at once."""
 
     def __init__(self, files: TableFiles, modality: str, persons: int, in_memory: int = IN_MEMORY) -> None:
-        """Find out where each clip lies.
+        """Find where each clip is.
 
         modality: ``rgb+pose``, ``rgb`` or ``pose``; only its columns are read.
-        persons: M; clips with more lose the last ones, clips with fewer get absent persons (all zeros).
+        persons: M. Of clips with more persons the first M are read; clips with fewer are filled up with zeros.
+        in_memory: bytes; see ``IN_MEMORY``.
 
-        Raises StageError where the shards lack a modality or mix joint layouts.
+        Raises StageError if the shards lack a modality or mix joint layouts.
         """
         self.files = files
         self.modality = modality
         self.persons = persons
-        self.places: dict[str, tuple[str, int]] = {}
+        self.locations: dict[str, tuple[str, int]] = {}
+        """File and row group of each clip that has no error."""
         self.layout: str | None = None
         self._seconds: list[float] = []
         self._rows: dict[str, Row] = {}
@@ -60,18 +62,18 @@ class Shards:
             with files.open(path) as file:
                 parquet = pq.ParquetFile(file)
                 if parquet.metadata.num_rows not in (0, parquet.num_row_groups):
-                    raise StageError(f"{path} is no shard of one clip a row group: remove it and run again")
+                    raise StageError(f"{path} is not a shard with one clip per row group: remove it and run again")
                 size += sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
                 rows = parquet.read(columns=["clip_id", "error", "layout", "times"]).to_pylist()
             for i, row in enumerate(rows):
                 if row["error"] is None:
-                    self.places[row["clip_id"]] = (path, i)
+                    self.locations[row["clip_id"]] = (path, i)
                     self._seconds += [seconds_of(row["times"])] if row["times"] else []
                     self._check_layout(row)
         self._keeps_rows = size <= in_memory
 
     def median_seconds(self) -> float | None:
-        """How long a clip is, or None where the shards do not say."""
+        """The median length of the clips, or None if the shards have no times."""
         return float(np.median(self._seconds)) if self._seconds else None
 
     def _check_layout(self, row: Row) -> None:
@@ -83,15 +85,15 @@ class Shards:
             self.layout = row["layout"]
         elif self.layout != row["layout"]:
             raise StageError(
-                f"skeletons of different joint layouts: {row['clip_id']} has {row['layout']}, clips before it "
-                f"{self.layout}; let pose estimate all clips, or leave clips of one layout out"
+                f"skeletons of different joint layouts: {row['clip_id']} has {row['layout']}, the clips before it have "
+                f"{self.layout}: let pose estimate all clips, or leave out the clips of one layout"
             )
 
     def read(self, clip_id: str) -> Sample:
-        """The clip's arrays. Raises StageError where the shard does not hold them."""
+        """The clip's arrays. Raises StageError if the shard lacks them or is damaged."""
         row = self._rows.get(clip_id)
         if row is None:
-            path, group = self.places[clip_id]
+            path, group = self.locations[clip_id]
             row = self._file(path).read_row_group(group, columns=columns_of(self.modality)).to_pylist()[0]
             if self._keeps_rows:
                 self._rows[clip_id] = row
@@ -101,7 +103,7 @@ class Shards:
             raise StageError(str(error)) from error
 
     def _file(self, path: str) -> pq.ParquetFile:
-        """The open file, from this thread's own few: a Parquet file must not be read by two threads at once."""
+        """The open file, one per thread, since two threads must not read the same Parquet file at once."""
         opened: OrderedDict[str, tuple[Any, pq.ParquetFile]] = self._threads.__dict__.setdefault(
             "opened", OrderedDict()
         )
@@ -115,7 +117,7 @@ class Shards:
 
 
 def seconds_of(times: list[float]) -> float:
-    """Length of a clip whose frames were drawn from the middles of equal segments, at ``times`` in seconds."""
+    """Length of a clip whose frames, at ``times`` in seconds, are the middles of equal segments."""
     return (times[-1] - times[0]) * len(times) / max(len(times) - 1, 1)
 
 
@@ -128,20 +130,20 @@ def columns_of(modality: str) -> list[str]:
 def sample_of(row: Row, modality: str, persons: int) -> Sample:
     """The arrays of a shard's row; see ``Shards``.
 
-    Raises StageError where the shard lacks a modality, and ClipError where it is damaged.
+    Raises StageError if the shard lacks a modality, and ClipError if it is damaged.
     """
     frames, keypoints = None, None
     if "rgb" in modality:
         if row["frames"] is None:
             raise StageError(f"the shard of {row['clip_id']} holds no frames: add decode to the needs of cache")
-        frames = np.stack([_decoded(jpeg, row["clip_id"]) for jpeg in row["frames"]])
+        frames = np.stack([_decode(jpeg, row["clip_id"]) for jpeg in row["frames"]])
     if "pose" in modality:
         if row["layout"] is None:
             raise StageError(f"the shard of {row['clip_id']} holds no skeletons: add pose to the needs of cache")
         found = keypoints_of(row)[:persons]
         count = len(frames) if frames is not None else found.shape[1]
         if found.shape[1] != count:
-            raise ClipError(f"the shard of {row['clip_id']} holds {count} frames but {found.shape[1]} skeletons")
+            raise ClipError(f"the shard of {row['clip_id']} holds {count} frames but skeletons for {found.shape[1]}")
         keypoints = np.zeros((persons, count, layout(row["layout"]).count, 3), np.float32)
         keypoints[: len(found)] = found
     return Sample(row["clip_id"], frames, keypoints)
@@ -153,8 +155,8 @@ def keypoints_of(row: Row) -> np.ndarray:
     return np.frombuffer(row["keypoints"], np.float16).reshape(row["persons"], -1, joints, 3)
 
 
-def _decoded(jpeg: bytes, clip_id: str) -> np.ndarray:
+def _decode(jpeg: bytes, clip_id: str) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise ClipError(f"a frame of {clip_id} in its shard is no readable JPEG image: run again with --force cache")
+        raise ClipError(f"a frame of {clip_id} in its shard is not a readable JPEG image: run again with --force cache")
     return image

@@ -1,4 +1,4 @@
-"""Cache: frames cropped and resized, skeletons in the same coordinates, as shards that training reads at random."""
+"""Cache: cropped frames, and skeletons in the same coordinates, as shards that training reads in random order."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -12,9 +12,10 @@ from stages.tables import FRAMES, SHARDS, SKELETONS
 
 
 class Cache(MapStage):
-    """Takes frames, skeletons or both, and makes one row a clip with everything that training needs of it.
+    """Crops and resizes frames and skeletons into shards for training.
 
-    Skeletons without frames stay in a frame of unknown size, whose edges count as equally long.
+    It takes frames, skeletons or both. Without frames, the size of the video is unknown, and skeletons are cropped as
+    if it were square.
     """
 
     key_name: ClassVar[str | None] = "stages.cache:Cache"
@@ -23,20 +24,20 @@ class Cache(MapStage):
     may_take = (FRAMES, SKELETONS)
 
     size: int = Field(256, ge=16, le=1024)
-    """Side of the square frames, in pixels. More than the network's input leaves detail to random crops."""
+    """Side of the square frames, in pixels. More than the network's input size keeps detail for random crops."""
 
     crop: Literal["person", "center"] = "person"
-    """``person``: the square around all persons over the whole clip (the center where there is none);
-    ``center``: the largest square in the middle."""
+    """``person``: the square around all persons in the whole clip, or the center if there are none; ``center``: the
+    largest square in the center."""
 
     padding: float = Field(0.25, ge=0, le=2)
-    """Room on each side of the persons' box, as a share of its longer edge."""
+    """Margin on each side of the box around the persons, as a fraction of its longer edge."""
 
     quality: int = Field(95, ge=50, le=100)
     """JPEG quality of the frames."""
 
     frames: int | None = Field(None, ge=1)
-    """Frames kept of each clip, evenly spaced; null: all that were decoded."""
+    """Frames per clip, evenly spaced; null: all that were decoded."""
 
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
         from stages.cache.crops import Crop, center_crop, crop_jpeg, person_crop

@@ -1,4 +1,4 @@
-"""Skeletons: those of skeleton files alone, for data sets whose videos are not there or not wanted."""
+"""Skeletons: from skeleton files alone, for data sets without videos."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,18 +16,18 @@ from stages.tables import SKELETONS
 
 
 class Skeletons(MapStage):
-    """Reads each clip's skeleton file; takes the place of decode and pose.
+    """Reads each clip's skeleton file, instead of decode and pose.
 
-    Coordinates are relative to the square around the video's frame, so that both axes have one unit.
+    Coordinates are relative to the square around the video's frame, so that both axes have the same unit.
     """
 
     key_name: ClassVar[str | None] = "stages.skeletons:Skeletons"
     makes: ClassVar = SKELETONS
 
     frames: int = Field(48, ge=1, le=4096)
-    """T, frames a clip: the middle ones of T equal segments. Shorter clips repeat frames."""
+    """T, frames per clip: those at the middles of T equal segments. Shorter clips repeat frames."""
     persons: int = Field(2, ge=1)
-    """M, the most people a clip can have."""
+    """M, the largest number of persons per clip."""
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         """Clips without a skeleton file."""
@@ -44,13 +44,13 @@ class Skeletons(MapStage):
             yield Problem(text, fatal=len(missing) == len(clips))
 
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
-        """One row of SKELETONS. Raises ClipError for spans, and where the file is missing, damaged or holds nobody."""
+        """One row of SKELETONS. Raises ClipError for spans, and if the file is missing, damaged or has no joints."""
         from stages.pose.skeleton_files import read_skeletons
 
         if clip["skeleton_path"] is None:
             raise ClipError("the index names no skeleton file: use decode and pose to estimate skeletons from videos")
         if clip["start"] is not None or clip["end"] is not None:
-            raise ClipError("a skeleton file has no times, so no span can be cut out of it: use decode and pose")
+            raise ClipError("a skeleton file has no times, so a span cannot be cut out of it: use decode and pose")
         file = read_skeletons(Path(clip["skeleton_path"]))
         if file.size is None:
             raise ClipError(f"skeleton file {file.path} lacks the array size: the video's width and height in pixels")

@@ -1,1 +1,1 @@
-"""What a trained recognizer says of clips, compared with their labels (evaluate) or written out (recognitions)."""
+"""Predictions of a trained recognizer, compared with labels (evaluate) or written as a table (recognitions)."""

@@ -1,4 +1,4 @@
-"""Evaluate: predictions against labels."""
+"""Evaluate: predictions compared with labels."""
 
 import json
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from pipeline.stage_inputs import StageContext, VariantInputs
 from stages.tables import METRICS, PREDICTIONS
 
 LISTED = 200
-"""Wrong clips that are listed one by one."""
+"""Misclassified clips that are listed one by one, at most."""
 
 
 class Evaluate(WholeStage):
-    """Accuracy of the predicted clips of a split, and how many of its clips have no prediction."""
+    """Computes accuracy and confusion matrix over the clips of a split, and counts its clips without a prediction."""
 
     key_name: ClassVar[str | None] = "stages.evaluate:Evaluate"
     version: ClassVar[int] = 2
@@ -26,7 +26,7 @@ class Evaluate(WholeStage):
     takes = (PREDICTIONS,)
 
     split: str = "test"
-    """The split whose labels are compared."""
+    """The split whose clips are evaluated."""
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         (variant,) = variants
@@ -63,7 +63,7 @@ class Evaluate(WholeStage):
         return f"none of the {len(found)} predicted clips of the split {self.split} has a label"
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
-        """``metrics.json``, for people and programs."""
+        """Write ``metrics.json``."""
         from pipeline.files import replace_file
 
         metrics = json.loads(table["metrics"][0].as_py())
@@ -74,10 +74,10 @@ class Evaluate(WholeStage):
 def figures(
     class_names: list[str], clip_ids: list[str], labels: list[str], probabilities: Sequence[Any]
 ) -> dict[str, Any]:
-    """The metrics of N predicted clips, as JSON-ready values.
+    """The metrics of N predicted clips, as values that JSON can hold.
 
-    Labels that the model does not know become further classes, at which it is always wrong. ``mean_class`` is the mean
-    over the classes that have clips. ``top1_interval`` is Wilson's 95 % interval.
+    Labels that the model does not know become additional classes, for which it is always wrong. ``mean_class`` is the
+    mean accuracy over the classes that have clips. ``top1_interval`` is Wilson's 95 % interval.
     """
     import torch
     from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
@@ -86,11 +86,11 @@ def figures(
     p_NK = np.zeros((len(labels), len(names)))
     p_NK[:, : len(class_names)] = probabilities
     truth_N = np.array([names.index(label) for label in labels])
-    guess_N = p_NK.argmax(1)
+    predicted_N = p_NK.argmax(1)
 
-    matrix = multiclass_confusion_matrix(torch.from_numpy(guess_N), torch.from_numpy(truth_N), len(names)).numpy()
-    clips_K, right_K = matrix.sum(1), matrix.diagonal()
-    accuracy_K = right_K / np.maximum(clips_K, 1)
+    matrix = multiclass_confusion_matrix(torch.from_numpy(predicted_N), torch.from_numpy(truth_N), len(names)).numpy()
+    clips_K, correct_K = matrix.sum(1), matrix.diagonal()
+    accuracy_K = correct_K / np.maximum(clips_K, 1)
     known_N = truth_N < len(class_names)
     top5_of_known = multiclass_accuracy(
         torch.from_numpy(p_NK[known_N, : len(class_names)]), torch.from_numpy(truth_N[known_N]), len(class_names),
@@ -100,14 +100,14 @@ def figures(
         {
             "clip_id": clip_ids[i],
             "label": labels[i],
-            "predicted": names[guess_N[i]],
+            "predicted": names[predicted_N[i]],
             "probability": round(float(p_NK[i].max()), 4),
         }
-        for i in np.flatnonzero(guess_N != truth_N)[:LISTED]
+        for i in np.flatnonzero(predicted_N != truth_N)[:LISTED]
     ]
     return {
-        "top1": float(right_K.sum() / len(labels)),
-        "top1_interval": list(wilson_interval(int(right_K.sum()), len(labels))),
+        "top1": float(correct_K.sum() / len(labels)),
+        "top1_interval": list(wilson_interval(int(correct_K.sum()), len(labels))),
         "top5": float(top5_of_known) * float(known_N.mean()),
         "mean_class": float(accuracy_K[clips_K > 0].mean()),
         "clips": len(labels),
@@ -131,10 +131,10 @@ def accuracy_text(metrics: dict[str, Any]) -> str:
     )
 
 
-def wilson_interval(right: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927): sound for few clips and for shares near 0 and 1 too."""
+def wilson_interval(correct: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a proportion (Wilson 1927), valid also for few clips and for proportions near 0 or 1."""
     z = 1.959964
-    share = right / count
+    share = correct / count
     center = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
     return max(center - half, 0.0), min(center + half, 1.0)

@@ -1,4 +1,4 @@
-"""Recognitions: predictions as a table that people open, one line a clip or window of a video."""
+"""Recognitions: predictions as a table to open, with one line per clip or window of a video."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,14 @@ from pipeline.stage_inputs import StageContext, VariantInputs
 from stages.tables import PREDICTIONS, RECOGNITIONS
 
 TOP = 5
-"""Classes that are named for each clip."""
+"""Number of most probable classes that are listed for each clip."""
 
 
 class Recognitions(WholeStage):
-    """Joins predictions to files and spans, in the order of the index. Clips without a prediction have no line."""
+    """Lists the predicted classes of each file and span, in the order of the index.
+
+    Clips without a prediction have no line.
+    """
 
     key_name: ClassVar[str | None] = "stages.recognitions:Recognitions"
     version: ClassVar[int] = 1
@@ -24,13 +27,13 @@ class Recognitions(WholeStage):
     takes = (PREDICTIONS,)
 
     out: Path | None = unkeyed(None)
-    """Folder for ``recognitions.parquet`` and ``recognitions.csv``; null: the run's own."""
+    """Folder for ``recognitions.parquet`` and ``recognitions.csv``; null: the run's folder."""
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         (variant,) = variants
         found = {
-            row["clip_id"]: best(row)
-            for partition in variant.inputs["predictions"]  # one in memory at a time
+            row["clip_id"]: most_probable(row)
+            for partition in variant.inputs["predictions"]  # only one in memory at a time
             for row in partition.to_pylist()
             if row["error"] is None
         }
@@ -57,13 +60,13 @@ class Recognitions(WholeStage):
         return pa.Table.from_pylist(rows, schema=self.makes.schema)
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
-        """The same lines as Parquet and as CSV, with the classes in columns ``top1`` to ``top5``."""
+        """Write the same lines as Parquet and as CSV, with the classes in columns ``top1`` to ``top5``."""
         import pyarrow.csv
         import pyarrow.parquet
 
         from pipeline.files import replace_file
 
-        readable = _columns_for_people(table)
+        readable = _columns_to_read(table)
         for name, write in (
             ("recognitions.parquet", pyarrow.parquet.write_table),
             ("recognitions.csv", pyarrow.csv.write_csv),
@@ -74,7 +77,7 @@ class Recognitions(WholeStage):
         return f"{table.num_rows:,} recognitions: {(self.out or folder) / 'recognitions.csv'}"
 
 
-def _columns_for_people(table: pa.Table) -> pa.Table:
+def _columns_to_read(table: pa.Table) -> pa.Table:
     rows = table.to_pylist()
     columns = {name: [row[name] for row in rows] for name in ("file", "start", "end", "label")}
     columns["score"] = [round(row["score"], 4) for row in rows]
@@ -87,7 +90,7 @@ def _columns_for_people(table: pa.Table) -> pa.Table:
     return pa.table({name: pa.array(column, kinds.get(name, pa.string())) for name, column in columns.items()})
 
 
-def best(prediction: Row) -> list[tuple[float, str]]:
-    """The most probable classes of a prediction, each with its probability, the first first."""
+def most_probable(prediction: Row) -> list[tuple[float, str]]:
+    """The most probable classes of a prediction, each with its probability, in descending order."""
     pairs = zip(prediction["probabilities"], prediction["class_names"], strict=True)
     return sorted(pairs, key=lambda pair: -pair[0])[:TOP]

@@ -1,4 +1,4 @@
-"""Predict: class probabilities of every clip, from its shard and a trained model."""
+"""Predict: class probabilities of each clip, from its shard and a trained model."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Predict(MapStage):
-    """Averages the probabilities of one or more views of each clip."""
+    """Predicts the class probabilities of each clip, averaged over one or more views of it."""
 
     key_name: ClassVar[str | None] = "stages.predict:Predict"
     version: ClassVar[int] = 4
@@ -24,26 +24,26 @@ class Predict(MapStage):
     takes = (SHARDS, MODELS)
 
     split: str | None = "test"
-    """The split to predict, which some clip must have; null: all clips."""
+    """The split whose clips are predicted; at least one clip must have it. null: all clips."""
 
     views: int = Field(1, ge=1, le=30)
-    """Views of a clip that are averaged: the middle one, then others in time where the shards hold more frames than
-    the network sees, each also mirrored if the training mirrored clips. No view counts twice, so there may be fewer:
-    12 frames of 60 make 5 in time."""
+    """Largest number of views per clip that are averaged. The first shows the frames in the middle of each segment;
+    others show earlier and later frames, if the shards hold more frames than the network sees. If the training mirrored
+    clips, each view is also mirrored. Equal views count once: 12 of 60 frames make 5 views, and 5 mirrored ones."""
 
     frames: int | None = Field(None, ge=1)
-    """Frames of each view, for a network trained on another number of them; null: as it was trained. The shards must
-    hold as many."""
+    """Frames per view, if they should differ from those that the network was trained on; null: the same number. The
+    shards must hold at least as many."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """``auto``: mixed precision with bfloat16 where the GPU or the CPU has it (AVX-512 BF16, AMX), else float32
-    alone."""
+    """``bf16``: mixed precision with bfloat16. ``fp32``: float32 only. ``auto``: bf16 if the GPU or the CPU (AVX-512
+    BF16, AMX) supports it, else fp32."""
 
     batch: int | None = unkeyed(None, ge=1)
-    """Views in the network at once; null: 8, but one where frames go through a CPU, which gains nothing from more."""
+    """Views per batch; null: 8, but 1 for networks that see frames on a CPU, where larger batches are not faster."""
 
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
-    """``auto``: a GPU where the cluster has one; each worker then gets its own."""
+    """``auto``: GPUs if there are any, one per worker, else the CPU."""
 
     def resources(self) -> Resources:
         return Resources(num_gpus=0 if self.device == "cpu" else 1)
@@ -53,10 +53,10 @@ class Predict(MapStage):
             return clips
         chosen = clips.filter(pc.equal(clips["split"], self.split))
         if not chosen.num_rows and clips.num_rows:
-            there = ", ".join(sorted(name or "none" for name in clips["split"].unique().to_pylist()))
+            names = ", ".join(sorted(name or "none" for name in clips["split"].unique().to_pylist()))
             raise ManifestError(
-                f"split: no clip of the index has the split {self.split} (there are: {there}): set the index's split "
-                "parameters, or another split of predict and evaluate; split: null predicts all clips"
+                f"split: no clip of the index has the split {self.split} (there are: {names}): set the index's split "
+                "parameters, or another split for predict and evaluate; split: null predicts all clips"
             )
         return chosen
 

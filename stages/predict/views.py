@@ -1,4 +1,4 @@
-"""Class probabilities from a recognizer, averaged over the views of each clip."""
+"""Class probabilities of clips, averaged over several views of each."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -24,11 +24,11 @@ def mean_probabilities(
     frames: int | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "fp32",
 ) -> dict[str, list[float]]:
-    """The probabilities of each clip by its id, one a class.
+    """The probabilities of each clip, one per class, by clip id.
 
-    rows: of the shards; read one after the other, so that only ``batch`` clips are in memory.
-    batch: views in the network at once, of several clips or of one; None: see ``Predict.batch``.
-    frames: of each view; None: as many as the network was trained on.
+    rows: of the shards. They are read one by one, so that only the clips of a batch are in memory.
+    batch: views per batch, of one or several clips; None: see ``Predict.batch``.
+    frames: per view; None: as many as the network was trained on.
     precision: see ``stages.devices.chosen_precision``.
     """
     device = next(recognizer.parameters()).device
@@ -36,11 +36,11 @@ def mean_probabilities(
     bf16 = chosen_precision(precision, device) == "bf16"
     sums: dict[str, torch.Tensor] = {}
     counts: dict[str, int] = {}
-    waiting: list[Sample] = []
+    pending: list[Sample] = []
 
     def flush() -> None:
-        # Always as many views, since rounding depends on their number, and a clip must not on its neighbors.
-        views = [waiting.pop(0) for _ in range(min(batch, len(waiting)))]
+        # Fill up the batch: rounding depends on its size, and a clip's result must not depend on its neighbors.
+        views = [pending.pop(0) for _ in range(min(batch, len(pending)))]
         ready = collate(views + views[-1:] * (batch - len(views)), device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             logits = recognizer(ready.frames, ready.keypoints)
@@ -51,19 +51,20 @@ def mean_probabilities(
     for row in rows:
         samples = views_of(row, recognizer.config, views, frames)
         counts[row["clip_id"]] = len(samples)
-        waiting += samples
-        while len(waiting) >= batch:
+        pending += samples
+        while len(pending) >= batch:
             flush()
-    if waiting:
+    if pending:
         flush()
     return {clip_id: (total / counts[clip_id]).tolist() for clip_id, total in sums.items()}
 
 
 def views_of(row: Row, config: RecognizerConfig, views: int, frames: int | None = None) -> list[Sample]:
-    """Up to ``views`` views of a shard's clip, as the network was trained to see it, or of another number of frames.
+    """Up to ``views`` views of a shard's clip, as the network saw clips in training.
 
-    Raises StageError where the model's joint layout is not that of the shard, and where the shard holds fewer frames
-    than ``frames`` asks for.
+    frames: per view; None: as many as in training.
+
+    Raises StageError if the shard has another joint layout than the model, or fewer frames than ``frames``.
     """
     if config.uses_pose and row["layout"] not in (None, config.layout):
         raise StageError(
@@ -74,10 +75,8 @@ def views_of(row: Row, config: RecognizerConfig, views: int, frames: int | None 
     if frames is not None and frames > sample.frame_count:
         raise StageError(
             f"frames: {frames} frames are asked for, but the shard of {row['clip_id']} holds {sample.frame_count}: "
-            f"ask for fewer, or let the stage that samples them give at least {frames}"
+            f"set fewer, or have the stage that samples frames make at least {frames}"
         )
-    how = config.preprocessing
-    chosen = fixed_views(
-        sample.frame_count, frames or config.frames, views, how.get("scale", 1.0), how.get("flip", False)
-    )
+    scale, flip = config.preprocessing.get("scale", 1.0), config.preprocessing.get("flip", False)
+    chosen = fixed_views(sample.frame_count, frames or config.frames, views, scale, flip)
     return [apply_view(sample, view, config.size, config.layout) for view in chosen]

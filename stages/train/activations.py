@@ -1,5 +1,5 @@
-"""Activation checkpointing: what a part of the network computes inside is not kept for the backward pass, but computed
-again there. Memory for time; the gradients are the same."""
+"""Activation checkpointing: activations inside a part of the network are recomputed in the backward pass instead of
+stored. It takes less memory and more time; the gradients are the same."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,7 +15,7 @@ from recognizer.model import Recognizer
 
 
 def checkpoint_activations(model: Recognizer) -> None:
-    """Let the backbone's stem, its layers and the blocks, in place, keep nothing but their inputs in training."""
+    """Change the model in place: in training, the backbone's stem and layers and the blocks store only their inputs."""
     for part in (*(model.backbone.children() if model.backbone else ()), *model.blocks):
         part.forward = partial(_checkpointed, part, part.forward)
 
@@ -25,14 +25,17 @@ def _checkpointed(part: nn.Module, forward: Callable[..., Any], *inputs: Any) ->
         return forward(*inputs)
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _statistics_at_rest(part)
+        return nullcontext(), _unchanged_statistics(part)
 
     return checkpoint(forward, *inputs, use_reentrant=False, context_fn=contexts)
 
 
 @contextmanager
-def _statistics_at_rest(part: nn.Module) -> Iterator[None]:
-    """Batch normalization has counted the batch in the forward pass: let it count on copies, to be thrown away."""
+def _unchanged_statistics(part: nn.Module) -> Iterator[None]:
+    """Leave the running statistics alone while activations are recomputed.
+
+    The forward pass has updated them already, so batch normalization now gets copies, which are discarded.
+    """
     kept = {module: dict(module._buffers) for module in part.modules() if isinstance(module, _BatchNorm)}
     for norm, buffers in kept.items():
         norm._buffers.update({name: None if b is None else b.clone() for name, b in buffers.items()})

@@ -1,6 +1,6 @@
-"""Views of a clip: which frames, which square of them, mirrored or not; drawn at random in training, fixed at test.
+"""Views of a clip: which frames, which square crop, mirrored or not. They are random in training and fixed at test.
 
-A view changes frames and skeletons together, so that a joint stays on the pixel it was found on.
+A view changes frames and skeletons together, so that a joint stays on the pixel where it was found.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from stages.train.recipe import Augmentation
 
 
 class View(NamedTuple):
-    """One way to see a clip. Places are shares of the frame."""
+    """One way to see a clip. The crop is given in fractions of the frame."""
 
     frames: tuple[int, ...]
     """Indices of the frames, in order."""
@@ -24,14 +24,14 @@ class View(NamedTuple):
     top: float = 0.0
     side: float = 1.0
     angle: float = 0.0
-    """Clockwise, in degrees, around the middle of the square."""
+    """Clockwise rotation about the center of the crop, in degrees."""
     flip: bool = False
     brightness: float = 0.0
     contrast: float = 0.0
 
 
 def random_view(augmentation: Augmentation, rng: np.random.Generator, count: int, wanted: int) -> View:
-    """A view for training of a clip of ``count`` frames, of which the network sees ``wanted``."""
+    """A random view, for training, of a clip of ``count`` frames, of which the network sees ``wanted``."""
     span = 1 - augmentation.speed * rng.random()
     start = (1 - span) * rng.random()
     frames = tuple(sample_frames(count, wanted, rng.random(wanted) if augmentation.jitter else 0.5, start, span))
@@ -44,15 +44,15 @@ def random_view(augmentation: Augmentation, rng: np.random.Generator, count: int
 
 
 def fixed_views(count: int, wanted: int, views: int, side: float, flip: bool) -> list[View]:
-    """Up to ``views`` different views for test: the middle one first, then others in time, on both sides of it,
-    and mirrored ones if ``flip``.
+    """Up to ``views`` different views for test: first the middle frames of all segments, then earlier and later ones;
+    each also mirrored if ``flip``.
 
-    side: of the square in the middle, as a share of the frame.
+    side: of the center crop, as a fraction of the frame.
     """
     corner = (1 - side) / 2
     mirrors = (False, True) if flip and views > 1 else (False,)
     times = -(-views // len(mirrors))
-    grid = times + 1 - times % 2  # odd, so that the middle is one of its places
+    grid = times + 1 - times % 2  # odd, so that the middle is one of the phases
     phases = sorted(((i + 0.5) / grid for i in range(grid)), key=lambda phase: abs(phase - 0.5))[:times]
     different = dict.fromkeys(
         View(tuple(sample_frames(count, wanted, phase)), corner, corner, side, flip=mirror)
@@ -63,7 +63,7 @@ def fixed_views(count: int, wanted: int, views: int, side: float, flip: bool) ->
 
 
 def apply_view(sample: Sample, view: View, size: int, layout_name: str) -> Sample:
-    """The sample as the view shows it, with frames of ``size`` by ``size``."""
+    """The sample as the view shows it, with frames of ``size`` by ``size`` pixels."""
     frames, keypoints, chosen = sample.frames, sample.keypoints, list(view.frames)
     edge = 1 if frames is None else frames.shape[1]
     crop = Crop(view.left * edge, view.top * edge, view.side * edge)
@@ -82,7 +82,7 @@ def apply_view(sample: Sample, view: View, size: int, layout_name: str) -> Sampl
 
 
 def rotate_image(image_SS3: np.ndarray, angle: float) -> np.ndarray:
-    """The square image turned clockwise by so many degrees around its middle; black where nothing comes from."""
+    """The square image rotated clockwise about its center by ``angle`` degrees; uncovered corners are black."""
     if not angle:
         return image_SS3
     size = len(image_SS3)
@@ -91,7 +91,7 @@ def rotate_image(image_SS3: np.ndarray, angle: float) -> np.ndarray:
 
 
 def rotate_keypoints(keypoints_MTR3: np.ndarray, angle: float) -> np.ndarray:
-    """The skeletons of a turned image; joints that leave it are missing."""
+    """The skeletons of an image that ``rotate_image`` has rotated; joints that leave it are missing."""
     if not angle:
         return keypoints_MTR3
     keypoints = keypoints_MTR3.copy()
@@ -101,25 +101,25 @@ def rotate_keypoints(keypoints_MTR3: np.ndarray, angle: float) -> np.ndarray:
 
 
 def mirror_keypoints(keypoints_MTR3: np.ndarray, layout_name: str) -> np.ndarray:
-    """The skeletons of a mirrored image: x becomes 1 - x, and left and right joints change places."""
+    """The skeletons of a mirrored image: x becomes 1 - x, and left and right joints are swapped."""
     swapped = keypoints_MTR3[..., list(layout(layout_name).flip), :]
     swapped[..., 0] = 1 - swapped[..., 0]
     return zero_invisible(swapped)
 
 
 def adjust_colors(frames: np.ndarray, brightness: float, contrast: float) -> np.ndarray:
-    """Frames (uint8) stretched by ``1 + contrast`` around mid-gray and moved by ``brightness``."""
+    """Frames, uint8 T,H,W,3, with pixels scaled by ``1 + contrast`` about mid-gray and shifted by ``brightness``."""
     values = (np.arange(256) / 255 - 0.5) * (1 + contrast) + 0.5 + brightness
     table = np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)
     return cv2.LUT(frames.reshape(-1, frames.shape[2], 3), table).reshape(frames.shape)
 
 
 def jitter_joints(sample: Sample, augmentation: Augmentation, rng: np.random.Generator) -> Sample:
-    """The sample with noise on its joints' places and some joints missing."""
+    """The sample with noise added to its joints' coordinates and some joints dropped."""
     if sample.keypoints is None:
         return sample
     keypoints = sample.keypoints.copy()
-    places = keypoints[..., :2]
-    places += augmentation.joint_noise * rng.standard_normal(places.shape, np.float32)
+    positions = keypoints[..., :2]
+    positions += augmentation.joint_noise * rng.standard_normal(positions.shape, np.float32)
     keypoints[..., 2] *= rng.random(keypoints.shape[:-1], np.float32) >= augmentation.joint_drop
     return sample._replace(keypoints=zero_invisible(keypoints))

@@ -1,4 +1,4 @@
-"""Batches for the network: clips read by threads ahead of their use, in a fixed order, and stacked."""
+"""Batches for the network: threads read the clips ahead of their use, in a fixed order."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +12,11 @@ import torch
 from stages.cache.shards import Sample
 
 AHEAD = 2
-"""Batches that are prepared while the network is busy with one."""
+"""Batches that are prepared while the network works on another one."""
 
 
 class Batch(NamedTuple):
-    """Clips stacked. A modality the network does not use is None."""
+    """Stacked clips. A modality that the network does not use is None."""
 
     clip_ids: tuple[str, ...]
     frames: torch.Tensor | None  # float B,3,T,H,W in [0, 1]
@@ -24,26 +24,29 @@ class Batch(NamedTuple):
 
 
 def batches(
-    groups: Sequence[Sequence[str]], read: Callable[[str], Sample], device: torch.device, threads: int
+    batch_clips: Sequence[Sequence[str]], read: Callable[[str], Sample], device: torch.device, threads: int
 ) -> Iterator[Batch]:
-    """A batch for each group of clip ids, in order. Threads suffice: decoding and resizing release Python's lock."""
+    """One batch for each sequence of clip ids, in order.
+
+    Threads suffice, because decoding and resizing release Python's global lock.
+    """
     with ThreadPoolExecutor(threads, "shards") as pool:
-        coming = iter(groups)
+        coming = iter(batch_clips)
         queue: deque[list[Future[Sample]]] = deque()
         try:
             while True:
-                for group in islice(coming, AHEAD + 1 - len(queue)):
-                    queue.append([pool.submit(read, clip_id) for clip_id in group])
+                for clip_ids in islice(coming, AHEAD + 1 - len(queue)):
+                    queue.append([pool.submit(read, clip_id) for clip_id in clip_ids])
                 if not queue:
                     return
                 yield collate([future.result() for future in queue.popleft()], device)
         finally:
-            for future in (future for group in queue for future in group):
+            for future in (future for futures in queue for future in futures):
                 future.cancel()
 
 
 def collate(samples: Sequence[Sample], device: torch.device) -> Batch:
-    """Samples of equal shapes as one batch on the device; frames travel as bytes."""
+    """Samples of equal shapes as one batch on the device. Frames are copied there as bytes, which are smaller."""
     frames = _stack([sample.frames for sample in samples if sample.frames is not None], device)
     keypoints = _stack([sample.keypoints for sample in samples if sample.keypoints is not None], device)
     if frames is not None:

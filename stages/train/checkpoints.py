@@ -1,4 +1,4 @@
-"""Checkpoints of a training: tensors and figures in one safetensors file, so that both are of the same moment."""
+"""Checkpoint files: tensors and progress in one safetensors file, so that they always belong together."""
 
 import json
 from pathlib import Path
@@ -15,15 +15,18 @@ Tensors = dict[str, torch.Tensor]
 
 
 def save_checkpoint(path: Path, parts: dict[str, Tensors], progress: dict[str, Any]) -> None:
-    """Write the state of each part, such as the model's, and how far the training is (as JSON in the file's header)."""
+    """Write the tensors of each part, such as the model, and the progress as JSON in the file's header."""
     tensors = {f"{part}/{name}": tensor for part, state in parts.items() for name, tensor in state.items()}
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, _header(progress))
     replace_file(path, content)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensors], dict[str, Any]] | None:
-    """What ``save_checkpoint`` wrote, or None where there is no checkpoint yet. All tensors are on the CPU: what takes
-    them copies them to where it computes, but for AdamW's counts of steps, whose place is the CPU."""
+    """What ``save_checkpoint`` wrote, or None if there is no checkpoint yet. Raises StageError if it is damaged.
+
+    All tensors are on the CPU. Models and optimizers copy them to their device when they load them, except for AdamW's
+    step counters, which belong on the CPU.
+    """
     if not path.is_file():
         return None
     parts: dict[str, Tensors] = {}
@@ -38,13 +41,13 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensors], dict[str, Any]] | N
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
-    """The moments that an optimizer keeps for each parameter."""
+    """The tensors that an optimizer keeps for each parameter, such as its moments."""
     states = optimizer.state_dict()["state"]
     return {f"{i}/{name}": tensor for i, state in states.items() for name, tensor in state.items()}
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Give back what ``optimizer_tensors`` took."""
+    """Load what ``optimizer_tensors`` returned."""
     states: dict[int, Tensors] = {}
     for key, tensor in tensors.items():
         i, name = key.split("/")

@@ -1,4 +1,4 @@
-"""Which clips train, which validate, and which class each one shows."""
+"""Which clips are trained on, which are validated on, and the class of each."""
 
 import hashlib
 from collections.abc import Container
@@ -10,22 +10,22 @@ from pipeline.errors import StageError
 
 
 class LabeledClips(NamedTuple):
-    """Clip ids in the order of the index, and their classes."""
+    """Ids of the training and validation clips, in the order of the index, and their classes."""
 
     class_names: tuple[str, ...]
     train: tuple[str, ...]
     val: tuple[str, ...]
     targets: dict[str, int]
-    """Position in ``class_names`` by clip id."""
+    """Index into ``class_names`` by clip id."""
 
 
 def training_clips(clips: pa.Table, available: Container[str], val_share: float) -> LabeledClips:
     """The clips of the splits ``train`` and ``val`` that have shards.
 
-    Without a ``val`` split, the clips whose hashed ids fall below ``val_share`` validate. Clips whose shard failed
-    are left out, but their labels still count as classes.
+    If there is no ``val`` split, a hash of the clip id decides which training clips, a fraction of ``val_share``, are
+    held out for validation. Clips without a shard are left out, but their labels still count as classes.
 
-    Raises StageError where there is nothing to learn.
+    Raises StageError if there is nothing to learn.
     """
     columns = ("clip_id", "label", "split")
     rows = [row for row in clips.select(columns).to_pylist() if row["split"] in ("train", "val")]
@@ -59,5 +59,5 @@ def training_clips(clips: pa.Table, available: Container[str], val_share: float)
 
 
 def _share(clip_id: str) -> float:
-    """A number in [0, 1) that depends on the id alone, so that added clips move no others between the splits."""
+    """A number in [0, 1) that depends only on the id, so that adding clips does not move others between the splits."""
     return int.from_bytes(hashlib.blake2b(clip_id.encode(), digest_size=8).digest()) / 2**64

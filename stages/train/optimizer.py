@@ -1,4 +1,4 @@
-"""What the optimizer is told: which parameters decay, how fast each part of the network learns, and when."""
+"""Settings of the optimizer: the learning rate over time and for each part of the network, and weight decay."""
 
 import math
 from typing import Any
@@ -11,17 +11,18 @@ TOKENS = ("position", "joint_tokens", "modal_tokens")
 
 
 def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
-    """Linear rise over the first ``warmup`` steps, then half a cosine to 0 after the last of all ``steps``."""
+    """Linear warm-up over the first ``warmup`` steps, then half a cosine that reaches 0 after the last of ``steps``."""
     if step < warmup:
         return peak * (step + 1) / (warmup + 1)
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
 
 def parameter_groups(model: Recognizer, weight_decay: float, layer_decay: float = 1.0) -> list[dict[str, Any]]:
-    """The model's parameters for AdamW, those of a learning rate together: ``lr_share`` is their share of the full one.
+    """The model's parameters in groups for AdamW. ``lr_share`` of a group is its fraction of the full learning rate.
 
-    Matrices and kernels decay; norms, biases, and learned tokens and positions do not. The head learns at the full
-    rate, and each part before it at ``layer_decay`` times the rate of the part behind it (Clark et al. 2020).
+    Matrices and kernels have weight decay; norms, biases, learned tokens and positions have none. The head learns at
+    the full rate, and each other part of the network at ``layer_decay`` times the rate of the part after it (Clark et
+    al. 2020).
     """
     parts = depths(model)
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
@@ -37,9 +38,9 @@ def parameter_groups(model: Recognizer, weight_decay: float, layer_decay: float 
 
 
 def depths(model: Recognizer) -> list[tuple[str, ...]]:
-    """The parts of a network from its first to its last, each as prefixes of its parameters' names.
+    """The parts of a network from first to last, each as the prefixes of its parameters' names.
 
-    Backbone stem, its three layers, all that makes tokens, the blocks one by one, the head.
+    They are the backbone's stem, each of its three layers, everything that makes tokens, each block, and the head.
     """
     backbone = [f"backbone.{name}." for name, _ in model.backbone.named_children()] if model.backbone else []
     blocks = [f"blocks.{i}." for i in range(len(model.blocks))]

@@ -1,4 +1,4 @@
-"""Pretrained: a model from a folder, in place of training one."""
+"""Pretrained: a saved model instead of a training."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -12,15 +12,15 @@ from stages.tables import MODELS
 
 
 class Pretrained(WholeStage):
-    """Hands a saved recognizer on to predict."""
+    """Loads a saved recognizer for prediction."""
 
     key_name: ClassVar[str | None] = "stages.pretrained:Pretrained"
     version: ClassVar[int] = 1
     makes = MODELS
 
     path: Path = unkeyed(...)
-    """Folder with ``model.safetensors`` and ``config.json``, such as ``runs/NAME/model``. What is in the files counts,
-    not where they are."""
+    """Folder with ``model.safetensors`` and ``config.json``, such as ``runs/NAME/model``. Results depend on the files'
+    content, not on where they are."""
 
     def files(self) -> tuple[Path, ...]:
         return (self.path / "config.json", self.path / "model.safetensors")

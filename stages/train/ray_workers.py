@@ -1,7 +1,7 @@
 """Training in several processes, here or on a cluster: ``stages.train.loop.fit`` in the workers of Ray Train.
 
-What comes back is the checkpoint in the training's folder, from which ``fit`` returns at once; so a training may also
-go on with another number of processes than it began with.
+The workers leave the checkpoint of the last epoch in the training's folder, from which ``fit`` then returns at once. So
+an interrupted training may also resume with another number of processes.
 """
 
 import os
@@ -24,11 +24,11 @@ from stages.train.loop import CHECKPOINT, fit
 from stages.train.recipe import Recipe
 
 FAILURES = 3
-"""Times that workers may die or fail without a checkpoint in between."""
+"""Consecutive times that workers may die or fail without a new checkpoint in between."""
 
 
 class Assignment(NamedTuple):
-    """All that a worker on any machine needs to know."""
+    """Everything that a worker on any machine needs to know."""
 
     recipe: Recipe
     config: RecognizerConfig
@@ -36,9 +36,9 @@ class Assignment(NamedTuple):
     clips: LabeledClips
     working_folder: Path
     folder: Path
-    """Of the training, for its checkpoints; seen by all workers."""
-    news: Queue
-    """From the first worker to the process that a person started."""
+    """The training's folder for checkpoints, on a file system that all workers share."""
+    progress_queue: Queue
+    """Progress from the main worker to the process that the user started."""
 
 
 def fit_in_workers(
@@ -46,37 +46,37 @@ def fit_in_workers(
 ) -> None:
     """Train in ``recipe.data_parallel`` processes, until ``context.folder`` holds the checkpoint of the last epoch.
 
-    Ray must be running. Where a worker dies, all start again from the last checkpoint.
-    Raises StageError where the cluster is too small, and where the training fails.
+    Ray must be running. If a worker dies, all start again from the last checkpoint.
+    Raises StageError if the cluster is too small or the training fails.
     """
     gpu = recipe.device != "cpu" and (recipe.device == "cuda" or _resource("GPU") > 0)
-    news = Queue(actor_options={"num_cpus": 0})
+    progress_queue = Queue(actor_options={"num_cpus": 0})
     recipe = recipe.model_copy(update={"device": "cuda" if gpu else "cpu"})
     folder = context.folder.absolute()
-    assignment = Assignment(recipe, config, files, clips, Path.cwd(), folder, news)
-    failures, reached = 0, _moment(folder)
+    assignment = Assignment(recipe, config, files, clips, Path.cwd(), folder, progress_queue)
+    failures, reached = 0, _checkpoint_time(folder)
     while (error := _fit_once(assignment, gpu, context)) is not None:
-        failures, reached = failures + 1 if _moment(folder) == reached else 1, _moment(folder)
+        failures, reached = failures + 1 if _checkpoint_time(folder) == reached else 1, _checkpoint_time(folder)
         if failures == FAILURES:
             raise StageError(
                 f"training processes died or failed {failures} times at the same place (out of memory? then try a "
-                f"smaller batch, or checkpoint_activations: true): {_in_short(error)}"
+                f"smaller batch, or checkpoint_activations: true): {_summary(error)}"
             ) from error
-    news.shutdown()
+    progress_queue.shutdown()
 
 
 def _fit_once(assignment: Assignment, gpu: bool, context: StageContext) -> Exception | None:
-    """Run the workers to their end. Returns what Ray Train raises where one dies or fails.
+    """Run the workers until all end. Returns what Ray Train raises if one dies or fails, else None.
 
-    Raises StageError where starting again would not help.
+    Raises StageError if starting again would not help.
     """
     wanted, kind = assignment.recipe.data_parallel, "GPU" if gpu else "CPU"
     if (has := _resource(kind)) < wanted:
-        raise StageError(f"data_parallel: {wanted} needs as many {kind}s; Ray has {has:g} here: set a smaller one")
+        raise StageError(f"data_parallel: {wanted} needs as many {kind}s; Ray has {has:g} here: set a smaller number")
     trainer = TorchTrainer(
         _work,
         train_loop_config={"assignment": assignment},
-        # One CPU each whatever they use, so that they fit beside each other on any machine.
+        # One CPU per worker, however many threads it has, so that two fit on any machine with two cores.
         scaling_config=ray.train.ScalingConfig(
             num_workers=wanted, use_gpu=gpu, resources_per_worker={"CPU": 1, "GPU": int(gpu)}
         ),
@@ -90,12 +90,12 @@ def _fit_once(assignment: Assignment, gpu: bool, context: StageContext) -> Excep
         except Exception as error:
             errors.append(error)
 
-    # In a thread: in the main one Ray Train would keep Ctrl-C for itself.
+    # In a thread: in the main thread, Ray Train would catch Ctrl-C.
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    while thread.is_alive() or not assignment.news.empty():
+    while thread.is_alive() or not assignment.progress_queue.empty():
         try:
-            done, total, figures = assignment.news.get(timeout=0.5)
+            done, total, figures = assignment.progress_queue.get(timeout=0.5)
         except Empty:
             continue
         context.progress(done, total, **figures)
@@ -106,19 +106,19 @@ def _fit_once(assignment: Assignment, gpu: bool, context: StageContext) -> Excep
 
 
 def _failures(error: Exception) -> list[Exception]:
-    """What the single workers raised, or Ray in their place."""
+    """What each worker raised, or else what Ray raised."""
     return list(getattr(error, "worker_failures", {}).values()) or [error]
 
 
-def _in_short(error: Exception) -> str:
-    """The first lines of all failures: when one worker dies, the others fail too."""
+def _summary(error: Exception) -> str:
+    """The first line of each different failure: when one worker dies, the others fail too."""
     firsts = ((type(failure).__name__, str(failure).splitlines()[:1]) for failure in _failures(error))
     return "; ".join(sorted({": ".join([name, *line]) for name, line in firsts}))
 
 
 def _work(loop_config: dict[str, Any]) -> None:
-    """What each worker does."""
-    recipe, config, files, clips, working_folder, folder, news = loop_config["assignment"]
+    """Run by each worker."""
+    recipe, config, files, clips, working_folder, folder, progress_queue = loop_config["assignment"]
     if not folder.is_dir():
         raise StageError(
             f"{folder} is not on this machine: for a cluster, set runs to a folder that all machines share"
@@ -129,15 +129,15 @@ def _work(loop_config: dict[str, Any]) -> None:
     group = DataParallelGroup(context.get_world_rank(), context.get_world_size())
     threads = recipe.threads or max(1, (os.cpu_count() or 1) // context.get_local_world_size())
 
-    def tell(done: float, total: float, /, **figures: Any) -> None:
-        news.put((done, total, figures))
+    def report(done: float, total: float, /, **figures: Any) -> None:
+        progress_queue.put((done, total, figures))
 
     shards = Shards(files, config.modality, config.persons)
-    fit(recipe.model_copy(update={"threads": threads}), config, shards, clips, StageContext(folder, tell), group)
+    fit(recipe.model_copy(update={"threads": threads}), config, shards, clips, StageContext(folder, report), group)
 
 
-def _moment(folder: Path) -> int:
-    """When the last checkpoint was written, 0 before the first."""
+def _checkpoint_time(folder: Path) -> int:
+    """When the last checkpoint was written, in nanoseconds; 0 if there is none."""
     path = folder / CHECKPOINT
     return path.stat().st_mtime_ns if path.exists() else 0
 

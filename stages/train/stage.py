@@ -1,4 +1,4 @@
-"""Train: a recognizer from the training clips' shards. The loop is in ``stages.train.loop``."""
+"""Train: the stage that makes a recognizer from the shards of the training clips."""
 
 import json
 import os
@@ -17,10 +17,11 @@ from stages.train.recipe import Recipe
 
 
 class Train(WholeStage, Recipe):
-    """Trains with AdamW, a warm-up and a cosine, and resumes after an interruption to the same result.
+    """Trains a recognizer with AdamW, a linear warm-up and a cosine schedule.
 
-    The model is that of the last epoch, or its moving average if ``ema`` is set; ``keep: best`` takes it from the
-    epoch with the highest validation accuracy instead.
+    An interrupted training resumes from its last checkpoint, to the same result. The result is the model after the last
+    epoch, or its moving average if ``ema`` is set; with ``keep: best``, that of the epoch with the highest validation
+    accuracy.
     """
 
     key_name: ClassVar[str | None] = "stages.train:Train"
@@ -29,7 +30,7 @@ class Train(WholeStage, Recipe):
     takes = (SHARDS,)
 
     def resources(self) -> Resources | None:
-        """All cores where ``threads`` says nothing: side by side, trainings need cores or GPUs of their own."""
+        """All cores if ``threads`` is null, since trainings that run side by side must not share cores or GPUs."""
         if self.data_parallel > 1:
             return None  # it starts processes of its own
         return Resources(self.threads or os.cpu_count() or 1, 0 if self.device == "cpu" else 1)
@@ -50,9 +51,9 @@ class Train(WholeStage, Recipe):
 
         (variant,) = variants
         shards = Shards(variant.inputs["shards"], self.model.modality, self.model.persons)
-        clips = training_clips(variant.clips, shards.places, self.val_share)
+        clips = training_clips(variant.clips, shards.locations, self.val_share)
         if self.keep == "best" and not clips.val:
-            raise StageError("keep: best needs validation clips: set val_share, or give clips the split val")
+            raise StageError("keep: best needs validation clips: set val_share, or give some clips the split val")
         frames = self.frames or shards.read(clips.train[0]).frame_count
         preprocessing: dict[str, Any] = {"scale": self.augment.test_scale, "flip": self.augment.flip}
         if variant.about:
@@ -71,7 +72,7 @@ class Train(WholeStage, Recipe):
                 from stages.train.ray_workers import fit_in_workers
 
                 fit_in_workers(self, config, variant.inputs["shards"], clips, context)
-            # For what is left to do: read the last checkpoint.
+            # All that is left for this process is to load the last checkpoint.
             recipe = self.model_copy(update={"device": "cpu", "compile": False})
         recognizer, history = fit(recipe, config, shards, clips, context)
         config_json, weights = recognizer.serialize()
@@ -80,7 +81,7 @@ class Train(WholeStage, Recipe):
         )
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
-        """``model/`` holds what ``Recognizer.from_pretrained`` reads, ``history.json`` the figures of each epoch."""
+        """Write ``model/`` for ``Recognizer.from_pretrained``, and ``history.json`` with the figures of each epoch."""
         from pipeline.files import replace_file
 
         row = table.to_pylist()[0]

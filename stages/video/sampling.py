@@ -1,4 +1,4 @@
-"""Which frames a clip is represented by, and those frames as JPEG images."""
+"""Which frames represent a clip, and these frames as JPEG images."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from stages.frame_sampling import sample_frames
 from stages.video.reader import Reader
 
 ROUNDING = 1.0
-"""Seconds an annotated span may reach beyond the video: annotations are rounded, often to whole seconds."""
+"""Seconds by which an annotated span may exceed the video, since annotations are rounded, often to whole seconds."""
 
 
 class Images(NamedTuple):

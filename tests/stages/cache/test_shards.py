@@ -34,14 +34,14 @@ def test_few_files_are_open_at_a_time(made_set):
         return file
 
     shards = Shards(TableFiles(files.paths, tracked), "rgb", 2, in_memory=0)
-    for clip_id in shards.places:
+    for clip_id in shards.locations:
         shards.read(clip_id)
     assert sum(not file.closed for file in opened) == OPEN_FILES
 
 
 def test_a_modality_alone(made_set):
     _, files = made_set()
-    clip_id = next(iter(Shards(files, "rgb", 2).places))
+    clip_id = next(iter(Shards(files, "rgb", 2).locations))
     assert Shards(files, "rgb", 2).read(clip_id).keypoints is None
     assert Shards(files, "pose", 3).read(clip_id).frames is None
     assert Shards(files, "pose", 3).read(clip_id).keypoints.shape == (3, 4, 17, 3)
@@ -57,7 +57,7 @@ def changed(files: TableFiles, write, **change) -> TableFiles:
 def test_shards_that_do_not_fit(made_set, write_table):
     clips, files = made_set()
     last = clips["clip_id"][-1].as_py()
-    with pytest.raises(StageError, match=rf"{last} has pennaction13, clips before it coco17"):
+    with pytest.raises(StageError, match=rf"{last} has pennaction13, the clips before it have coco17"):
         Shards(changed(files, write_table, layout="pennaction13"), "rgb+pose", 2)
     without_skeletons = changed(files, write_table, layout=None, keypoints=None)
     with pytest.raises(StageError, match=f"{last} holds no skeletons: add pose"):
@@ -65,14 +65,14 @@ def test_shards_that_do_not_fit(made_set, write_table):
     Shards(without_skeletons, "rgb", 2).read(last)
     with pytest.raises(StageError, match=f"{last} holds no frames: add decode"):
         Shards(changed(files, write_table, frames=None), "rgb", 2).read(last)
-    with pytest.raises(StageError, match=r"no readable JPEG image.*--force cache"):
+    with pytest.raises(StageError, match=r"not a readable JPEG image.*--force cache"):
         Shards(changed(files, write_table, frames=[b"noise"]), "rgb", 2).read(last)
 
 
 def test_failed_clips_are_not_there(made_set, write_table):
     clips, files = made_set()
     failed = changed(files, write_table, error="no person", frames=None, keypoints=None, layout=None)
-    assert set(clips["clip_id"].to_pylist()) - set(Shards(failed, "rgb+pose", 2).places) == {
+    assert set(clips["clip_id"].to_pylist()) - set(Shards(failed, "rgb+pose", 2).locations) == {
         clips["clip_id"][-1].as_py()
     }
 
@@ -80,13 +80,13 @@ def test_failed_clips_are_not_there(made_set, write_table):
 def test_a_partition_without_clips(made_set, write_table, tmp_path):
     clips, files = made_set()
     empty = write_table(tmp_path / "empty.parquet", [], SHARDS.schema)
-    assert len(Shards(TableFiles([empty, *files.paths], files.open), "rgb+pose", 2).places) == clips.num_rows
+    assert len(Shards(TableFiles([empty, *files.paths], files.open), "rgb+pose", 2).locations) == clips.num_rows
 
 
 def test_files_of_another_kind_are_refused(made_set, tmp_path):
     _, files = made_set()
     pq.write_table(files.read(), tmp_path / "one_group.parquet")
-    with pytest.raises(StageError, match=r"one_group\.parquet is no shard of one clip a row group"):
+    with pytest.raises(StageError, match=r"one_group\.parquet is not a shard with one clip per row group"):
         Shards(TableFiles([str(tmp_path / "one_group.parquet")], files.open), "rgb", 2)
 
 

@@ -115,5 +115,5 @@ def test_what_does_not_fit_is_an_error_of_the_clip():
         "3 skeletons for 2 frames"
         in cached(Cache(), frames=frames_row(images), skeletons=skeletons_row(np.ones((1, 3, 17, 3))))["error"]
     )
-    assert "no readable JPEG" in cached(Cache(), frames=frames_row([b"noise"]))["error"]
+    assert "not a readable JPEG" in cached(Cache(), frames=frames_row([b"noise"]))["error"]
     assert "neither" in cached(Cache())["error"]

@@ -92,7 +92,7 @@ def every_other_frame(shards: pa.Table, first: int) -> pa.Table:
 
 def test_more_frames_than_the_shards_hold(made_set):
     clips, files = made_set(3, frames=8)
-    with pytest.raises(StageError, match="9 frames are asked for, but the shard of right/00 holds 8: ask for fewer"):
+    with pytest.raises(StageError, match="9 frames are asked for, but the shard of right/00 holds 8: set fewer"):
         predicted(Predict(frames=9, device="cpu"), clips, files.read(), model_table())
 
 

@@ -256,9 +256,9 @@ def test_parameters_that_contradict_the_data_or_each_other():
             Train(model={name: value})
     with pytest.raises(ValidationError, match="mixup blends pixels"):
         Train(mixup=0.2)
-    with pytest.raises(ValidationError, match="smallest to the largest"):
+    with pytest.raises(ValidationError, match="smallest side, largest side"):
         Train(augment={"scale": [1.0, 0.5]})
-    with pytest.raises(ValidationError, match="kinetics400 needs frames"):
+    with pytest.raises(ValidationError, match="kinetics400 needs a network that sees frames"):
         Train(backbone="kinetics400", model={"width": 32})
     with pytest.raises(ValidationError, match="8 processes cannot share a batch of 4"):
         Train(batch=4, data_parallel=8)
