@@ -32,8 +32,8 @@ def test_gpu_stages_run_in_actors(toy: Toy) -> None:
         ray.shutdown()
 
 
-@pytest.fixture
-def two_places():
+@pytest.fixture(scope="module")
+def two_places() -> Iterator[None]:
     """Ray with two CPUs and two GPUs."""
     ray = pytest.importorskip("ray")
     ray.shutdown()
@@ -42,15 +42,11 @@ def two_places():
     ray.shutdown()
 
 
-def matrix(toy: Toy, *scales: int) -> None:
-    """One total for each scale."""
-    text = toy.path.read_text().replace("needs: add, with", f"needs: add, matrix: {{scale: {list(scales)}}}, with")
-    toy.path.write_text(text)
-
-
 @pytest.mark.parametrize("settings", [["total.cpus=1"], ["total.cpus=2", "total.gpus=1", "share.gpus=1"]])
-def test_whole_stages_of_a_matrix_run_side_by_side(toy: Toy, two_places, tmp_path: Path, settings: list[str]) -> None:
-    matrix(toy, 1, 2, 3)
+def test_whole_stages_of_a_matrix_run_side_by_side(
+    toy: Toy, two_places: None, tmp_path: Path, settings: list[str]
+) -> None:
+    toy.multiply("total", "{scale: [1, 2, 3]}")
     events: list[dict] = []
     result = run(load_manifest(toy.path, [*settings, "total.slow=1"]), Options(executor="ray"), [events.append])
     assert result.errors == []
@@ -63,13 +59,13 @@ def test_whole_stages_of_a_matrix_run_side_by_side(toy: Toy, two_places, tmp_pat
     assert most == 2
     assert len(processes - {None, os.getpid()}) == 3
     other = Toy(tmp_path / "other")
-    matrix(other, 1, 2, 3)
+    other.multiply("total", "{scale: [1, 2, 3]}")
     other.run()
     assert toy.stored() == other.stored()
 
 
-def test_a_whole_stage_that_could_only_run_alone_runs_in_this_process(toy: Toy, two_places) -> None:
-    matrix(toy, 1, 2)
+def test_a_whole_stage_that_could_only_run_alone_runs_in_this_process(toy: Toy, two_places: None) -> None:
+    toy.multiply("total", "{scale: [1, 2]}")
     events: list[dict] = []
     result = run(load_manifest(toy.path, ["total.cpus=2"]), Options(executor="ray"), [events.append])
     assert result.errors == []
@@ -77,16 +73,15 @@ def test_a_whole_stage_that_could_only_run_alone_runs_in_this_process(toy: Toy, 
     assert {shown["process"] for shown in figures if "process" in shown} == {os.getpid()}
 
 
-def test_a_whole_stage_whose_process_dies_is_tried_again(toy: Toy, two_places) -> None:
-    matrix(toy, 1, 2)
+def test_a_whole_stage_whose_process_dies_is_tried_again(toy: Toy, two_places: None) -> None:
+    toy.multiply("total", "{scale: [1, 2]}")
     result = run(load_manifest(toy.path, ["total.cpus=1", "total.deaths=2"]), Options(executor="ray"))
     assert result.errors == []
     assert toy.all_visits()["total"] == 6
 
 
-def test_a_whole_stage_that_dies_or_fails_costs_its_variant_alone(toy: Toy, two_places) -> None:
-    axis = "{how: {dies: {deaths: 9, scale: 2}, fails: {fail: true, scale: 3}, works: {}}}"
-    toy.path.write_text(toy.path.read_text().replace("needs: add, with", f"needs: add, matrix: {axis}, with"))
+def test_a_whole_stage_that_dies_or_fails_costs_its_variant_alone(toy: Toy, two_places: None) -> None:
+    toy.multiply("total", "{how: {dies: {deaths: 9, scale: 2}, fails: {fail: true, scale: 3}, works: {}}}")
     result = run(load_manifest(toy.path, ["total.cpus=1"]), Options(executor="ray"))
     assert sorted(result.errors) == [
         "total[how=dies]: its process died 3 times (out of memory, or a fault in native code?)",
