@@ -41,3 +41,13 @@ def test_lines_name_the_first_failures_and_say_where_the_others_are() -> None:
     said = output.getvalue().splitlines()
     assert said.count("decode: 19.mp4: damaged") == 1 and "decode: 20.mp4: damaged" not in said
     assert said[-1] == "decode: more clips failed; pipeline failures lists them when the run has ended"
+
+
+def test_a_stage_that_another_run_has_computed_meanwhile_ends_without_having_begun() -> None:
+    output = io.StringIO()
+    lines, bars = Lines(Console(file=output)), Bars(Console(file=io.StringIO(), force_terminal=True))
+    for show in (lines, bars):
+        show({"event": "run_started", "stages": {"train": 1}})
+        show({"event": "finished", "stage": "train", "time": 5.0, "clips": 0, "failed": 0, "failures": []})
+        show.close()
+    assert output.getvalue() == "train: done in 0.0 s\n"

@@ -144,6 +144,16 @@ class Double(Faulty):
         return {"number": clip["number"] * self.factor}
 
 
+class Worker(Faulty):
+    """Instead of a number, the process that worked on the clip."""
+
+    makes = DOUBLES
+
+    def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
+        self.visit(clip["clip_id"])
+        return {"number": os.getpid()}
+
+
 class Add(Faulty):
     """Adds ``amount`` to each doubled number."""
 
