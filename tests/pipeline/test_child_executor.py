@@ -84,10 +84,10 @@ def test_errors_come_back_as_texts_for_people(executor: ChildExecutor, store: St
     worker = process(executor, store)
     error = result(executor, job(store, Worker(), inputs={"missing": store.path("none", "c" * 32)}))
     assert isinstance(error, StageError) and str(error).startswith("FileNotFoundError: ")
-    assert process(executor, store) == worker, "it is no death"
+    assert process(executor, store) == worker, "the worker did not die"
 
 
-def test_an_interruption_of_the_run_is_not_for_the_worker(executor: ChildExecutor, store: Store) -> None:
+def test_ctrl_c_does_not_reach_the_worker(executor: ChildExecutor, store: Store) -> None:
     worker = process(executor, store)
     os.kill(worker, signal.SIGINT)
     assert process(executor, store) == worker

@@ -39,7 +39,7 @@ def test_what_a_manifest_named_before_it_was_changed_can_be_removed(toy: Toy) ->
     assert toy.run().computed == 0
 
 
-def test_the_manifest_counts_as_it_is_now_beside_its_last_run(toy: Toy) -> None:
+def test_the_results_of_the_last_run_stay_when_its_manifest_has_changed(toy: Toy) -> None:
     toy.run()
     assert garbage(toy, "add.amount=5").remove == {}
 
@@ -60,14 +60,14 @@ def test_intermediate_results_that_are_not_needed_at_the_moment_stay(toy: Toy) -
     assert any("/double/" in path for path in garbage(toy).keep)
 
 
-def test_files_of_somebody_else_are_not_ours_to_remove(toy: Toy) -> None:
+def test_other_files_in_the_store_are_left_alone(toy: Toy) -> None:
     toy.run()
     (toy.folder / "store" / "add" / "mine.parquet").write_bytes(b"")
     (toy.folder / "store" / "notes.txt").write_text("")
     assert garbage(toy).remove == {}
 
 
-def test_each_store_is_looked_at_by_itself(toy: Toy, tmp_path: Path) -> None:
+def test_each_store_has_its_own_garbage(toy: Toy, tmp_path: Path) -> None:
     toy.run()
     other = Toy(tmp_path / "other")
     other.run("add.amount=5")

@@ -72,7 +72,7 @@ def test_status_shows_figures_of_the_last_run_alone() -> None:
     figures = Path("runs/toy/metrics.json")
     figures.write_text('{"top1": 0.5}')
     assert "top1 0.5" in pipeline("status", "toy").stdout
-    os.utime(figures, (0, 0))  # laid out by an earlier run: this one has changed what it was made from
+    os.utime(figures, (0, 0))  # as if an earlier run had written it, from inputs that have changed since
     assert "top1" not in pipeline("status", "toy").stdout
 
 
@@ -162,7 +162,7 @@ def test_graph() -> None:
 def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
     assert pipeline("run", "toy.yaml").returncode == 0
     assert pipeline("run", "toy.yaml", "--set", "add.amount=5", "--name", "other").returncode == 0
-    assert "nothing to remove" in pipeline("clean", "toy.yaml", "--yes").stdout  # the other run may want its results
+    assert "nothing to remove" in pipeline("clean", "toy.yaml", "--yes").stdout  # the other run still needs its results
     shutil.rmtree("runs/other")
     Path("store/add/mine.parquet").write_bytes(b"somebody else's")
     files = set(Path("store").rglob("*.parquet"))
@@ -189,7 +189,7 @@ def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
 def test_interrupted_it_says_how_to_go_on(sent: signal.Signals, executor: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "toy.yaml", "--set", "add.slow=0.5", "--executor", executor],
-        # Shells start what runs in the background deaf to Ctrl-C; a person's terminal does not.
+        # In the background, shells start processes that ignore Ctrl-C; on a terminal they do not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A store that version 0.1.0 filled, when stages had other modules, is found again: keys know no module paths."""
+"""Results of version 0.1.0, whose stages were in other modules, are still found: keys hold no module paths."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pipeline.run import plan_run
 
 EARLY = Path(__file__).parent / "early_store"
 MODIFIED = 1_700_000_000
-"""When the inputs were modified, in seconds since 1970: a part of the keys that no checkout keeps."""
+"""Modification time of the inputs, in seconds since 1970: it is part of the keys, and a checkout does not keep it."""
 
 
 @pytest.fixture

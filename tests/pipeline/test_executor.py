@@ -48,7 +48,7 @@ def test_what_a_job_raises_is_its_result(store: Store) -> None:
     assert isinstance(outcome, Outcome), "the next job is done all the same"
 
 
-def test_an_interruption_is_no_result(store: Store) -> None:
+def test_an_interruption_is_not_caught(store: Store) -> None:
     class Interrupted(Double):
         def load(self, inputs: object) -> None:
             raise KeyboardInterrupt

@@ -49,7 +49,7 @@ GOOD = [("clip-0", 0, None), ("clip-1", 2, None), ("clip-2", 4, None), ("clip-3"
 
 
 class Batch(Double):
-    """Works on all clips in one call, which is spoilt by any clip that goes wrong."""
+    """Works on all clips in one call, which any bad clip makes fail."""
 
     calls: ClassVar[list[list[str]]] = []
     """Clips of each call."""
@@ -162,7 +162,7 @@ def test_after_an_exception_the_clips_are_tried_one_by_one(store: Store) -> None
     assert Batch.calls == [["clip-0", "clip-1", "clip-2", "clip-3"], ["clip-0"], ["clip-1"], ["clip-2"], ["clip-3"]]
 
 
-def test_a_text_for_people_becomes_the_error_as_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_text_of_a_clip_error_becomes_the_error_as_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Batch, "error", ClipError)
     do_job(job(store, Batch(fail=("clip-1",))))
     assert result(store)[1] == ("clip-1", None, "clip-1 is torn")
@@ -314,7 +314,7 @@ def test_a_model_is_loaded_once_for_all_partitions(store: Store, loads: list[int
     assert loads == [2]
 
 
-def test_another_model_of_the_same_stage_is_another_one(store: Store, loads: list[int]) -> None:
+def test_another_model_of_the_same_stage_is_loaded_beside_the_first(store: Store, loads: list[int]) -> None:
     assert share(store, 2) == [0, 0.5, 1, 1.5]
     assert share(store, 1) == [0, 1, 2, 3]
     assert share(store, 2) == [0, 0.5, 1, 1.5]

@@ -72,7 +72,7 @@ def test_every_value_keeps_the_place_where_it_was_written() -> None:
     assert places[()] == Place("m.yaml", 1)
 
 
-def test_what_stood_below_a_replaced_value_has_no_place_any_more() -> None:
+def test_places_below_a_replaced_value_are_forgotten() -> None:
     places = read("extends: base.yaml\nstages:\n  add:\n    with: 3\n").places
     assert places[("stages", "add", "with")] == Place("m.yaml", 4)
     assert ("stages", "add", "with", "amount") not in places
@@ -231,7 +231,7 @@ def test_wrong_options(option: str, message: str) -> None:
     assert str(error.value) == f"--set {option}: {message}"
 
 
-def test_an_option_that_is_no_yaml_is_named() -> None:
+def test_an_option_whose_value_is_not_yaml_is_named() -> None:
     with pytest.raises(ManifestError, match=r"^--set add\.amount=\[1: is not valid YAML"):
         overridden("add.amount=[1")
 
@@ -242,7 +242,7 @@ ENVIRONMENT = {"HOME": "/home/me", "STORE": "/data", "EMPTY": "", "DEEP": "${HOM
 
 
 def expanded(text: str) -> tuple[str, list[str]]:
-    """What becomes of a text in a manifest, and what is said of it."""
+    """A text after expansion, and the complaints about it."""
     values: dict[str, Any] = {"stages": {"a": [{"b": text}]}}
     places = {("stages", "a"): Place("m.yaml", 7)}
     complaints = [str(complaint) for complaint in expand(values, places, "m.yaml", ENVIRONMENT)]
@@ -263,7 +263,7 @@ def expanded(text: str) -> tuple[str, list[str]]:
         ("$STORE $ {}", "$STORE $ {}"),
     ],
 )
-def test_variables_are_put_in_once(text: str, expected: str) -> None:
+def test_variables_are_expanded_once(text: str, expected: str) -> None:
     assert expanded(text) == (expected, [])
 
 
@@ -277,7 +277,7 @@ def test_variables_are_put_in_once(text: str, expected: str) -> None:
         ("${1}", "'${' opens no variable; write ${NAME}, ${NAME:-default}, or $${ for the text itself"),
     ],
 )
-def test_a_variable_that_is_missing_is_left_standing_and_named(text: str, message: str) -> None:
+def test_a_missing_variable_is_left_as_it_is_and_named(text: str, message: str) -> None:
     assert expanded(text)[0] == text
     [complaint] = expanded(text)[1]
     assert complaint.startswith(f"m.yaml:7: {message}")
@@ -287,7 +287,7 @@ def test_every_missing_variable_of_a_text_is_named() -> None:
     assert len(expanded("${NONE} ${NEVER}")[1]) == 2
 
 
-def test_keys_and_other_values_are_no_texts_to_expand() -> None:
+def test_keys_and_values_other_than_texts_are_not_expanded() -> None:
     values = {"${HOME}": 1, "a": [True, None, "x", {"b": "y"}]}
     assert list(strings_of(values, ())) == [(("a", 2), "x"), (("a", 3, "b"), "y")]
     assert list(expand(values, {}, "m.yaml", ENVIRONMENT)) == []

@@ -26,7 +26,7 @@ def test_an_inner_limit_does_not_suspend_the_outer_one() -> None:
 
 
 def test_native_code_that_hangs_ends_the_worker() -> None:
-    """Signals blocked, as in native code that never returns to Python: only the watchdog thread can end it."""
+    """With signals blocked, as in native code that never returns to Python, only the watchdog thread can end it."""
     code = """
 import signal, time
 import pipeline.limits as limits

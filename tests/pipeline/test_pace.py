@@ -1,4 +1,4 @@
-"""How long a stage will still take."""
+"""The estimate of how much longer a stage takes."""
 
 from typing import Any
 

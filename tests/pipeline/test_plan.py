@@ -55,7 +55,7 @@ def test_clips_are_sorted_and_cut() -> None:
     assert clips.row_of() == {"a": 0, "b": 1, "c": 2}
 
 
-def test_two_clips_of_one_id_are_refused() -> None:
+def test_two_clips_with_the_same_id_are_refused() -> None:
     with pytest.raises(ManifestError, match=r"^two clips have the id 'a'; every clip of an index needs its own$"):
         Clips(table(clip_id=["a", "b", "a"]), 32)
 
@@ -114,7 +114,7 @@ def test_what_a_stage_is_called_is_not_in_its_keys(toy: Toy) -> None:
     assert after["summary"] == before["summary"]
 
 
-def test_partitions_of_one_content_have_one_key_and_all_others_differ(toy: Toy) -> None:
+def test_keys_are_unique_and_the_same_each_time(toy: Toy) -> None:
     found = [key for listed in keys(toy.plan()).values() for key in listed if key]
     assert len(found) == len(set(found)) > 40
     assert keys(toy.plan()) == keys(toy.plan())
@@ -226,7 +226,7 @@ def test_nothing_is_a_task_when_everything_is_there(toy: Toy) -> None:
     assert toy.plan().tasks == []
 
 
-def test_what_is_missing_is_worked_out_from_the_end(toy: Toy) -> None:
+def test_an_intermediate_result_is_a_task_only_if_something_missing_is_made_from_it(toy: Toy) -> None:
     toy.run()
     plan = toy.plan()
     forget(toy, plan, ("double", 0), ("double", 1), ("add", 1), ("add", 2))
@@ -257,7 +257,7 @@ def test_only_some_nodes_may_be_computed(toy: Toy) -> None:
     assert stages(make(toy, only={"double"})) == set()
 
 
-def test_an_intermediate_result_that_only_is_asked_for_comes_back(toy: Toy) -> None:
+def test_an_intermediate_result_is_a_task_if_its_stage_alone_is_asked_for(toy: Toy) -> None:
     toy.run()
     forget(toy, toy.plan(), ("double", 2))
     assert toy.plan().tasks == []
@@ -338,7 +338,7 @@ def test_an_index_without_clips_has_no_partition(toy: Toy) -> None:
     assert plan.tasks == [("total", 0), ("summary", 0)]
 
 
-def test_what_is_wrong_with_an_index_is_put_to_its_stage(toy: Toy) -> None:
+def test_an_error_of_the_index_names_its_stage_with_file_and_line(toy: Toy) -> None:
     numbers = toy.folder / "numbers.txt"
     numbers.write_text("a 1\na 2\n")
     toy.path.write_text(toy.path.read_text().replace("count: 40", f"file: {numbers}"))

@@ -1,4 +1,4 @@
-"""Bars on a terminal: each stage of a small run, only what is at work of a large one. Lines elsewhere."""
+"""On a terminal, bars: one per stage in a small run, only those of running stages in a large one. Elsewhere, lines."""
 
 import io
 import re
@@ -9,7 +9,7 @@ from pipeline.progress import MANY, NAMED, Bars, Lines
 
 
 def last_frame(stages: int) -> list[str]:
-    """Names of the bars shown when all but the last two stages are done and the last but one is at work."""
+    """Names of the bars on the screen while the last stage but one is running and all before it are done."""
     output = io.StringIO()
     bars = Bars(Console(file=output, force_terminal=True, width=100, height=50))
     bars({"event": "run_started", "stages": {f"s{i}": 1 for i in range(stages)} | {"idle": 0}})

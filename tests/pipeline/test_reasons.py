@@ -47,7 +47,7 @@ def delete(toy: Toy, stage: str, count: int | None = None) -> None:
 # Nothing is known yet
 
 
-def test_of_a_source_its_clips_are_counted(toy: Toy) -> None:
+def test_a_source_has_its_clips_counted(toy: Toy) -> None:
     assert toy.reasons()["index"] == "40 clips in 15 partitions"
     assert toy.reasons("index.count=1234", "partition=10000")["index"] == "1,234 clips in 1 partitions"
 
@@ -73,7 +73,7 @@ def test_what_was_started_was_not_finished(toy: Toy) -> None:
 # Nothing to do
 
 
-def test_what_is_there_is_done(toy: Toy) -> None:
+def test_what_is_in_the_store_is_done(toy: Toy) -> None:
     toy.run()
     why = toy.reasons()
     assert {why[name] for name in why if name != "index"} == {"done"}
@@ -85,7 +85,7 @@ def test_what_is_gone_and_not_needed(toy: Toy) -> None:
     assert toy.reasons()["double"] == "not needed: everything made from it is done"
 
 
-def test_what_only_leaves_out_is_not_asked_for(toy: Toy) -> None:
+def test_stages_that_only_leaves_out_are_not_asked_for(toy: Toy) -> None:
     why = toy.reasons(only="double")
     assert why["double"] == "never computed"
     assert {why[name] for name in ("add", "total", "share", "summary")} == {"not asked for"}
@@ -98,7 +98,7 @@ def test_a_result_of_another_variant_is_the_same(toy: Toy) -> None:
     assert why["double[labels=false]"] == "the same as double[labels=true]"
 
 
-def test_code_that_changed_without_its_version_is_worth_a_word(toy: Toy, own: Path) -> None:
+def test_code_that_changed_without_its_version_is_mentioned(toy: Toy, own: Path) -> None:
     toy.run()
     assert toy.reasons()["double"] == "done"
     own.write_text(OWN + "# changed\n")
@@ -106,7 +106,7 @@ def test_code_that_changed_without_its_version_is_worth_a_word(toy: Toy, own: Pa
     assert toy.reasons()["double"] == said
     assert toy.reasons()["add"] == "done"
     toy.run()
-    assert toy.reasons()["double"] == said, "a run that computes nothing does not make it forgotten"
+    assert toy.reasons()["double"] == said, "a run that computes nothing keeps saying so"
     toy.run(force=("double",))
     assert toy.reasons()["double"] == "done"
 
@@ -218,7 +218,7 @@ def test_the_record_holds_the_keys_of_all_nodes(toy: Toy) -> None:
     assert recorded_keys(toy.run_folder) == {name: node_plan.keys for name, node_plan in plan.nodes.items()}
 
 
-def test_a_damaged_record_is_none(toy: Toy) -> None:
+def test_a_damaged_record_is_ignored(toy: Toy) -> None:
     toy.run_folder.mkdir(parents=True)
     (toy.run_folder / RECORD).write_text("{")
     assert toy.reasons()["double"] == "never computed"

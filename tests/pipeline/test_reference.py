@@ -49,7 +49,7 @@ def test_every_parameter_is_explained_and_its_default_is_what_a_manifest_would_s
     for parameter in parameters(stage):
         assert parameter.text, parameter.name
         field = stage.model_fields.get(parameter.name)
-        if field is None or not parameter.kind:  # stands under another one, or has others under it
+        if field is None or not parameter.kind:  # it is nested in another one, or others are nested in it
             continue
         if parameter.value is None:
             assert field.is_required()

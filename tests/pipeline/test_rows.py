@@ -1,4 +1,4 @@
-"""One clip's share of the work: a row, whatever happens."""
+"""Work on one clip ends with a row, whatever happens."""
 
 import time
 from collections.abc import Callable
@@ -41,12 +41,12 @@ def test_what_goes_wrong_becomes_the_error_of_the_row(work: Callable[[], Row], t
 
 
 @pytest.mark.parametrize("error", [StageError("no GPU"), ManifestError("no such split")])
-def test_an_error_of_the_whole_stage_is_not_put_to_the_clip(error: PipelineError) -> None:
+def test_an_error_of_the_whole_stage_is_not_blamed_on_the_clip(error: PipelineError) -> None:
     with pytest.raises(type(error), match=str(error)):
         attempt("a", 5, raising(error))
 
 
-def test_an_interruption_is_not_put_to_the_clip() -> None:
+def test_an_interruption_is_not_blamed_on_the_clip() -> None:
     with pytest.raises(KeyboardInterrupt):
         attempt("a", 5, raising(KeyboardInterrupt()))
 

@@ -82,7 +82,7 @@ def test_a_partition_goes_through_all_stages_before_the_next_one_and_whole_stage
     assert done.schedule.errors == [] and done.schedule.blocked == {}
 
 
-def test_whatever_ends_first_no_task_starts_before_what_it_is_made_from(toy: Toy, tmp_path: Path) -> None:
+def test_in_whatever_order_jobs_end_no_task_starts_before_its_inputs_exist(toy: Toy, tmp_path: Path) -> None:
     executor = ToyExecutor(slots=3)
     done = compute(toy, executor)
     partitions = range(len(done.plan.nodes["double"].rows))
@@ -106,7 +106,7 @@ def test_whatever_ends_first_no_task_starts_before_what_it_is_made_from(toy: Toy
             finished.add(task)
         most = max(most, running)
     assert most == 3, "as many at a time as the executor has slots"
-    assert done.tasks("started") != done.tasks("finished"), "jobs have overtaken each other"
+    assert done.tasks("started") != done.tasks("finished"), "some jobs have overtaken others"
     other = Toy(tmp_path / "other")
     compute(other, LocalExecutor())
     assert toy.stored() == other.stored()
@@ -154,7 +154,7 @@ def test_a_forced_whole_stage_gets_an_empty_work_folder(toy: Toy) -> None:
     done = compute(toy, LocalExecutor(), "total.fail=true")
     checkpoint = toy.run_folder / "work" / f"total-{done.plan.nodes['total'].keys[0][:12]}" / "died"
     checkpoint.write_text("+")
-    assert compute(toy, LocalExecutor(), "total.deaths=1").schedule.errors == [], "it went on from its checkpoint"
+    assert compute(toy, LocalExecutor(), "total.deaths=1").schedule.errors == [], "it continued from its checkpoint"
     assert checkpoint.exists()
     compute(toy, LocalExecutor(), force=("total",))
     assert not checkpoint.exists()
@@ -163,7 +163,7 @@ def test_a_forced_whole_stage_gets_an_empty_work_folder(toy: Toy) -> None:
 # Deaths of workers
 
 
-def test_a_worker_that_dies_twice_is_gone_through_clip_by_clip_until_the_clip_is_found(toy: Toy) -> None:
+def test_after_two_deaths_a_partition_is_tried_clip_by_clip_until_the_clip_is_found(toy: Toy) -> None:
     executor = ToyExecutor()
     done = compute(toy, executor, "double.abort=[clip-7]")
     partition = partition_of(done.plan, "clip-7")
@@ -177,7 +177,7 @@ def test_a_worker_that_dies_twice_is_gone_through_clip_by_clip_until_the_clip_is
     assert [row["clip_id"] for row in rows(done, "double", partition)] == clips_of(done.plan, partition)
 
 
-def test_a_death_before_any_clip_is_not_put_to_the_clip_that_was_found_before(toy: Toy) -> None:
+def test_a_death_before_any_clip_is_not_blamed_on_the_clip_that_was_found_before(toy: Toy) -> None:
     more: list[Job] = []
 
     def die_once_more(job: Job | WholeJob) -> Result | None:
@@ -207,8 +207,8 @@ def test_a_worker_that_dies_once_leaves_no_trace_in_the_results(toy: Toy, tmp_pa
     assert toy.stored() == other.stored()
 
 
-def test_a_clip_at_which_a_worker_was_longer_than_its_limit_is_said_to_have_taken_too_long(toy: Toy) -> None:
-    """As native code does that never returns: the watchdog ends the process, and the journal tells since when."""
+def test_a_clip_at_which_its_worker_died_after_the_time_limit_took_too_long(toy: Toy) -> None:
+    """As when native code never returns: the watchdog ends the process, and the journal says when the clip began."""
 
     def hang(job: Job | WholeJob) -> Result | None:
         if not isinstance(job, Job) or job.guilty or "clip-7" not in job.clips["clip_id"].to_pylist():
@@ -299,7 +299,7 @@ def test_an_executor_that_refuses_a_job_fails_the_stage(toy: Toy) -> None:
     assert {name for name, _ in done.tasks("finished")} == {"double"}
 
 
-def test_an_error_that_is_not_meant_for_people_is_named_and_its_traceback_logged(toy: Toy) -> None:
+def test_an_unexpected_error_is_named_and_its_traceback_logged(toy: Toy) -> None:
     def broken(job: Job | WholeJob) -> Result | None:
         try:
             raise ZeroDivisionError("by zero")

@@ -1,4 +1,4 @@
-"""What is said of a run while it goes on and after."""
+"""What the status of a run says while it is running, and afterwards."""
 
 import json
 from pathlib import Path

@@ -53,7 +53,7 @@ def test_an_unwritable_store_says_what_to_do(tmp_path) -> None:
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path) -> None:
-    """A real ENOSPC-like failure: the process may write no file beyond a kilobyte."""
+    """A real failure, like that of a full disk: the process may not write files larger than a kilobyte."""
     code = f"""
 import resource, signal
 import pyarrow as pa
@@ -87,7 +87,7 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path) -> None:
 
 def test_sweep_takes_neither_a_zombie_nor_a_new_process_of_the_same_number_for_the_writer(tmp_path) -> None:
     zombie = subprocess.Popen([sys.executable, "-c", ""])
-    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and keeps its number
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # it has ended but not been waited for
     folder = tmp_path / "tmp"
     folder.mkdir()
     of_zombie = folder / f"a.parquet.{socket.gethostname()}@{zombie.pid}.1234"

@@ -25,7 +25,7 @@ def column(name: str, kind: pa.DataType, role: str, nullable: bool = True) -> pa
 
 
 def result(name: str, *columns: tuple[str, pa.DataType]) -> Table:
-    """A table of a map stage: one row a clip."""
+    """A table of a map stage: one row per clip."""
     return Table(name, pa.schema([("clip_id", pa.string()), ("error", pa.string()), *columns]))
 
 
@@ -49,12 +49,12 @@ SUMMARIES = Table("summaries", pa.schema([("text", pa.string())]))
 
 
 class Numbers(Source):
-    """``clip-0`` … ``clip-9`` with the numbers 0 … 9, or a number for each line of a file."""
+    """``clip-0`` … ``clip-9`` with the numbers 0 … 9, or the clips and numbers in a file."""
 
     makes = CLIPS
 
     count: int = Field(10, ge=0)
-    """Clips to list where no file is given."""
+    """Number of clips, unless a file is given."""
     file: Path | None = None
     """A text file, one clip a line: ``NAME NUMBER``."""
     labels: bool = True
@@ -82,22 +82,22 @@ class Numbers(Source):
 
 
 class Faulty(MapStage):
-    """A map stage whose named clips go wrong in a chosen way. Faults are unkeyed: they change no good result."""
+    """A map stage in which chosen clips go wrong. Faults are unkeyed: they do not change the other results."""
 
     fail: tuple[str, ...] = unkeyed(())
     """Clips that raise ClipError."""
     hang: tuple[str, ...] = unkeyed(())
-    """Clips that never end."""
+    """Clips that hang."""
     abort: tuple[str, ...] = unkeyed(())
     """Clips that end their process as a crash in native code does."""
     slow: float = unkeyed(0.0, ge=0)
-    """Seconds every clip takes."""
+    """Seconds that each clip takes."""
     limit: float = unkeyed(60.0, gt=0)
     """Seconds a clip may take."""
     once: bool = unkeyed(False)
-    """Clips go wrong at their first visit alone; needs ``trace``."""
+    """Clips go wrong only the first time; needs ``trace``."""
     trace: Path | None = unkeyed(None)
-    """A folder that gets a file ``STAGE.log`` with a line for every clip worked on, whatever the process."""
+    """A folder for a file ``STAGE.log`` with a line for every clip that any process has worked on."""
 
     cpus: float = unkeyed(1.0, ge=0)
     """CPUs a worker asks for."""
@@ -111,7 +111,7 @@ class Faulty(MapStage):
         return self.limit
 
     def visit(self, clip_id: str) -> None:
-        """Leave a trace of the visit, then go wrong as the parameters say."""
+        """Note the visit in the trace, then go wrong if the parameters say so."""
         visited = False
         if self.trace is not None:
             log = self.trace / f"{type(self).__name__.lower()}.log"
@@ -176,20 +176,21 @@ class Total(WholeStage):
     may_take = (DOUBLES,)
 
     scale: int = 1
-    weights: dict[str, int] = {}
     """What the sum is multiplied by."""
+    weights: dict[str, int] = {}
+    """A parameter within a parameter; changes the key alone."""
     split: str | None = None
     """Only clips of this split; null: all."""
     slow: float = unkeyed(0.0, ge=0)
-    """Seconds to wait before the work."""
+    """Seconds to wait before it works."""
     cpus: float | None = unkeyed(None, gt=0)
-    """CPUs it asks for to run beside others."""
+    """CPUs it needs to run beside other stages; null: it runs alone."""
     gpus: float = unkeyed(0.0, ge=0)
-    """GPUs it asks for then."""
+    """GPUs it needs to run beside other stages."""
     fail: bool = unkeyed(False)
     """Raises StageError."""
     deaths: int = unkeyed(0, ge=0)
-    """Times it dies, as a crash in native code does, before it works."""
+    """How often its process crashes, as native code does, before it succeeds."""
     trace: Path | None = unkeyed(None)
     """A folder that gets a line in ``total.log`` whenever this runs."""
 
@@ -227,7 +228,7 @@ class Total(WholeStage):
 
 
 class Share(Faulty):
-    """Each number as a part of the total; stands for prediction with a trained model."""
+    """Each number divided by the total; stands for prediction with a trained model."""
 
     makes = SHARES
     takes = (SUMS, TOTALS)
@@ -255,7 +256,7 @@ class Summary(WholeStage):
     may_take = (SHARES,)
 
     only: str | None = None
-    """An axis; each line then opens with the label on it, instead of the variant's name."""
+    """An axis; each line then begins with the label on this axis instead of the variant's name."""
 
     def check_axes(self, axes: Collection[str]) -> None:
         if self.only is not None and self.only not in axes:

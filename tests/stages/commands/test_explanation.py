@@ -1,4 +1,4 @@
-"""Explaining a finished run: which model and clips are taken, from where, and what people are told otherwise."""
+"""Explaining a finished run: which model and clips it takes, from where, and what its errors say."""
 
 import shutil
 import subprocess
@@ -56,7 +56,7 @@ def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def explained(folder: Path) -> list[str]:
-    """The clips in a folder of pictures."""
+    """Names of the pictures in a folder, one per clip."""
     return [path.name for path in sorted(folder.glob("*.png"))]
 
 
@@ -100,7 +100,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_nothing_is_computed_again(home: Path, tmp_path: Path) -> None:
-    """A store that has lost the run's results is named; a changed manifest on the disk does not matter."""
+    """Results that are missing in the store are an error; changes of the manifest's file have no effect."""
     shutil.copytree(home, tmp_path / "copy")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path / "copy")

@@ -1,4 +1,4 @@
-"""Recognition: the manifest derived from a trained run's, and the whole way on real files."""
+"""Recognition: the manifest that it derives from a finished run, and an end-to-end run on real files."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def trained(manifest: str, overrides: Sequence[str] = (), models: tuple[str, ...] = ("model",)) -> None:
-    """What a finished run leaves behind, as far as recognition looks at it."""
+    """Write what recognition reads of a finished run."""
     loaded = load_manifest(MANIFESTS / manifest, [*overrides, "name=it"], {})
     for model in ("", *models):
         Path("runs/it", model).mkdir(parents=True, exist_ok=True)
