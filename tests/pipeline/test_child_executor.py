@@ -57,12 +57,15 @@ def test_one_other_process_does_all_jobs(executor: ChildExecutor, store: Store) 
 
 
 def test_waiting_ends_after_its_time_and_the_job_goes_on(executor: ChildExecutor, store: Store) -> None:
-    slow = job(store, Worker(slow=0.3))
-    executor.submit(slow)
+    worker = process(executor, store)
+    os.kill(worker, signal.SIGSTOP)
+    waiting = job(store, Worker())
+    executor.submit(waiting)
     assert executor.wait(0) == []
-    assert executor.wait(0) == []
+    assert executor.wait(0.01) == []
+    os.kill(worker, signal.SIGCONT)
     [(done, outcome)] = executor.wait(60)
-    assert done is slow and isinstance(outcome, Outcome)
+    assert done is waiting and isinstance(outcome, Outcome)
 
 
 def test_a_worker_that_dies_is_replaced(executor: ChildExecutor, store: Store) -> None:

@@ -187,9 +187,9 @@ def test_a_partition_has_the_time_of_all_its_clips_and_then_each_has_its_own(sto
             return made
 
     started = time.monotonic()
-    do_job(job(store, Stuck(limit=0.1)))
-    assert 0.5 <= time.monotonic() - started < 5, "four times the limit for all, once for the clip itself"
-    assert result(store) == [*GOOD[:2], ("clip-2", None, "took longer than 0.1 s"), GOOD[3]]
+    do_job(job(store, Stuck(limit=0.3)))
+    assert 1.5 <= time.monotonic() - started < 60, "four times the limit for all, once for the clip itself"
+    assert result(store) == [*GOOD[:2], ("clip-2", None, "took longer than 0.3 s"), GOOD[3]]
 
 
 def test_a_table_with_rows_missing_fails_the_stage(store: Store) -> None:
