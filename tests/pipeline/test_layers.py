@@ -131,6 +131,12 @@ def test_a_manifest_may_be_reached_twice_but_not_from_itself() -> None:
 
 
 def test_the_number_of_files_is_bounded() -> None:
+    several = ["base.yaml"] * (MAX_FILES - 1)
+    assert read(f"extends: {several}\n").value["partition"] == 8
+    assert refusal(f"extends: {[*several, 'base.yaml']}\n") == f"m.yaml: extends more than {MAX_FILES} manifests"
+
+
+def test_the_number_of_files_is_bounded_through_several_levels() -> None:
     Path("m0.yaml").write_text(BASE)
     for i in range(1, 20):
         Path(f"m{i}.yaml").write_text(f"extends: [m{i - 1}.yaml, m{i - 1}.yaml]\n")

@@ -22,11 +22,12 @@ def test_gpu_stages_run_in_actors(toy: Toy) -> None:
     ray.shutdown()
     ray.init("local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
     try:
-        settings = ["double.gpus=1", "add.gpus=0.5", "double.abort=[clip-7]"]
+        settings = ["index.count=12", "double.gpus=1", "add.gpus=0.5", "double.abort=[clip-7]"]
         result = run(load_manifest(toy.path, settings), Options(executor="ray"))
         assert [failure.clip_id for failure in result.failures] == ["clip-7"]
-        assert toy.total() == {"total": 1600 - 15, "clips": 39}
-        greedy = run(load_manifest(toy.path, ["double.cpus=64", "double.factor=3"]), Options(executor="ray"))
+        assert toy.total() == {"total": 144 - 15, "clips": 11}
+        settings = ["double.cpus=64", "double.factor=3"]
+        greedy = run(load_manifest(toy.path, settings), Options(executor="ray"))
         assert greedy.errors == ["double: double asks for 64 CPUs; the cluster has 2"]
     finally:
         ray.shutdown()
@@ -48,7 +49,7 @@ def test_whole_stages_of_a_matrix_run_side_by_side(
 ) -> None:
     toy.multiply("total", "{scale: [1, 2, 3]}")
     events: list[dict] = []
-    result = run(load_manifest(toy.path, [*settings, "total.slow=1"]), Options(executor="ray"), [events.append])
+    result = run(load_manifest(toy.path, ["index.count=12", *settings]), Options(executor="ray"), [events.append])
     assert result.errors == []
     at_work, most, processes = set(), 0, set()
     for event in events:
@@ -60,14 +61,14 @@ def test_whole_stages_of_a_matrix_run_side_by_side(
     assert len(processes - {None, os.getpid()}) == 3
     other = Toy(tmp_path / "other")
     other.multiply("total", "{scale: [1, 2, 3]}")
-    other.run()
+    other.run("index.count=12")
     assert toy.stored() == other.stored()
 
 
 def test_a_whole_stage_that_could_only_run_alone_runs_in_this_process(toy: Toy, two_places: None) -> None:
     toy.multiply("total", "{scale: [1, 2]}")
     events: list[dict] = []
-    result = run(load_manifest(toy.path, ["total.cpus=2"]), Options(executor="ray"), [events.append])
+    result = run(load_manifest(toy.path, ["index.count=12", "total.cpus=2"]), Options(executor="ray"), [events.append])
     assert result.errors == []
     figures = [event["figures"] for event in events if event["event"] == "progress"]
     assert {shown["process"] for shown in figures if "process" in shown} == {os.getpid()}
@@ -75,14 +76,14 @@ def test_a_whole_stage_that_could_only_run_alone_runs_in_this_process(toy: Toy, 
 
 def test_a_whole_stage_whose_process_dies_is_tried_again(toy: Toy, two_places: None) -> None:
     toy.multiply("total", "{scale: [1, 2]}")
-    result = run(load_manifest(toy.path, ["total.cpus=1", "total.deaths=2"]), Options(executor="ray"))
+    result = run(load_manifest(toy.path, ["index.count=12", "total.cpus=1", "total.deaths=2"]), Options(executor="ray"))
     assert result.errors == []
     assert toy.all_visits()["total"] == 6
 
 
 def test_a_whole_stage_that_dies_or_fails_costs_its_variant_alone(toy: Toy, two_places: None) -> None:
     toy.multiply("total", "{how: {dies: {deaths: 9, scale: 2}, fails: {fail: true, scale: 3}, works: {}}}")
-    result = run(load_manifest(toy.path, ["total.cpus=1"]), Options(executor="ray"))
+    result = run(load_manifest(toy.path, ["index.count=12", "total.cpus=1"]), Options(executor="ray"))
     assert sorted(result.errors) == [
         "total[how=dies]: its process died 3 times (out of memory, or a fault in native code?)",
         "total[how=fails]: told to fail",

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from toy_executor import ToyExecutor
 
 from pipeline.errors import StageError
 from pipeline.events import Event, EventLog
@@ -17,6 +16,7 @@ from pipeline.plan import Plan
 from pipeline.run import Options, plan_run
 from pipeline.schedule import DEATHS, DEATHS_BEFORE_ANY_CLIP, LOST_NODES, Schedule
 from pipeline.store import Store
+from toy_executor import ToyExecutor
 from toy_manifest import Toy
 
 CRASHED = "crashed its worker process (a fault in native code, or out of memory)"

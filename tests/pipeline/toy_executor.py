@@ -1,4 +1,4 @@
-"""A small executor for tests that decide in which order jobs end and what becomes of the workers."""
+"""A small executor with which a test decides in which order jobs end and what happens to workers."""
 
 import os
 from collections.abc import Callable
@@ -13,23 +13,25 @@ Fate = Callable[[Job | WholeJob], Result | None]
 
 
 class Crash(BaseException):
-    """What ``os.abort`` raises here: like a real crash, it is caught by nothing in a worker."""
+    """Raised by ``os.abort`` here. Nothing in a worker catches it, just as nothing stops a real crash."""
 
 
 class ToyExecutor(Executor):
-    """Does the jobs in this process, for real; of those handed over, the last one ends first.
+    """Really does the jobs, in this process; the one submitted last ends first.
 
-    A stage that calls ``os.abort`` kills a worker that exists in name only.
+    A stage that calls ``os.abort`` ends its job as if its worker had died.
     """
 
     def __init__(self, fate: Fate = lambda job: None, slots: int = 1, places: int = 0) -> None:
-        """fate: called for each job as its turn comes; a result that it returns stands in for the job's own.
-        places: how many whole stages may run beside other jobs."""
+        """fate: called with each job when its turn comes; a result that it returns replaces the job's own.
+        places: how many whole stages may run beside other jobs.
+        """
         self.fate = fate
         self.submitted: list[Job | WholeJob] = []
         self.at_work: list[Job | WholeJob] = []
         self.rests: list[int] = []
-        """For each call of ``rest``, the jobs that were at work."""
+        """The number of jobs at work at each call of ``rest``."""
+        self.closed = False
         self._slots, self._places = slots, places
         self._progress: dict[str, Callable[..., None]] = {}
 
@@ -57,6 +59,7 @@ class ToyExecutor(Executor):
 
     def close(self) -> None:
         self.at_work.clear()
+        self.closed = True
 
     def _done(self, job: Job | WholeJob) -> Result:
         with pytest.MonkeyPatch.context() as patch:
