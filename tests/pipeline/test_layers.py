@@ -305,3 +305,4 @@ def test_the_place_of_a_value_without_one_is_that_of_what_is_around_it() -> None
     assert place_of(places, ("a", "b", "c", "d"), "m.yaml") == Place("m.yaml", 2)
     assert place_of(places, ("a", "x"), "m.yaml") == Place("m.yaml", 1)
     assert place_of(places, ("x",), "m.yaml") == Place("m.yaml")
+    assert place_of({(): Place("m.yaml", 3)}, ("x",), "m.yaml") == Place("m.yaml", 3)
