@@ -122,6 +122,14 @@ def test_what_does_not_depend_on_a_stage_that_failed_is_laid_out(toy: Toy) -> No
     assert not (toy.run_folder / "summary.txt").exists()
 
 
+def test_a_forced_stage_that_fails_does_not_lay_out_its_former_result(toy: Toy) -> None:
+    toy.run()
+    (toy.run_folder / "total.json").unlink()
+    assert toy.run("total.fail=true", force=("total",)).errors == ["total: told to fail"]
+    assert not (toy.run_folder / "total.json").exists()
+    assert is_outdated(toy.run_folder, "total")
+
+
 def test_a_given_executor_does_the_work_and_is_left_open(toy: Toy) -> None:
     executor = ToyExecutor()
     for factor in (2, 3):
