@@ -140,7 +140,8 @@ def build_graph(manifest: Manifest) -> Graph:
         try:
             nodes.update((node.name, node) for node in _nodes_of(manifest, spec, nodes))
         except _RelationError as wrong:
-            complaints.append(Complaint(manifest.where(wrong.path), f"stage '{spec.name}'{wrong}"))
+            place = manifest.where(wrong.path) if wrong.path else manifest.place_of_quoted(spec.name, str(wrong))
+            complaints.append(Complaint(place, f"stage '{spec.name}'{wrong}"))
             failed.add(spec.name)
     raise_complaints(complaints)
     return Graph(manifest, nodes)
@@ -149,11 +150,19 @@ def build_graph(manifest: Manifest) -> Graph:
 class _RelationError(Exception):
     """Something is wrong with a stage's relations: a text that goes on after the stage's name."""
 
-    def __init__(self, spec: StageSpec, text: str, need: str | None = None, key: str = "needs") -> None:
+    def __init__(self, spec: StageSpec, text: str, need: str | None = None) -> None:
         super().__init__(text)
-        self.path: tuple[str | int, ...] = ("stages", spec.name, key)
+        self.path: tuple[str | int, ...] = ("stages", spec.name, "needs")
         if need is not None:
             self.path = (*self.path, spec.needs.index(need))
+
+
+class _AxisError(_RelationError):
+    """A parameter names an axis that no matrix has: the text quotes it."""
+
+    def __init__(self, spec: StageSpec, text: str) -> None:
+        super().__init__(spec, text)
+        self.path = ()
 
 
 def _unknown_needs(manifest: Manifest, specs: dict[str, StageSpec]) -> Iterator[Complaint]:
@@ -230,7 +239,7 @@ def _check_axes(spec: StageSpec, stage: Stage, axes: list[str]) -> None:
     try:
         cast(WholeStage, stage).check_axes(axes)
     except ManifestError as error:
-        raise _RelationError(spec, f": {error}", key="with") from None
+        raise _AxisError(spec, f": {error}") from None
 
 
 def _node(

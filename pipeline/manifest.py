@@ -111,11 +111,14 @@ class Manifest:
 
     def blame(self, stage: str, error: PipelineError) -> ManifestError:
         """The error with the place of the stage's parameter that it quotes, or of the stage itself."""
+        return ManifestError(f"{self.place_of_quoted(stage, str(error))}: stage '{stage}': {error}")
+
+    def place_of_quoted(self, stage: str, text: str) -> Place:
+        """The place of the stage's parameter whose value the text quotes, or of the stage itself."""
         spec = next(spec for spec in self.stages if spec.name == stage)
         top = ("stages", stage)
-        quoted = [path for path, value in strings_of(spec.parameters, ()) if value and value in str(error)]
-        place = self.where((*top, "with", *quoted[0]) if quoted else top)
-        return ManifestError(f"{place}: stage '{stage}': {error}")
+        quoted = [path for path, value in strings_of(spec.parameters, ()) if value and value in text]
+        return self.where((*top, "with", *quoted[0]) if quoted else top)
 
 
 def load_manifest(

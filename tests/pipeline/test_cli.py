@@ -123,7 +123,7 @@ def test_failed_clips_are_listed_and_can_be_too_many() -> None:
         (["stages", "trian"], "no stage is called 'trian'; did you mean 'train'?"),
         (["status", "nothing"], "nothing: no run is there or is called so below runs/"),
         (["report", "nothing"], "nothing: no run is there or is called so below runs/"),
-        (["recognize", "nowhere", "--model", "toy", "--out", "out"], "nowhere: no such folder"),
+        (["recognize", "nowhere", "--model", "toy", "--out", "out"], "nowhere: no such file or folder"),
         (["recognize", ".", "--model", "toy", "--out", "out"], "toy: no run is there or is called so below runs/"),
     ],
 )

@@ -102,7 +102,7 @@ def test_code_that_changed_without_its_version_is_mentioned(toy: Toy, own: Path)
     toy.run()
     assert toy.reasons()["double"] == "done"
     own.write_text(OWN + "# changed\n")
-    said = "done (code changed, not in the key: bump the stage's version to recompute)"
+    said = "done (code changed since: reasons_own; to recompute, bump the stage's version or --force)"
     assert toy.reasons()["double"] == said
     assert toy.reasons()["add"] == "done"
     toy.run()
