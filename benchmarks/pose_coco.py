@@ -20,9 +20,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from recognizer.skeletons import COCO17
+from stages.pose.crop_queue import CropQueue
 from stages.pose.estimators import EstimatorSettings
 from stages.pose.onnx_model import OnnxModel
-from stages.pose.topdown import CropQueue
 
 SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
 """How far annotators disagree on each joint, relative to the person's size."""

@@ -1,6 +1,20 @@
-"""Skeletons of every decoded frame: read from a file where the data set has them, else estimated top-down.
+"""Skeletons of the decoded frames: read from a file where the data set has them, or else estimated.
 
     frames ──detectors──▶ boxes ──tracking──▶ tracks ──crops──▶ crops ──estimators──▶ heatmaps ──heatmaps──▶ keypoints
 
-``stage.py`` holds the stage; each other file is one of the arrows, or one of the models behind them.
+Some estimators give keypoints instead of heatmaps, and some find boxes and keypoints in whole images, without detector
+and crops.
+
+stage.py           the stage, and the models its parameters name
+given.py           the stage that reads skeleton files without videos
+skeleton_files.py  formats of skeleton files
+
+estimators.py      what an estimator is; hrnet.py, mini.py, onnx_model.py and yolo.py have those of the package
+detectors.py       what a detector is; faster_rcnn.py and mini.py have those of the package
+*_network.py       networks of our own
+zoo.py             published weights
+
+estimation.py      a clip's way from frames to keypoints
+boxes.py, appearance.py, tracking.py, gap_filling.py, crops.py, crop_queue.py, heatmaps.py
+                   one step of it each
 """

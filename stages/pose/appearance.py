@@ -1,13 +1,14 @@
-"""What people look like, so that two who meet can be told apart when they part."""
+"""What people look like, which tells them apart again after one has hidden the other."""
 
 import cv2
 import numpy as np
 
 
-def looks(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """float N,9: the mean colors (CIE Lab) of head, trunk and legs in each of ``boxes`` (N,4 or more) of an RGB image.
+def appearances(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """float N,9: mean colors (CIE Lab) of the upper, middle and lower third of ``boxes`` (N,4 or more columns) in an
+    RGB image (uint8 H,W,3).
 
-    Only the middle half of a box is looked at, where there is more body than background.
+    Only the middle half of a box's width counts: it shows more of the body and less of the background.
     """
     height, width = image.shape[:2]
     found = np.zeros((len(boxes), 9))
@@ -16,11 +17,11 @@ def looks(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         left, right = np.clip([x1 + quarter, x2 - quarter], 0, width - 1).astype(int)
         top, bottom = np.clip([y1, y2], 0, height - 1).astype(int)
         middle = image[top : bottom + 1, left : right + 1].astype(np.float32) / 255
-        parts = cv2.resize(cv2.cvtColor(middle, cv2.COLOR_RGB2LAB), (1, 3), interpolation=cv2.INTER_AREA)
-        found[n] = parts.reshape(9)
+        thirds = cv2.resize(cv2.cvtColor(middle, cv2.COLOR_RGB2LAB), (1, 3), interpolation=cv2.INTER_AREA)
+        found[n] = thirds.reshape(9)
     return found
 
 
-def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Mean distance [N,M] between the colors of looks [N,9] and [M,9]; about 2.3 is just noticeable."""
+def color_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """N,M: distances between appearances N,9 and M,9, averaged over the thirds. About 2.3 is just noticeable."""
     return np.linalg.norm(a[:, None].reshape(len(a), 1, 3, 3) - b[None].reshape(1, len(b), 3, 3), axis=3).mean(2)

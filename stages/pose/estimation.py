@@ -7,12 +7,12 @@ import numpy as np
 
 from pipeline.errors import ClipError
 from recognizer.skeletons import Layout
-from stages.pose.appearance import looks
-from stages.pose.boxes import distinct
+from stages.pose.appearance import appearances
+from stages.pose.boxes import non_maximum_suppression
+from stages.pose.crop_queue import CropQueue
 from stages.pose.detectors import Detector
 from stages.pose.estimators import WholeImageEstimator
-from stages.pose.gap_filling import drop_unlikely, guessed_boxes
-from stages.pose.topdown import CropQueue
+from stages.pose.gap_filling import drop_unlikely, filled_boxes
 from stages.pose.tracking import Track, track
 
 
@@ -47,11 +47,11 @@ class Estimation(ABC):
         boxes = np.asarray(boxes, dtype=float).reshape(-1, 5)
         confident = (boxes[:, 4] >= self.min_score) & (boxes[:, 2:4] > boxes[:, :2]).all(1)
         candidates = np.flatnonzero(confident & np.isfinite(boxes).all(1))
-        kept = candidates[distinct(boxes[candidates])]
+        kept = candidates[non_maximum_suppression(boxes[candidates])]
         return [array[kept] for array in (boxes, *rest)]
 
     def _tracks(self, images: list[np.ndarray], boxes: list[np.ndarray]) -> list[Track]:
-        return track(boxes, [looks(*pair) for pair in zip(images, boxes, strict=True)])[: self.persons]
+        return track(boxes, [appearances(*pair) for pair in zip(images, boxes, strict=True)])[: self.persons]
 
 
 class TopDownEstimation(Estimation):
@@ -65,18 +65,18 @@ class TopDownEstimation(Estimation):
         super().__init__(queue.estimator.layout, min_score, persons)
         self._detector = detector
         self._queue = queue
-        self._guesses: list[tuple[np.ndarray, np.ndarray]] = []
+        self._filled: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(self, jpegs: list[bytes]) -> np.ndarray:
         images = _decoded(jpegs)
         tracks = self._tracks(images, [self._confident(boxes)[0] for boxes in self._detector.detect(images)])
         keypoints = np.zeros((len(tracks), len(images), self.layout.count, 3))
         for m, person in enumerate(tracks):
-            boxes = guessed_boxes(person)
+            boxes = filled_boxes(person)
             for t in np.flatnonzero(~np.isnan(boxes[:, 0])):
                 self._queue.add(images[t], boxes[t], keypoints[m, t])
         if tracks:
-            self._guesses.append((keypoints, np.stack([person.detections < 0 for person in tracks])))
+            self._filled.append((keypoints, np.stack([person.detections < 0 for person in tracks])))
         return keypoints
 
     def run_full_batches(self) -> None:
@@ -84,9 +84,9 @@ class TopDownEstimation(Estimation):
 
     def run_all(self) -> None:
         self._queue.run_all()
-        for keypoints, guessed in self._guesses:
-            drop_unlikely(keypoints, guessed)
-        self._guesses.clear()
+        for keypoints, filled in self._filled:
+            drop_unlikely(keypoints, filled)
+        self._filled.clear()
 
 
 class WholeImageEstimation(Estimation):

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from pipeline.errors import StageError
 from recognizer.skeletons import COCO17
-from stages.pose.boxes import distinct
+from stages.pose.boxes import non_maximum_suppression
 
 DETECTOR_INPUT = 128
 """Side of the square that a frame is fitted into."""
@@ -187,4 +187,4 @@ def person_boxes(scores: Tensor, reach: Tensor, height: int, width: int) -> NDAr
     boxes = boxes.clamp(min=-0.5).minimum(edges)
     confidence = scores[rows, columns]
     ranked = torch.cat([boxes, confidence[:, None]], 1)[confidence.argsort(descending=True)].numpy()
-    return ranked[distinct(ranked)]
+    return ranked[non_maximum_suppression(ranked)]

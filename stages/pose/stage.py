@@ -202,8 +202,8 @@ class Models:
 
     def estimation(self) -> Estimation:
         """What takes the clips of one partition from frames to keypoints."""
+        from stages.pose.crop_queue import CropQueue
         from stages.pose.estimation import TopDownEstimation, WholeImageEstimation
-        from stages.pose.topdown import CropQueue
 
         stage, estimator = self._stage, self._estimator
         if isinstance(estimator, TopDownEstimator):

@@ -1,21 +1,22 @@
-"""Who is who: joins the person boxes of a clip's frames into one track a person."""
+"""Joins the person boxes of a clip's frames into one track per person."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from stages.pose.appearance import difference
+from stages.pose.appearance import color_distances
 from stages.pose.boxes import generalized_iou, iou
 
-_LEAST_LIKENESS = -0.4
-"""Below, two boxes are two people: boxes of one size and look may be 1.3 times their width apart."""
+_MIN_SIMILARITY = -0.4
+"""Boxes that are less similar are two people. Boxes of the same size and colors reach it 1.3 widths apart."""
 
 _OTHER_COLORS = 30.0
-"""A difference of looks that weighs as much as boxes that touch in place of boxes that coincide."""
+"""The color distance that counts as much as the difference between boxes that only touch and boxes that coincide."""
 
-_PART = 0.3
-"""IoU above which a box that fits nobody is thought to be another box of somebody already seen, an arm perhaps."""
+_PART_OF_SOMEBODY = 0.3
+"""IoU with the box of a tracked person above which an unassigned box is taken for a part of that person, such as an
+arm."""
 
 
 @dataclass
@@ -23,74 +24,79 @@ class Track:
     """One person in T frames."""
 
     boxes: np.ndarray
-    """T,4: x1, y1, x2, y2; NaN where the person was not detected."""
+    """float T,4: x1, y1, x2, y2; NaN where the person was not detected."""
     scores: np.ndarray
-    """T: the detector's score; 0 where the person was not detected."""
+    """float T: the detector's score; 0 where the person was not detected."""
     detections: np.ndarray
-    """T: position in the frame's list of detections; -1 where the person was not detected."""
+    """int T: index into the frame's list of detections; -1 where the person was not detected."""
 
     @property
-    def worth(self) -> float:
-        """How surely this is a person who takes part: the sum of scores, weighted by how large the person is seen.
+    def prominence(self) -> float:
+        """How likely this person takes part in the action: the sum of scores times the square roots of box areas.
 
-        Passers-by are seen as long as the others, but smaller or cut off.
+        Passers-by are visible as long as the others, but smaller or cut off.
         """
         extent = np.nan_to_num(self.boxes[:, 2:] - self.boxes[:, :2])
         return float((self.scores * np.sqrt(extent.prod(1))).sum())
 
 
-def track(detections: list[np.ndarray], looks: list[np.ndarray]) -> list[Track]:
-    """The people in a clip, those first who are seen longest and most surely.
+def track(detections: list[np.ndarray], appearances: list[np.ndarray]) -> list[Track]:
+    """The people in a clip, the most prominent first.
 
-    ``detections`` holds for each of T frames the boxes found there, float N,5 (x1, y1, x2, y2, score), and ``looks``
-    what is in them, float N,9 (see ``looks``). In every frame people seen before, moved on by their velocity, and boxes
-    are assigned to each other so that the sum of likenesses (of place and look) is largest; a box that is like nobody,
-    and not a part of somebody, begins a new track. Gaps may have any length. The order of the boxes within a frame has
-    no influence.
+    detections: for each of T frames the boxes found there, float N,5 (x1, y1, x2, y2, score).
+    appearances: for each frame the colors in these boxes, float N,9 (see ``appearance.appearances``).
+
+    In every frame, the boxes of the people tracked so far, moved by their velocities, are matched with the detected
+    boxes so that the sum of similarities (in position and colors) is largest. A box that matches nobody starts a new
+    track, unless it is a part of somebody. Gaps may have any length. The order of the boxes within a frame has no
+    influence.
     """
-    tracks: list[_Growing] = []
+    tracks: list[_OpenTrack] = []
     for frame, boxes in enumerate(detections):
         order = np.lexsort(boxes.T[::-1])
-        owners = _assign(tracks, boxes[order], looks[frame][order])
-        known = np.array([owner is not None for owner in owners], dtype=bool)
-        crowded = np.any(iou(boxes[order], boxes[order[known]]) > _PART, axis=1).tolist()
-        for position, owner, hidden in zip(order, owners, crowded, strict=True):
+        owners = _assign(tracks, boxes[order], appearances[frame][order])
+        assigned = np.array([owner is not None for owner in owners], dtype=bool)
+        is_part = np.any(iou(boxes[order], boxes[order[assigned]]) > _PART_OF_SOMEBODY, axis=1).tolist()
+        for index, owner, part in zip(order, owners, is_part, strict=True):
             if owner is None:
-                if hidden:
+                if part:
                     continue
                 owner = len(tracks)
-                tracks.append(_Growing())
-            tracks[owner].add(frame, boxes[position], looks[frame][position], int(position))
-    finished = [person.finished(len(detections)) for person in tracks]
-    return sorted(finished, key=lambda one: (-one.worth, *np.nan_to_num(one.boxes).sum(0)))
+                tracks.append(_OpenTrack())
+            tracks[owner].add(frame, boxes[index], appearances[frame][index], int(index))
+    closed = [person.closed(len(detections)) for person in tracks]
+    return sorted(closed, key=lambda one: (-one.prominence, *np.nan_to_num(one.boxes).sum(0)))
 
 
-class _Growing:
-    """A track while its clip is gone through."""
+class _OpenTrack:
+    """A track to which further frames are added."""
 
     def __init__(self) -> None:
-        self.sightings: list[tuple[int, np.ndarray, int]] = []
+        self.detections: list[tuple[int, np.ndarray, int]] = []
+        """Frame, box and index of each detection."""
         self.velocity = np.zeros(2)
-        self.look = np.zeros(9)
-        """Mean over all sightings: a look at two people in each other's arms changes it little."""
+        self.appearance = np.zeros(9)
+        """Mean over all detections: a box that shows two people who embrace changes it little."""
 
-    def add(self, frame: int, box: np.ndarray, look: np.ndarray, position: int) -> None:
-        if self.sightings:
-            last_frame, last_box, _ = self.sightings[-1]
+    def add(self, frame: int, box: np.ndarray, appearance: np.ndarray, index: int) -> None:
+        if self.detections:
+            last_frame, last_box, _ = self.detections[-1]
             velocity = (_center(box) - _center(last_box)) / (frame - last_frame)
-            self.velocity = velocity if len(self.sightings) == 1 else (self.velocity + velocity) / 2
-        self.sightings.append((frame, box, position))
-        self.look += (look - self.look) / len(self.sightings)
+            self.velocity = velocity if len(self.detections) == 1 else (self.velocity + velocity) / 2
+        self.detections.append((frame, box, index))
+        self.appearance += (appearance - self.appearance) / len(self.detections)
 
     def predicted(self) -> np.ndarray:
-        """The box one frame later; after a gap too, because people who hide each other have stopped."""
-        _, box, _ = self.sightings[-1]
+        """The box one frame after the last detection; also after a gap, because people who hide each other have
+        stopped."""
+        _, box, _ = self.detections[-1]
         return box[:4] + np.tile(self.velocity, 2)
 
-    def finished(self, length: int) -> Track:
+    def closed(self, length: int) -> Track:
+        """The track over a clip of this many frames."""
         result = Track(np.full((length, 4), np.nan), np.zeros(length), np.full(length, -1))
-        for frame, box, position in self.sightings:
-            result.boxes[frame], result.scores[frame], result.detections[frame] = box[:4], box[4], position
+        for frame, box, index in self.detections:
+            result.boxes[frame], result.scores[frame], result.detections[frame] = box[:4], box[4], index
         return result
 
 
@@ -98,16 +104,16 @@ def _center(box: np.ndarray) -> np.ndarray:
     return (box[:2] + box[2:4]) / 2
 
 
-def _assign(tracks: list[_Growing], boxes: np.ndarray, looks: np.ndarray) -> list[int | None]:
-    """For each box the track that it continues, or None."""
+def _assign(tracks: list[_OpenTrack], boxes: np.ndarray, appearances: np.ndarray) -> list[int | None]:
+    """For each box the index of the track that it continues, or None."""
     owners: list[int | None] = [None] * len(boxes)
     if tracks and len(boxes):
-        near = generalized_iou(np.stack([person.predicted() for person in tracks]), boxes)
-        unlike = difference(np.stack([person.look for person in tracks]), looks) / _OTHER_COLORS
-        likeness = near - np.minimum(unlike, 1)
-        # What is no match at all must not pull the sum, or it would break up good pairs.
-        floored = np.maximum(likeness, _LEAST_LIKENESS)
+        position = generalized_iou(np.stack([person.predicted() for person in tracks]), boxes)
+        colors = color_distances(np.stack([person.appearance for person in tracks]), appearances) / _OTHER_COLORS
+        similarity = position - np.minimum(colors, 1)
+        # Pairs that cannot match must not influence the sum, or they would break up good pairs.
+        floored = np.maximum(similarity, _MIN_SIMILARITY)
         for person, box in zip(*linear_sum_assignment(floored, maximize=True), strict=True):
-            if likeness[person, box] > _LEAST_LIKENESS:
+            if similarity[person, box] > _MIN_SIMILARITY:
                 owners[box] = int(person)
     return owners

@@ -17,14 +17,14 @@ def person(x: np.ndarray, size: tuple[float, float] = (40, 100), score: float = 
 def tracked(people: list[np.ndarray], colors: list[np.ndarray], order_seed: int | None = None) -> list[Track]:
     """Tracks of people T,5 (NaN: not detected), listed in each frame in a random order."""
     rng = np.random.default_rng(order_seed)
-    frames, looks = [], []
+    frames, appearances = [], []
     for t in range(T):
         here = [i for i, boxes in enumerate(people) if not np.isnan(boxes[t, 0])]
         if order_seed is not None:
             rng.shuffle(here)
         frames.append(np.array([people[i][t] for i in here]).reshape(-1, 5))
-        looks.append(np.array([colors[i] for i in here]).reshape(-1, 9))
-    return track(frames, looks)
+        appearances.append(np.array([colors[i] for i in here]).reshape(-1, 9))
+    return track(frames, appearances)
 
 
 def test_people_who_cross_each_other_keep_their_tracks() -> None:
@@ -35,7 +35,7 @@ def test_people_who_cross_each_other_keep_their_tracks() -> None:
         np.testing.assert_array_equal(paths, [left[:, 0], right[:, 0]])
 
 
-def test_people_who_hide_each_other_and_go_back_are_told_apart_by_their_looks() -> None:
+def test_people_who_hide_each_other_and_go_back_are_told_apart_by_their_colors() -> None:
     there_and_back = np.concatenate([np.linspace(0, 135, T // 2), np.linspace(135, 0, T // 2)])
     left, right = person(there_and_back), person(300 - there_and_back)
     right[7:13] = np.nan

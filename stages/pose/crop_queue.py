@@ -8,7 +8,7 @@ from stages.pose.crops import crop, person_regions, to_frame
 from stages.pose.estimators import TopDownEstimator
 
 
-class _Waiting(NamedTuple):
+class _Request(NamedTuple):
     crop: np.ndarray
     region: np.ndarray
     keypoints: np.ndarray
@@ -25,7 +25,7 @@ class CropQueue:
         self.estimator = estimator
         self.batch = batch
         self.flip_test = flip_test
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_Request] = []
 
     def add(self, image: np.ndarray, box: np.ndarray, keypoints: np.ndarray) -> None:
         """Ask for the skeleton of the person in ``box`` (x1, y1, x2, y2) of ``image`` (uint8 H,W,3).
@@ -34,7 +34,7 @@ class CropQueue:
         not before ``run_full_batches`` or ``run_all``.
         """
         region = person_regions(box[None], self.estimator.input_size)[0]
-        self._waiting.append(_Waiting(crop(image, region, self.estimator.input_size), region, keypoints))
+        self._waiting.append(_Request(crop(image, region, self.estimator.input_size), region, keypoints))
 
     def run_full_batches(self) -> None:
         """Estimate as many full batches as are waiting."""
@@ -49,7 +49,7 @@ class CropQueue:
             self._estimate(self._waiting)
             self._waiting.clear()
 
-    def _estimate(self, waiting: list[_Waiting]) -> None:
+    def _estimate(self, waiting: list[_Request]) -> None:
         crops = np.zeros((self.batch, *self.estimator.input_size, 3), np.uint8)
         crops[: len(waiting)] = [one.crop for one in waiting]
         keypoints = self.estimator.keypoints(crops, self.flip_test)[: len(waiting)]
