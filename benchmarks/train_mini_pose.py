@@ -117,7 +117,7 @@ def heatmap_loss(output: Tensor, target: Tensor) -> Tensor:
     """Cross entropy between where a joint is, with Gaussian doubt, and where it is thought to be."""
     target = target.flatten(2) / (2 * np.pi * mini.SIGMA**2)
     target = torch.cat([target, (1 - target.sum(2, keepdim=True)).clamp(min=0)], 2)
-    return -(target * mini.places(output).clamp(min=1e-8).log()).sum(2).mean()
+    return -(target * mini.joint_probabilities(output).clamp(min=1e-8).log()).sum(2).mean()
 
 
 def frame_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
@@ -148,7 +148,7 @@ def frame_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator
             heat = gaussians(np.round(centers), np.ones(len(boxes)), (cells, cells), 1.0)
             owner = heat.argmax(0)
             reach = (boxes[owner].transpose(2, 0, 1) - middles) * np.array([-1, -1, 1, 1])[:, None, None]
-            reach = reach / (mini.REACH * mini.STRIDE)
+            reach = reach / (mini.DISTANCE_UNIT * mini.STRIDE)
             images.append(mini.fit(recolored(np.ascontiguousarray(image), rng)))
             targets.append(np.concatenate([heat.max(0)[None], reach, (heat.max(0) > 0.55)[None]]).astype(np.float32))
         yield mini.pixels(np.stack(images), "cpu"), torch.from_numpy(np.stack(targets))

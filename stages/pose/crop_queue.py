@@ -1,4 +1,4 @@
-"""Crops of many frames and clips on their way through an estimator, in full batches."""
+"""Collects the crops of many frames and clips, so that the estimator runs on full batches."""
 
 from typing import NamedTuple
 
@@ -15,10 +15,10 @@ class _Request(NamedTuple):
 
 
 class CropQueue:
-    """Collects the crops of people and writes each one's keypoints where the caller asked for them.
+    """Estimates the people in crops, and writes the keypoints of each into an array of the caller's.
 
-    The last batch is filled up with empty crops: a network's rounding depends on the size of its batches, and a
-    skeleton must not depend on what else happened to be estimated with it.
+    The last batch is filled up with black crops: a network's rounding depends on the size of the batch, and a skeleton
+    must not depend on what else is estimated along with it.
     """
 
     def __init__(self, estimator: TopDownEstimator, batch: int, flip_test: bool) -> None:
@@ -28,22 +28,22 @@ class CropQueue:
         self._waiting: list[_Request] = []
 
     def add(self, image: np.ndarray, box: np.ndarray, keypoints: np.ndarray) -> None:
-        """Ask for the skeleton of the person in ``box`` (x1, y1, x2, y2) of ``image`` (uint8 H,W,3).
+        """Request the skeleton of the person in ``box`` (x1, y1, x2, y2) of ``image`` (uint8 H,W,3).
 
-        ``keypoints`` (R,3; usually a view into a larger array) receives x, y in pixels of the image and the score, but
-        not before ``run_full_batches`` or ``run_all``.
+        keypoints: R,3, usually a view into a larger array; ``run_full_batches`` or ``run_all`` writes x, y in pixels of
+        the image and the score into it.
         """
         region = person_regions(box[None], self.estimator.input_size)[0]
         self._waiting.append(_Request(crop(image, region, self.estimator.input_size), region, keypoints))
 
     def run_full_batches(self) -> None:
-        """Estimate as many full batches as are waiting."""
+        """Run the estimator while the requests fill a batch."""
         while len(self._waiting) >= self.batch:
             self._estimate(self._waiting[: self.batch])
             del self._waiting[: self.batch]
 
     def run_all(self) -> None:
-        """Estimate all that is waiting."""
+        """Run the estimator on all requests."""
         self.run_full_batches()
         if self._waiting:
             self._estimate(self._waiting)

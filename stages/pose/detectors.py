@@ -39,7 +39,7 @@ class Detector(ABC):
 
 
 class WholeFrame(Detector):
-    """Takes every image for one person: for data sets whose videos are cut around a person."""
+    """Takes each image for one person: for data sets whose videos are cropped to a person."""
 
     takes_weights = False
     uses_gpu = False
@@ -52,9 +52,9 @@ class WholeFrame(Detector):
 
 
 def declared_detector(name: str) -> type[Detector]:
-    """The class that says what the detector ``name`` needs.
+    """The class that says what a detector needs.
 
-    A user's own is not imported before it runs, so that its module may import what it likes; it is given what
-    ``Detector`` says.
+    For a user's own that is ``Detector`` with its defaults: the module is imported only where the detector runs, so it
+    may import anything at its top.
     """
     return load_class(DETECTORS[name], "detector") if name in DETECTORS else Detector

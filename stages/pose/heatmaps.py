@@ -1,4 +1,4 @@
-"""From the heatmaps of an estimator to keypoints."""
+"""Keypoints from the heatmaps of an estimator."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,17 @@ import cv2
 import numpy as np
 
 _SIGMA = 1 / 32
-"""Width of a joint's Gaussian over the heatmap's height, as usual in training: 2 pixels of 64, 3 of 96."""
+"""Standard deviation of a joint's Gaussian, relative to the heatmap's height, as usual in training: 2 pixels of 64, 3
+of 96."""
 
 
 def decode(heatmaps_BRHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places [B,R,2] (x, y in heatmap pixels) and scores [B,R] in [0, 1] of the joints that the heatmaps show.
+    """Points B,R,2 (x, y in heatmap pixels) and scores B,R, from 0 to 1, of the joints in heatmaps B,R,H,W.
 
-    A joint is where its heatmap, taken as a Gaussian, has its peak: from the highest pixel one Newton step on the
-    logarithm of the smoothed heatmap (DARK, Zhang et al. 2020, equation 9), of at most a pixel. Measured with
-    SimplePose on 12 COCO people with annotated boxes, AP is 0.627, and 0.606 with the quarter of a pixel towards the
-    higher neighbor that is the usual alternative; 0.675 and 0.647 with the flip test.
+    A heatmap is taken for a Gaussian with its peak at the joint. From the highest pixel, one Newton step (of at most a
+    pixel) is made on the logarithm of the smoothed heatmap (DARK, Zhang et al. 2020, equation 9). With SimplePose on 12
+    COCO people with annotated boxes this gives an AP of 0.627, or 0.675 with the flip test. The usual alternative, a
+    quarter of a pixel toward the higher neighbor, gives 0.606 and 0.647.
     """
     B, R, H, W = heatmaps_BRHW.shape
     best_BR = heatmaps_BRHW.reshape(B, R, H * W).argmax(2)
@@ -43,17 +44,18 @@ def decode(heatmaps_BRHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _smoothed(heatmaps_RHW: np.ndarray) -> np.ndarray:
-    """H,W,R: noise, which a Newton step would follow, taken out of heatmaps."""
+    """The heatmaps as H,W,R, without the noise that a Newton step would follow."""
     heatmaps_HWR = np.ascontiguousarray(heatmaps_RHW.transpose(1, 2, 0))
     H, W, R = heatmaps_HWR.shape
     return cv2.GaussianBlur(heatmaps_HWR, (0, 0), sigmaX=H * _SIGMA).reshape(H, W, R)
 
 
 def mirrored(heatmaps_BRHW: np.ndarray, flip: Sequence[int]) -> np.ndarray:
-    """Heatmaps of mirrored crops, as those of the crops themselves: joints and columns change places.
+    """Turn heatmaps of mirrored crops into those of the crops themselves: columns and left and right joints change
+    places.
 
-    ``flip`` is the layout's permutation. Columns also move one to the right, because heatmap and crop meet in their
-    left edges (see ``crops``), which mirroring makes right edges.
+    flip: the layout's permutation of joints. Columns also move by one to the right, because heatmap and crop are
+    aligned at their left edges (see ``crops``), which mirroring turns into right edges.
     """
     back = heatmaps_BRHW[:, list(flip), :, ::-1].copy()
     back[..., 1:] = back[..., :-1].copy()

@@ -10,7 +10,7 @@ from torch import nn
 from pipeline.errors import StageError
 
 _HEADS = ("head.final_layer.", "keypoint_head.final_layer.", "final_layer.")
-"""Where MMPose ≥ 1, MMPose < 1 and the authors' code keep the last convolution."""
+"""What MMPose ≥ 1, MMPose < 1 and the authors' code call the last convolution."""
 
 _NUMPY_IN_CHECKPOINTS = [
     np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
@@ -19,13 +19,14 @@ _NUMPY_IN_CHECKPOINTS = [
     np.dtype,
     *(type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "float32", "float64")),
 ]
-"""NumPy objects among the training records of MMPose's files: plain data, which torch.load refuses unless listed."""
+"""NumPy types in the training logs that MMPose's checkpoints hold: plain data, but torch.load refuses them unless they
+are listed."""
 
 
 class HRNet(nn.Module):
-    """Highest-resolution branch of an HRNet body, and one heatmap for each joint.
+    """The highest-resolution branch of an HRNet, and one heatmap per joint.
 
-    Input: float32 B,3,H,W, normalized as ImageNet. Output: B,R,H/4,W/4.
+    Input: float32 B,3,H,W, normalized with ImageNet's mean and standard deviation. Output: B,R,H/4,W/4.
     """
 
     def __init__(self, body: str, joints: int) -> None:
@@ -34,7 +35,7 @@ class HRNet(nn.Module):
             body, pretrained=False, features_only=True, feature_location="", out_indices=(1,)
         )
         last = self.backbone.stage4[-1]
-        last.fuse_layers = last.fuse_layers[:1]  # pose networks end in one branch, and checkpoints hold only that one
+        last.fuse_layers = last.fuse_layers[:1]  # pose networks use only one branch at the end
         self.final_layer = nn.Conv2d(self.backbone.feature_info.channels()[0], joints, kernel_size=1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -44,7 +45,7 @@ class HRNet(nn.Module):
 def load_hrnet(body: str, checkpoint: Path, joints: int) -> HRNet:
     """``body`` (hrnet_w32, hrnet_w48) with the weights of ``checkpoint``, in eval mode.
 
-    Raises StageError where the file is no checkpoint of that network.
+    Raises StageError if the file is not a checkpoint of that network.
     """
     model = HRNet(body, joints)
     try:
@@ -54,18 +55,18 @@ def load_hrnet(body: str, checkpoint: Path, joints: int) -> HRNet:
         reason = str(error).splitlines()[0]
         raise StageError(f"{checkpoint} cannot be read as a PyTorch checkpoint of plain weights: {reason}") from error
     state = pose_state(content.get("state_dict", content) if isinstance(content, dict) else {})
-    fit = {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
-    missing = sorted(fit.keys() - state.keys())
-    wrong = sorted(name for name in fit.keys() & state.keys() if fit[name].shape != state[name].shape)
+    expected = {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
+    missing = sorted(expected.keys() - state.keys())
+    wrong = sorted(name for name in expected.keys() & state.keys() if expected[name].shape != state[name].shape)
     if missing or wrong:
         what = f"lacks {missing[0]}" if missing else f"has {wrong[0]} in shape {tuple(state[wrong[0]].shape)}"
-        raise StageError(f"{checkpoint} is no {body} with {joints} joints: it {what}")
-    model.load_state_dict({name: state[name] for name in fit}, strict=False)
+        raise StageError(f"{checkpoint} is not a checkpoint of {body} with {joints} joints: it {what}")
+    model.load_state_dict({name: state[name] for name in expected}, strict=False)
     return model.eval()
 
 
 def pose_state(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A checkpoint's parameters under the names they have in ``HRNet``; its other entries keep theirs."""
+    """A checkpoint's parameters, renamed as in ``HRNet``."""
     renamed = {}
     for name, value in state.items():
         name = name.removeprefix("module.")

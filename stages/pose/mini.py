@@ -33,10 +33,10 @@ class HRNetMini(HeatmapEstimator):
     layout = COCO17
 
     def __init__(self, settings: EstimatorSettings) -> None:
-        from stages.pose.mini_network import build_estimator, loaded
+        from stages.pose.mini_network import build_estimator, load_weights
 
         self.device = settings.device
-        self.model = loaded(build_estimator(), WEIGHTS / "hrnet_mini.safetensors", self.device)
+        self.model = load_weights(build_estimator(), WEIGHTS / "hrnet_mini.safetensors", self.device)
 
     @classmethod
     def files(cls, weights: Path | None) -> Sequence[Path]:
@@ -60,10 +60,10 @@ class MiniDetector(Detector):
     batch: ClassVar[int] = 32
 
     def __init__(self, weights: Path | None, device: str) -> None:
-        from stages.pose.mini_network import build_detector, loaded
+        from stages.pose.mini_network import build_detector, load_weights
 
         self.device = device
-        self.model = loaded(build_detector(), WEIGHTS / "detector_mini.safetensors", device)
+        self.model = load_weights(build_detector(), WEIGHTS / "detector_mini.safetensors", device)
 
     @classmethod
     def files(cls) -> Sequence[Path]:

@@ -1,6 +1,6 @@
-"""The network of the two small models in ``mini.py``, and the arithmetic around it.
+"""The network behind the two models of ``mini.py``, a small HRNet, and the arithmetic before and after it.
 
-One family (a small HRNet) in two roles: with a heatmap per joint, and with a center map and box distances.
+The estimator's outputs are a heatmap per joint, the detector's are a map of people's centers and four of box distances.
 """
 
 import math
@@ -20,15 +20,15 @@ from recognizer.skeletons import COCO17
 from stages.pose.boxes import non_maximum_suppression
 
 DETECTOR_INPUT = 128
-"""Side of the square that a frame is fitted into."""
+"""Side in pixels of the square that the detector's frames are scaled to."""
 STRIDE = 4
-"""Input pixels a cell of the output."""
+"""Input pixels per cell of the output."""
 SIGMA = 1.0
 """Standard deviation of a joint's heatmap, in cells."""
-REACH = 8
+DISTANCE_UNIT = 8
 """Cells per unit of the detector's box distances."""
-LEAST_SCORE = 0.3
-"""Peaks of the center map below this are no people."""
+MIN_SCORE = 0.3
+"""Lower peaks of the center map are ignored."""
 
 
 def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
@@ -49,7 +49,7 @@ class Residual(nn.Module):
 
 
 class Exchange(nn.Module):
-    """Every resolution receives the sum of all, resampled (Sun et al. 2019, section 3)."""
+    """Each resolution receives the sum of all resolutions, resampled (Sun et al. 2019, section 3)."""
 
     def __init__(self, channels: tuple[int, ...], outputs: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Exchange(nn.Module):
 
 
 class MiniHRNet(nn.Module):
-    """Parallel branches at 1/4, 1/8 and 1/16 of the input that exchange what they see after every stage.
+    """Parallel branches at 1/4, 1/8 and 1/16 of the input's resolution, which exchange features after each stage.
 
     Input: B,3,H,W in [0, 1], H and W divisible by 16. Output: B,outputs,H/4,W/4.
     """
@@ -97,7 +97,7 @@ class MiniHRNet(nn.Module):
         self.stages = nn.ModuleList(
             nn.ModuleList(nn.Sequential(Residual(width), Residual(width)) for width in channels) for _ in range(stages)
         )
-        # Only the finest branch is read at the end.
+        # Only the finest branch is used at the end.
         self.exchanges = nn.ModuleList(
             Exchange(channels, len(channels) if stage < stages - 1 else 1) for stage in range(stages)
         )
@@ -114,7 +114,7 @@ class MiniHRNet(nn.Module):
 
 
 def build_estimator() -> MiniHRNet:
-    """The untrained ``hrnet_mini``: one heatmap a joint."""
+    """The untrained ``hrnet_mini``: one heatmap per joint."""
     return MiniHRNet((24, 40, 72), COCO17.count, stages=2)
 
 
@@ -124,7 +124,7 @@ def build_detector() -> MiniHRNet:
     return MiniHRNet((16, 32, 48), 5, stages=2)
 
 
-def loaded(model: MiniHRNet, file: Path, device: str) -> MiniHRNet:
+def load_weights(model: MiniHRNet, file: Path, device: str) -> MiniHRNet:
     """``model`` with the weights of ``file`` (float16), ready to run. Raises StageError if they do not fit."""
     try:
         state = {name: value.float() for name, value in load_file(file).items()}
@@ -141,22 +141,22 @@ def pixels(images: NDArray[np.uint8], device: str) -> Tensor:
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
 
 
-def places(logits_BRHW: Tensor) -> Tensor:
-    """Probabilities B,R,H*W+1 of where each joint is: in one of the cells, or, last, nowhere in the crop."""
-    nowhere = logits_BRHW.new_zeros(*logits_BRHW.shape[:2], 1)
-    return torch.cat([logits_BRHW.flatten(2), nowhere], 2).softmax(2)
+def joint_probabilities(logits_BRHW: Tensor) -> Tensor:
+    """B,R,H*W+1: the probability of each joint to be in each of the cells, and, last, to be outside of the crop."""
+    outside = logits_BRHW.new_zeros(*logits_BRHW.shape[:2], 1)
+    return torch.cat([logits_BRHW.flatten(2), outside], 2).softmax(2)
 
 
 def joint_heatmaps(logits_BRHW: Tensor) -> Tensor:
     """Heatmaps B,R,H,W whose highest value is 1 where the model is certain."""
-    probabilities = places(logits_BRHW)[:, :, :-1]
-    # A joint that is surely there is spread as in training, to a Gaussian with this peak.
-    heights = (probabilities * (2 * math.pi * SIGMA**2)).clamp(max=1)
-    return heights.unflatten(2, logits_BRHW.shape[2:])
+    probabilities = joint_probabilities(logits_BRHW)[:, :, :-1]
+    # A joint of probability 1 is spread as in training, over a Gaussian with this peak.
+    heatmaps = (probabilities * (2 * math.pi * SIGMA**2)).clamp(max=1)
+    return heatmaps.unflatten(2, logits_BRHW.shape[2:])
 
 
 def fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image in the upper left of the detector's square input, as large as it gets there, on black."""
+    """The image, scaled to fit into the detector's square input, at its upper left; the rest is black."""
     scale = DETECTOR_INPUT / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -166,24 +166,23 @@ def fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def peak_scores(logits_BHW: Tensor) -> Tensor:
-    """Probabilities B,H,W of a person's center, zero at all but local maxima."""
+    """Probabilities B,H,W of a person's center; zero except at local maxima."""
     scores = logits_BHW.sigmoid()
     return torch.where(F.max_pool2d(scores[:, None], 3, 1, 1)[:, 0] == scores, scores, 0.0)
 
 
-def box_at(rows: Tensor, columns: Tensor, reach: Tensor) -> Tensor:
+def boxes_at(rows: Tensor, columns: Tensor, distances: Tensor) -> Tensor:
     """Boxes N,4 (x1, y1, x2, y2 in pixels of the detector's input) of cells N with distances N,4."""
     center = (torch.stack([columns, rows, columns, rows], 1) + 0.5) * STRIDE - 0.5
-    return center + reach * REACH * STRIDE * torch.tensor([-1.0, -1.0, 1.0, 1.0])
+    return center + distances * DISTANCE_UNIT * STRIDE * torch.tensor([-1.0, -1.0, 1.0, 1.0])
 
 
-def person_boxes(scores: Tensor, reach: Tensor, height: int, width: int) -> NDArray[np.float32]:
-    """Boxes N,5 of an image of this size, best first, from the scores of its peaks (H,W; 0 elsewhere) and the distances
-    (4,H,W)."""
-    rows, columns = torch.nonzero(scores > LEAST_SCORE, as_tuple=True)
+def person_boxes(scores: Tensor, distances: Tensor, height: int, width: int) -> NDArray[np.float32]:
+    """Boxes N,5 (best first) in an image of this height and width, from ``peak_scores`` H,W and distances 4,H,W."""
+    rows, columns = torch.nonzero(scores > MIN_SCORE, as_tuple=True)
     edges = torch.tensor([width, height, width, height]) - 0.5
     scale = DETECTOR_INPUT / max(height, width)
-    boxes = (box_at(rows, columns, reach[:, rows, columns].T) + 0.5) / scale - 0.5
+    boxes = (boxes_at(rows, columns, distances[:, rows, columns].T) + 0.5) / scale - 0.5
     boxes = boxes.clamp(min=-0.5).minimum(edges)
     confidence = scores[rows, columns]
     ranked = torch.cat([boxes, confidence[:, None]], 1)[confidence.argsort(descending=True)].numpy()

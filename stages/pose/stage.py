@@ -1,4 +1,4 @@
-"""The pose stage: a skeleton in every frame of every person who takes part in a clip."""
+"""The pose stage: a skeleton in each frame for each person who takes part in a clip."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 class Pose(MapStage):
-    """Estimates the skeletons of a clip's frames, or takes them from its skeleton file where the index names one.
+    """Estimates the skeletons in a clip's frames, or reads them from its skeleton file if the index names one.
 
-    Top-down: people are detected in every frame, joined into tracks, and the best tracks' crops go through the
-    estimator, many frames and clips together. Frame i's skeleton is always computed from frame i.
+    People are detected in every frame and joined into tracks; the estimator runs on crops of the most prominent tracks,
+    batched over frames and clips. The skeleton of frame i is always computed from frame i.
     """
 
     key_name: ClassVar[str | None] = "stages.pose.stage:Pose"
@@ -58,15 +58,15 @@ class Pose(MapStage):
     layout: str = "coco17"
     """Joint layout of an ONNX model's heatmaps."""
     detector: str = "faster_rcnn"
-    """Finds the people whose crops the estimator is given: faster_rcnn or faster_rcnn_mobilenet (torchvision), mini
-    (for the demo's drawn people), whole_frame (each frame is one person's crop), or a class of your own:
+    """Finds people for the estimator: faster_rcnn or faster_rcnn_mobilenet (torchvision), mini (ships with the package,
+    for the demo's drawn people), whole_frame (takes each frame for one person), or a class of your own:
     my_module:MyDetector."""
     detector_weights: Path | None = unkeyed(None)
     """File with the detector's weights. torchvision's are downloaded if this is left out."""
     min_score: float = Field(0.5, ge=0, le=1)
     """Detected people with a lower score are dropped."""
     persons: int = Field(2, ge=1)
-    """M, the most people kept per clip: those who are largest and detected longest with the highest scores."""
+    """M, the most people kept per clip: those who are detected most often and with the largest boxes."""
     flip_test: bool = False
     """Average the heatmaps with those of the mirrored crop: more accurate keypoints in twice the time."""
     batch: int = unkeyed(16, ge=1)
@@ -90,12 +90,12 @@ class Pose(MapStage):
 
     @model_validator(mode="after")
     def _accepted_by_the_models(self) -> Pose:
-        """Raise ValueError for what the estimator lacks, and for parameters that would change only the stage's key."""
+        """Raise ValueError for missing weights, and for parameters that would change the stage's key but no result."""
         try:
             estimator = find_estimator(self.estimator)
         except StageError as error:
             raise ValueError(str(error)) from error
-        defaults = {name: type(self).model_fields[name].default for name in _CHOICES}
+        defaults = {name: type(self).model_fields[name].default for name in _MODEL_PARAMETERS}
         idle = [name for name, default in defaults.items() if getattr(self, name) != default]
         idle = [name for name in idle if name not in estimator.takes]
         if idle:
@@ -110,18 +110,18 @@ class Pose(MapStage):
         return self
 
     def files(self) -> tuple[Path, ...]:
-        """Weights. Some models consist of two files: ncnn's .param and .bin, and an ONNX model with its .data."""
-        own: list[Path] = []
+        """Weights, with the second file that some formats have (ncnn: .param and .bin, ONNX: .onnx and .onnx.data)."""
+        found: list[Path] = []
         for path in (self.weights, self.detector_weights):
             if path is not None:
                 others = (path.with_suffix(".bin"), path.with_name(f"{path.name}.data"))
-                own += [path, *(other for other in others if other != path and other.is_file())]
-        own += find_estimator(self.estimator).files(self.weights)
-        own += declared_detector(self.detector).files()
-        return tuple(dict.fromkeys(own))
+                found += [path, *(other for other in others if other != path and other.is_file())]
+        found += find_estimator(self.estimator).files(self.weights)
+        found += declared_detector(self.detector).files()
+        return tuple(dict.fromkeys(found))
 
     def resources(self) -> Resources:
-        """A GPU where one of the models can use it."""
+        """One GPU if a model can use it."""
         estimator = find_estimator(self.estimator)
         detects = issubclass(estimator, TopDownEstimator) and declared_detector(self.detector).uses_gpu
         return Resources(num_gpus=1 if self.device != "cpu" and (estimator.uses_gpu or detects) else 0)
@@ -135,17 +135,17 @@ class Pose(MapStage):
     def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Models) -> pa.Table:
         from stages.devices import threads
 
-        with threads(1):  # as in every worker, so that the result does not depend on where it is computed
+        with threads(1):  # everywhere, since results may depend on the number of threads
             rows = self._rows(clips, inputs, loaded)
         return pa.Table.from_pylist(rows, schema=SKELETONS.schema)
 
     def _rows(self, clips: pa.Table, inputs: Mapping[str, pa.Table], models: Models) -> list[Row]:
-        # A data set that has all its skeletons needs no models, and none of their weights.
+        # If all clips have skeleton files, no model is loaded or downloaded.
         estimation = models.estimation() if clips["skeleton_path"].null_count else None
         rows = []
         for clip, own in zip(clips.to_pylist(), aligned_rows(inputs, clips.num_rows), strict=True):
-            work = partial(self._skeletons, clip, own["frames"], estimation)
-            rows.append(attempt(clip["clip_id"], self.time_limit, work))
+            compute = partial(self._skeletons, clip, own["frames"], estimation)
+            rows.append(attempt(clip["clip_id"], self.time_limit, compute))
             if estimation:
                 # Not part of the attempt: a batch also holds crops of other clips, so this clip may not be to blame.
                 with limits.time_limit(self.time_limit):
@@ -156,7 +156,7 @@ class Pose(MapStage):
         return [row if row["error"] else _finished(row) for row in rows]
 
     def _skeletons(self, clip: Row, frames: Row, estimation: Estimation | None) -> Row:
-        """A clip's row, still with keypoints in pixels (estimated ones are yet to come) and the size these refer to."""
+        """A clip's row, but with keypoints in pixels (estimated ones are filled in later) and the frame's size."""
         if clip["skeleton_path"] is not None:
             from stages.pose.skeleton_files import read_skeletons
 
@@ -178,8 +178,8 @@ class Pose(MapStage):
         }
 
 
-_CHOICES = ("weights", "input_size", "layout", "detector", "detector_weights", "flip_test")
-"""Parameters that an estimator takes or not."""
+_MODEL_PARAMETERS = ("weights", "input_size", "layout", "detector", "detector_weights", "flip_test")
+"""Parameters that an estimator may take (``Estimator.takes``)."""
 
 
 def _why(idle: list[str], estimator: type[Estimator]) -> str:
@@ -201,7 +201,7 @@ class Models:
         self._stage = stage
 
     def estimation(self) -> Estimation:
-        """What takes the clips of one partition from frames to keypoints."""
+        """Takes the clips of one partition from frames to keypoints."""
         from stages.pose.crop_queue import CropQueue
         from stages.pose.estimation import TopDownEstimation, WholeImageEstimation
 
@@ -244,7 +244,7 @@ def _existing(weights: Path | None) -> Path | None:
 
 
 def _finished(row: Row) -> Row:
-    """The row with its keypoints as they are stored, or with an error where no joint is left of anybody."""
+    """The row with its keypoints as they are stored, or with an error if it has no joint at all."""
     pixels = row["keypoints"]
     keypoints = relative(pixels, *row.pop("size")).astype(np.float16)
     if not keypoints[..., 2].any():
@@ -253,7 +253,7 @@ def _finished(row: Row) -> Row:
 
 
 def relative(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Keypoints ...,3 relative to a frame, given in its pixels; joints outside the frame are missing (zeros)."""
+    """Keypoints ...,3 in pixels, as coordinates relative to the frame; zeros for joints outside of it."""
     keypoints = pixels.copy()
     keypoints[..., :2] = (pixels[..., :2] + 0.5) / (width, height)
     inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] <= 1)).all(-1) & (keypoints[..., 2] > 0)

@@ -1,4 +1,4 @@
-"""Published weights, fetched once into torch's hub cache and checked against the hash in their names."""
+"""Published weights: downloaded once into torch's hub cache, and checked against the hash in their names."""
 
 import re
 from pathlib import Path
@@ -11,15 +11,15 @@ from pipeline.errors import StageError
 
 
 def fetch(url: str, option: str) -> Path:
-    """The file at ``url``, downloaded unless the cache has it.
+    """The file at ``url``, whose name holds the first 8 hex digits of its sha256; downloaded unless the cache has it.
 
-    Raises StageError where it cannot be had or its sha256 does not begin with the 8 hex digits of its name; the text
-    names ``option``, the parameter that takes a local path instead.
+    Raises StageError if it cannot be downloaded or has another hash. The message names ``option``, the parameter that
+    takes a local path instead.
     """
     name = Path(urlparse(url).path).name
     found = re.search(r"-([0-9a-f]{8})[_.]", name)
     if found is None:
-        raise ValueError(f"{name} carries no hash")
+        raise ValueError(f"{name} has no hash in its name")
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -43,10 +43,10 @@ def test_checkpoints_of_all_three_origins_are_read(model: HRNet, tmp_path: Path,
 def test_other_files_are_refused_by_name(model: HRNet, tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     torch.save(model.state_dict(), path)
-    with pytest.raises(StageError, match=r"a\.pth is no hrnet_w32 with 16 joints: it has final_layer"):
+    with pytest.raises(StageError, match=r"a\.pth is not a checkpoint of hrnet_w32 with 16 joints: it has final_layer"):
         load_hrnet("hrnet_w32", path, 16)
     torch.save({"state_dict": {}}, path)
-    with pytest.raises(StageError, match=r"a\.pth is no hrnet_w32 with 17 joints: it lacks backbone\.bn1\.bias"):
+    with pytest.raises(StageError, match=r"checkpoint of hrnet_w32 with 17 joints: it lacks backbone\.bn1\.bias"):
         load_hrnet("hrnet_w32", path, 17)
     path.write_text("not a checkpoint")
     with pytest.raises(StageError, match=r"a\.pth cannot be read as a PyTorch checkpoint"):

@@ -81,7 +81,7 @@ def test_nobody_in_an_empty_frame() -> None:
 
 
 def test_a_box_from_its_cell() -> None:
-    box = mini_network.box_at(torch.tensor([0]), torch.tensor([1]), torch.tensor([[0.125, 0, 0.25, 0.125]]))
+    box = mini_network.boxes_at(torch.tensor([0]), torch.tensor([1]), torch.tensor([[0.125, 0, 0.25, 0.125]]))
     assert box.tolist() == [[1.5, 1.5, 13.5, 5.5]]
 
 

@@ -80,7 +80,7 @@ def test_a_recording_a_little_shorter_than_its_video_leaves_the_last_frames_empt
     path = write_npz(tmp_path / "a.npz", np.full((1, 19, 17, 3), 0.5))
     found = keypoints_of(path, range(20), persons=1)
     assert found[0, :, 0, 2].tolist() == [0.5] * 19 + [0]
-    with pytest.raises(ClipError, match=r"a\.npz has 19 frames, but the video's frame 39 is wanted"):
+    with pytest.raises(ClipError, match=r"a\.npz has 19 frames, but frame 39 of the video is needed"):
         keypoints_of(path, range(40), persons=1)
 
 
@@ -94,7 +94,7 @@ def test_a_recording_a_little_shorter_than_its_video_leaves_the_last_frames_empt
         ("a.skeleton", b"", "line 1: expected the number of frames"),
         ("a.npz", b"no zip archive", r"cannot be read as \.npz"),
         ("a.mat", b"no MATLAB file", "cannot be read as a MATLAB 5 file"),
-        ("a.json", b"{}", r"ending '\.json' is not known"),
+        ("a.json", b"{}", r"extension '\.json' is not supported"),
     ],
 )
 def test_errors_name_the_file_and_the_place(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -107,7 +107,7 @@ def test_errors_name_the_file_and_the_place(tmp_path: Path, name: str, content: 
 
 def test_npz_of_another_shape_or_layout_or_with_pickles_is_refused(tmp_path: Path) -> None:
     wrong = write_npz(tmp_path / "a.npz", np.zeros((1, 5, 13, 3)))
-    with pytest.raises(ClipError, match=r"keypoints are \(1, 5, 13, 3\), not M,T,17,2 or 3 \(coco17\)"):
+    with pytest.raises(ClipError, match=r"the shape of keypoints is \(1, 5, 13, 3\), not M,T,17,2 or 3 \(coco17\)"):
         read_skeletons(wrong)
     unknown = write_npz(tmp_path / "b.npz", np.zeros((1, 5, 13, 3)), "stickman")
     with pytest.raises(ClipError, match="layout 'stickman' is not known"):
@@ -160,7 +160,7 @@ def test_pennaction_labels_are_pixels_from_one_and_say_what_was_seen(tmp_path: P
 
 def test_a_matlab_file_of_something_else_is_refused(tmp_path: Path) -> None:
     write_labels(tmp_path / "a.mat", x=np.zeros((10, 12)))
-    with pytest.raises(ClipError, match=r"x is \(10, 12\), not frames by 13 joints"):
+    with pytest.raises(ClipError, match=r"the shape of x is \(10, 12\), not frames by 13 joints"):
         read_skeletons(tmp_path / "a.mat")
     savemat(tmp_path / "b.mat", {"x": 1})
     with pytest.raises(ClipError, match="lacks the array 'y'"):
