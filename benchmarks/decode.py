@@ -20,7 +20,7 @@ import numpy as np
 from stages.frame_sampling import sample_frames
 from stages.sources.files import find_videos
 from stages.video.stage import Decode
-from stages.video.with_decord import decord_can_be_heard
+from stages.video.with_decord import decord_log_is_captured
 
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    decord_can_be_heard()  # and so FFmpeg's warnings do not fill the screen
+    decord_log_is_captured()  # and so FFmpeg's warnings do not fill the screen
     videos = [video.path for video in find_videos(arguments.folder, "videos")[0]]
     ways: dict[str, Callable[[str, list[int], int], list[bytes]]]
     ways = {"this stage": by_stage, "decord": by_decord, "PyAV": by_pyav, "OpenCV": by_opencv}

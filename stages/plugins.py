@@ -1,4 +1,4 @@
-"""Classes that parameters of stages name: ours by a short name, a user's own as ``my_module:MyClass``."""
+"""Classes that are named in parameters: those of the package by a short name, a user's own as ``my_module:MyClass``."""
 
 import importlib
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from pipeline.registry import did_you_mean, make_current_folder_importable
 
 
 def check_name(name: str, ours: Mapping[str, str], what: str) -> str:
-    """Return ``name`` if it is one of ``ours`` or has the form of a user's own. Imports nothing.
+    """Return ``name`` if it is one of the package's (``ours``, each with its target) or has the form of a user's own.
 
-    Raises ValueError that says the nearest name and all names.
+    what: the parameter. Raises ValueError that says the nearest name and all names. Imports nothing.
     """
     if name in ours or name.count(":") == 1:
         return name

@@ -1,9 +1,9 @@
 """Frames of video files, each with its true number and time.
 
 timeline.py     which frames a file has and when they are shown, without decoding
-reader.py       what a reader is; a user's own is one more
-with_decord.py  decord: listened to for damage, and used where it is known to be right
-with_images.py  folders of images in place of files
-with_pyav.py    PyAV: right on everything, and able to say which frame is damaged
+reader.py       what a reader is; users can add their own
+with_decord.py  decord: used only where it is known to be correct, and only while its log reports no errors
+with_images.py  folders of images in place of video files
+with_pyav.py    PyAV: correct on all files, and able to tell which frame is damaged
 sampling.py     which frames represent a clip, and their JPEG images
 """

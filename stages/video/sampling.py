@@ -33,7 +33,7 @@ def sample(reader: Reader, start: float | None, end: float | None, count: int) -
     last = times[-1] + (np.median(np.diff(times)) if len(times) > 1 else 0.0)
     span = f"the span {0 if start is None else start:g}–{last if end is None else end:g} s"
     if end is not None and end > last + ROUNDING:
-        raise ClipError(f"{span} reaches beyond the end of the video at {last:.2f} s: correct it, or complete the file")
+        raise ClipError(f"{span} exceeds the video, which ends at {last:.2f} s: correct the span, or complete the file")
     begin = 0 if start is None else int(np.searchsorted(times, start - 1e-6))
     stop = len(times) if end is None else int(np.searchsorted(times, end - 1e-6))
     if stop <= begin:
@@ -42,7 +42,7 @@ def sample(reader: Reader, start: float | None, end: float | None, count: int) -
 
 
 def jpegs(reader: Reader, numbers: Sequence[int] | np.ndarray, short_side: int, quality: int) -> Images:
-    """The frames of these numbers as JPEG images, the shorter side at most ``short_side``; repeated ones read once."""
+    """The frames with these numbers as JPEG images, scaled down to ``short_side`` if their shorter side is longer."""
     images: dict[int, bytes] = {}
     wanted = sorted({int(number) for number in numbers})
     for number, frame in zip(wanted, reader.read(wanted), strict=True):

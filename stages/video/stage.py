@@ -1,4 +1,4 @@
-"""Decode: T frames of each clip, uniformly sampled, as JPEG images with their numbers and times."""
+"""The decode stage: T evenly spaced frames of each clip, as JPEG images with their numbers and times."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -21,21 +21,25 @@ if TYPE_CHECKING:
 
 
 class Decode(MapStage):
-    """Reads each clip once: by decord where decord is known to be right, by PyAV otherwise; the row says which."""
+    """Reads T evenly spaced frames of each clip from its video file or folder of images.
+
+    Video files are read with decord where it is known to be correct, and with PyAV otherwise; the column ``reader`` of
+    the frames table says with which.
+    """
 
     key_name: ClassVar[str | None] = "stages.decode:Decode"
     makes: ClassVar[Table] = FRAMES
 
     frames: int = Field(48, ge=1, le=4096)
-    """T, frames a clip: the middle ones of T equal segments of the clip. Shorter clips repeat frames."""
+    """T, the frames per clip: the middle frame of each of T equal segments. Shorter clips repeat frames."""
     short_side: int = Field(480, ge=16)
-    """The images' shorter side in pixels, at most; smaller videos keep their size."""
+    """Frames whose shorter side has more pixels are scaled down to this; smaller ones keep their size."""
     quality: int = Field(95, ge=1, le=100)
-    """JPEG quality."""
+    """JPEG quality, up to 100."""
     reader: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
-    """A reader of one's own, ``my_module:MyReader`` (see stages.video.reader), in place of decord and PyAV."""
+    """A reader of your own in place of decord and PyAV: my_module:MyReader (see stages.video.reader)."""
     time_limit: float = unkeyed(120.0, gt=0)
-    """Seconds a clip may take before it is given up."""
+    """Seconds after which a clip is given up."""
 
     def seconds_per_clip(self) -> float:
         """The parameter ``time_limit``."""
@@ -50,7 +54,7 @@ class Decode(MapStage):
             yield Problem(text, fatal=len(missing) == len(clips))
 
     def load(self, inputs: Mapping[str, Any]) -> "OpenReader | None":
-        """The class of one's own reader, if there is one. Raises StageError where it cannot be imported."""
+        """The class of the user's own reader, or None. Raises StageError if it cannot be imported."""
         if self.reader is None:
             return None
         from stages.plugins import load_class
@@ -58,7 +62,7 @@ class Decode(MapStage):
         return load_class(self.reader, "reader")
 
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: "OpenReader | None") -> Row:
-        """One row of FRAMES. Raises ClipError that names what is wrong with the file, and where."""
+        """One row of FRAMES. Raises ClipError that says what is wrong with the file, and where."""
         from stages.video.reader import UnreadableError
         from stages.video.sampling import jpegs, sample
 
@@ -80,7 +84,7 @@ class Decode(MapStage):
 
 
 def readers(path: str, start: float | None, end: float | None, own: "OpenReader | None" = None) -> "Iterator[Reader]":
-    """The readers to try on a file, in order, each opened when its turn comes: one's own alone, if there is one."""
+    """The readers to try on a file, in order, each opened only when it is its turn; a user's own is the only one."""
     from stages.video.reader import UnreadableError
 
     if own is not None:

@@ -1,7 +1,7 @@
 """Which frames a video has and when they are shown, found from its packets without decoding them.
 
-Frames are numbered in display order, and those an edit list discards are not counted: the numbers are those of a full
-decode. A short span of a long file is sought out, so that only its own packets are read.
+Frames are numbered in display order, without those that an edit list discards, so that the numbers are those of a full
+decode. In a long file, only the packets of the requested span are read.
 """
 
 from collections.abc import Iterator
@@ -17,15 +17,18 @@ from av.logging import Capture
 from pipeline.errors import ClipError
 
 LONG_FILE = 64 * 2**20
-"""Bytes; in a file larger than this a span is sought out, in a smaller one it is quick enough to list all packets."""
+"""Bytes. In larger files, reading starts with a seek to the span; in smaller ones, all packets are listed quickly."""
 MISCOUNT = 2
-"""Frames by which an encoder may miscount its header; a larger gap means that the file was cut off."""
+"""Frames by which the count in a file's header may be wrong; if more are missing, the file was cut off."""
 UNCODED_PICTURE = 8
-"""Bytes; an MPEG-4 packet up to this size may be a picture that is not coded, which only the decoder can tell."""
+"""Bytes. An MPEG-4 packet of at most this size may hold no picture, which only the decoder can tell."""
 
 
 class Mark(NamedTuple):
-    """What is kept of a packet."""
+    """What is kept of a packet.
+
+    pts and dts: presentation and decoding time. key: a keyframe. shown: not discarded or hidden. size: in bytes.
+    """
 
     pts: int
     dts: int
@@ -35,14 +38,14 @@ class Mark(NamedTuple):
 
     @classmethod
     def of(cls, packet: Any) -> "Mark":
-        """The mark of a PyAV packet; a missing time is taken from the other one."""
+        """The mark of a PyAV packet. If one of its two times is missing, it is taken from the other."""
         pts = packet.dts if packet.pts is None else packet.pts
         if pts is None:
             raise ClipError(
-                "the stream says no times (raw video?): put it into a container, as by ffmpeg -i IN OUT.mp4"
+                "the stream has no timestamps (raw video?): put it into a container, as with ffmpeg -i IN OUT.mp4"
             )
         dts = pts if packet.dts is None else packet.dts
-        # VP8 has frames that serve prediction alone; the fifth bit says whether one is shown (RFC 6386, section 9.1).
+        # VP8 has frames that are used only for prediction; the fifth bit says whether one is shown (RFC 6386, 9.1).
         hidden = packet.stream.codec_context.name == "vp8" and not bytes(packet)[0] & 0x10
         return cls(pts, dts, packet.is_keyframe, not (packet.is_discard or hidden), packet.size)
 
@@ -54,21 +57,21 @@ class Timeline:
     first: int
     """Number in the file of the first frame listed."""
     pts: np.ndarray
-    """int64 [N]: presentation times in the stream's time base, increasing."""
+    """int64 N: presentation times in the stream's time base, increasing."""
     times: np.ndarray
-    """float64 [N]: seconds from the first frame of the file."""
+    """float64 N: seconds from the first frame of the file."""
     keys: np.ndarray
-    """int64 [K, 2]: presentation and decoding times of the keyframes, where decoding can start, increasing."""
+    """int64 K,2: presentation and decoding times of the keyframes, where decoding can start, increasing."""
     plain: bool
-    """The whole file is listed, every packet is one shown frame, and after a keyframe come only frames shown after it:
-    then readers that count packets, like decord, are right."""
+    """The whole file is listed, every packet is one shown frame, and no frame that follows a keyframe is shown before
+    it. Then readers that count packets, like decord, are correct."""
     ordered: bool
-    """The decoder's presentation times are true. AVI has none, and FFmpeg guesses them wrongly for some B-frames."""
+    """The decoder's presentation times are correct. AVI has none, and FFmpeg's guesses are wrong for some B-frames."""
 
 
 @contextmanager
 def open_container(path: str) -> Iterator[Any]:
-    """The file as a PyAV container with a video stream. Raises ClipError that says what the file is instead."""
+    """The file as a PyAV container with a video stream. Raises ClipError that says what else the file is."""
     errors: list[tuple[int, str, str]] = []
     try:
         if Path(path).stat().st_size == 0:
@@ -98,7 +101,7 @@ def is_text(path: str) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """FFmpeg's last words, which are more telling than its error code."""
+    """FFmpeg's last log message, which says more than its error code."""
     log = getattr(error, "log", None)
     return str(log[2]).strip() if log else str(getattr(error, "strerror", None) or error)
 
@@ -106,7 +109,7 @@ def reason_of(error: Exception) -> str:
 def timeline_of(path: str, start: float | None = None, end: float | None = None) -> Timeline:
     """List the frames of a file; of a long file only those around the span from ``start`` to ``end`` seconds.
 
-    Raises ClipError where the file cannot be opened, has no frames, or is cut off or broken before ``end``.
+    Raises ClipError if the file cannot be opened, has no frames, or is cut off or broken before ``end``.
     """
     with open_container(path) as container:
         stream = container.streams.video[0]
@@ -137,7 +140,7 @@ def _keys(packets: list[Mark]) -> np.ndarray:
 
 
 def _closed(packets: list[Mark], ordered: bool) -> bool:
-    """Whether no frame is shown before the keyframe it follows: such a one is lost when decoding starts there."""
+    """Whether no frame is shown before the keyframe it follows. Such frames are lost if decoding starts there."""
     if not ordered:
         return sum(packet.key for packet in packets) <= 1
     latest = packets[0].pts
@@ -149,25 +152,25 @@ def _closed(packets: list[Mark], ordered: bool) -> bool:
 
 
 def _all_packets(stream: Any, end: float) -> list[Mark]:
-    """The marks of all packets. Raises ClipError where packets before ``end`` are missing."""
+    """The marks of all packets. Raises ClipError if packets before ``end`` are missing."""
     container = stream.container
     packets: list[Mark] = []
     hole: tuple[int, str] | None = None
     with _logged_errors() as errors:
-        heard = 0
+        checked = 0
         try:
             for packet in container.demux(stream):
-                if len(errors) > heard and hole is None:
-                    # Only the container's own complaints: the decoder's concern single frames, and are left to reading.
-                    own = [text for _, source, text in errors[heard:] if source == container.format.name]
+                if len(errors) > checked and hole is None:
+                    # Only the container's errors: those of the decoder concern single frames, and reading reports them.
+                    own = [text for _, source, text in errors[checked:] if source == container.format.name]
                     hole = (len(packets), own[0].strip()) if own else None
-                    heard = len(errors)
+                    checked = len(errors)
                 if packet.size:
                     packets.append(Mark.of(packet))
         except av.FFmpegError as error:
             hole = hole or (len(packets), reason_of(error))
     if hole is None and stream.frames - len(packets) > MISCOUNT:
-        hole = len(packets), f"its header promises {stream.frames} frames"
+        hole = len(packets), f"its header announces {stream.frames} frames"
     if hole is not None:
         _, times = _shown(packets[: hole[0]], stream)
         if times[-1] < end:
@@ -180,7 +183,7 @@ def _all_packets(stream: Any, end: float) -> list[Mark]:
 
 @contextmanager
 def _logged_errors() -> Iterator[list[tuple[int, str, str]]]:
-    """FFmpeg's errors (level, source, text) as this thread causes them."""
+    """A list to which FFmpeg's errors in this thread are added (level, source, text)."""
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
@@ -191,36 +194,36 @@ def _logged_errors() -> Iterator[list[tuple[int, str, str]]]:
 
 
 def _recounted(path: str, timeline: Timeline) -> Timeline:
-    """The timeline of a file with packets that may hold no picture: what the decoder gives decides."""
+    """The timeline of a file with packets that may hold no picture: it is decoded to find out."""
     with open_container(path) as container:
         stream = container.streams.video[0]
         try:
             pts = np.sort(np.array([frame.pts for frame in container.decode(stream)], np.int64))
         except av.FFmpegError:
-            return replace(timeline, plain=False)  # damaged: reading will find where
+            return replace(timeline, plain=False)  # damaged: reading will tell where
         times = (pts - pts[0]) * float(stream.time_base)
     return replace(timeline, pts=pts, times=times, plain=len(pts) == len(timeline.pts))
 
 
 def _span(stream: Any, start: float, end: float) -> Timeline:
-    """The timeline around a span of a long file: seek to the keyframe before it and list packets up to its end."""
+    """The timeline around a span of a long file: from the keyframe before it up to its end."""
     origin, base = stream.start_time, stream.time_base
     wanted, stop = origin + int(start / base), origin + int(end / base) + 1
     target, back = wanted, int(1 / base)
     packets = _packets_from(stream, target, stop)
     while target > origin and (not packets or packets[0].pts > wanted):
-        # The keyframe found is shown after the start of the span: containers without an index seek roughly.
+        # The seek ended after the start of the span, since containers without an index seek only roughly: go back.
         target, back = max(origin, target - back), 2 * back
         packets = _packets_from(stream, target, stop)
     shown = [packet.pts for packet in packets if packet.shown and packet.pts <= stop]
     if not shown or max(shown) < wanted:
-        raise ClipError(f"the span {start:g}–{end:g} s lies beyond the end of the video")
+        raise ClipError(f"the span {start:g}–{end:g} s lies beyond the end of the video: correct it")
     pts = np.sort(np.array(shown, np.int64))
     return Timeline(_frames_before(stream, packets[0]), pts, (pts - origin) * float(base), _keys(packets), False, True)
 
 
 def _packets_from(stream: Any, target: int, stop: int) -> list[Mark]:
-    """Packets from the keyframe at or before ``target`` until all that are shown by ``stop`` have come."""
+    """Packets from the keyframe at or before ``target`` up to the last one that is shown by ``stop``."""
     stream.container.seek(target, stream=stream, backward=True)
     packets: list[Mark] = []
     for packet in stream.container.demux(stream):
@@ -232,10 +235,10 @@ def _packets_from(stream: Any, target: int, stop: int) -> list[Mark]:
 
 
 def _frames_before(stream: Any, key: Mark) -> int:
-    """How many frames come before a keyframe, in the order of decoding.
+    """The number of frames before a keyframe, in decoding order.
 
-    Exact where the container indexes every frame (MP4, MOV). Matroska and MPEG-TS index keyframes at most: there the
-    time is multiplied by the frame rate, which is exact only where that is constant.
+    Exact if the container indexes every frame (MP4, MOV). Matroska and MPEG-TS index keyframes at most; there, the time
+    is multiplied by the frame rate, which is exact only if that is constant.
     """
     entries = stream.index_entries
     if any(not entry.is_keyframe for entry in entries):

@@ -1,7 +1,7 @@
-"""Frames through decord, which is believed only while its decoder has nothing to complain about.
+"""Frames through decord, which is trusted only while its decoder logs no errors.
 
-decord hides damage: it repeats or conceals frames that FFmpeg could not decode. FFmpeg says so in its log, which decord
-does not pass on, so that the log is listened to at its source, in the FFmpeg library decord comes with.
+decord hides damage: it repeats or conceals frames that FFmpeg could not decode. FFmpeg logs such errors, but decord
+does not pass the log on; so it is captured in the FFmpeg library that ships with decord.
 """
 
 import ctypes
@@ -21,8 +21,11 @@ from stages.video.timeline import Timeline
 
 @contextmanager
 def _nvidia_hidden() -> Iterator[None]:
-    """decord 3 loads every library of the ``nvidia`` packages for all to see, NVBLAS among them, which then answers
-    for PyTorch's matrix products on the CPU and crashes. Frames are decoded on the CPU here: it must not find them."""
+    """Keep decord from finding the ``nvidia`` packages, which it does not need for decoding on the CPU.
+
+    decord 3 loads all of their libraries with global symbols. One of them, NVBLAS, would then take over PyTorch's
+    matrix products on the CPU, and crash.
+    """
     before = sys.modules.get("nvidia")
     sys.modules["nvidia"] = cast(ModuleType, None)
     try:
@@ -38,39 +41,39 @@ with _nvidia_hidden():
     import decord
 
 ERROR = 16
-"""FFmpeg's log level: messages up to this number are errors."""
+"""FFmpeg's log level of errors; smaller numbers are more severe."""
 
 _Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-_complaints: list[str] = []
+_errors: list[str] = []
 
 
 @_Callback
-def _listen(source: int, level: int, text: bytes, values: int) -> None:
+def _record(source: int, level: int, text: bytes, values: int) -> None:
     if level <= ERROR:
-        _complaints.append(text.decode(errors="replace"))
+        _errors.append(text.decode(errors="replace"))
 
 
 @cache
-def decord_can_be_heard() -> bool:
-    """Route the log of decord's FFmpeg to this module; False where its library is not found beside the package."""
+def decord_log_is_captured() -> bool:
+    """Route the log of decord's FFmpeg to this module. False if its library is not found beside the package."""
     package = Path(decord.__file__).parent
     for folder in (package.parent / "decord2.libs", package / ".dylibs"):
         for file in folder.glob("libavutil*"):
-            ctypes.CDLL(str(file)).av_log_set_callback(_listen)
+            ctypes.CDLL(str(file)).av_log_set_callback(_record)
             return True
     return False
 
 
 class DecordReader(Reader):
-    """Reads plain files: one shown frame a packet, no rotation by a quarter (which decord 3 returns misshapen)."""
+    """Reads plain files: one visible frame per packet, not rotated by 90 degrees (which decord 3 returns distorted)."""
 
     name: ClassVar[str] = "decord"
 
     def __init__(self, path: str, timeline: Timeline) -> None:
-        if not timeline.plain or not decord_can_be_heard():
+        if not timeline.plain or not decord_log_is_captured():
             raise UnreadableError
         self.first, self.times = timeline.first, timeline.times
-        _complaints.clear()
+        _errors.clear()
         try:
             self._reader: Any = decord.VideoReader(path, num_threads=1)
         except Exception as error:
@@ -89,6 +92,6 @@ class DecordReader(Reader):
                 frame = self._reader[index].asnumpy()
             except Exception as error:
                 raise UnreadableError from error
-            if _complaints or frame.shape[2] != 3:
+            if _errors or frame.shape[2] != 3:
                 raise UnreadableError
             yield frame

@@ -1,4 +1,4 @@
-"""Folders of images in place of video files, as PennAction and many other data sets are handed out."""
+"""Folders of images in place of video files, as in PennAction and many other data sets."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from pipeline.errors import ClipError
 from stages.video.reader import Reader
 
 RATE = 30.0
-"""Images that make a second: a folder does not say."""
+"""Images per second. An assumption: a folder does not say."""
 
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
 
@@ -23,7 +23,7 @@ class ImageFolderReader(Reader):
     name: ClassVar[str] = "images"
 
     def __init__(self, path: str) -> None:
-        """Raises ClipError where the folder holds no images."""
+        """Raises ClipError if the folder holds no images."""
         try:
             files = [file for file in Path(path).iterdir() if file.suffix.lower() in EXTENSIONS]
         except OSError as error:
@@ -34,20 +34,23 @@ class ImageFolderReader(Reader):
         self.times = np.arange(len(files)) / RATE
 
     def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
-        """See Reader. Raises ClipError that names an image which cannot be read, or differs in size."""
+        """See Reader. Raises ClipError that names the image if it cannot be read or differs in size."""
         size = None
         for index in indices:
             file = self._files[index]
             image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR_RGB) if file.stat().st_size else None
             if image is None:
-                raise ClipError(f"frame {index}, {file.name}, is no readable image: copy or download it again")
-            if size not in (None, image.shape):
-                raise ClipError(f"frame {index}, {file.name}, is {image.shape[1]} x {image.shape[0]}, others are not")
+                raise ClipError(f"frame {index}, {file.name}, cannot be read as an image: copy or download it again")
+            if size is not None and image.shape != size:
+                raise ClipError(
+                    f"frame {index}, {file.name}, is {image.shape[1]} x {image.shape[0]} pixels, but the frames before "
+                    f"it are {size[1]} x {size[0]}"
+                )
             size = image.shape
             yield image
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """There is nothing to close."""
 
 
 def _by_numbers(file: Path) -> list[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""The reference reader: frames through PyAV, matched by their presentation times, damage named by frame and time."""
+"""The reference reader: frames through PyAV, identified by their presentation times, with damage named by frame."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from stages.video.timeline import Timeline, open_container
 
 
 class PyAVReader(Reader):
-    """Reads whatever FFmpeg can decode."""
+    """Reads everything that FFmpeg can decode."""
 
     name: ClassVar[str] = "pyav"
 
@@ -32,7 +32,7 @@ class PyAVReader(Reader):
         self._files.close()
 
     def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
-        """See Reader. Raises ClipError where a frame is missing or damaged."""
+        """See Reader. Raises ClipError if a frame is missing or damaged."""
         pts = self._timeline.pts
         decoded: Iterator[tuple[int, Any]] | None = None
         number, frame = -1, None
@@ -50,16 +50,16 @@ class PyAVReader(Reader):
             yield upright(frame)
 
     def _keyframe(self, pts: int) -> np.ndarray | None:
-        """Times of the last keyframe not after ``pts``; None: decode from the beginning of the file."""
+        """Presentation and decoding time of the last keyframe up to ``pts``; None: decode from the start."""
         keys = self._timeline.keys
         place = int(np.searchsorted(keys[:, 0], pts, side="right")) - 1
         return keys[place] if place >= 0 and self._timeline.ordered else None
 
     def _decode(self, key: np.ndarray | None) -> Iterator[tuple[int, Any]]:
-        """Frames with their numbers, from a keyframe on; None in place of a damaged one.
+        """Numbers and frames, from a keyframe on; None in place of a damaged frame.
 
-        What follows a damaged frame builds on it, up to the next keyframe. Where frames have no times of their own they
-        are counted, and after a loss the count is not to be trusted either.
+        The frames after a damaged one depend on it, up to the next keyframe. Frames without reliable times are counted;
+        then all frames after a damaged one count as damaged, since the count may be wrong.
         """
         if key is not None:
             self._container.seek(int(key[1]), stream=self._stream, backward=True)
@@ -71,7 +71,7 @@ class PyAVReader(Reader):
                 frames, damaged = [], True
             for frame in frames:
                 if key is not None and frame.pts < key[0]:
-                    continue  # shown before the keyframe, and built on frames before it that were not decoded
+                    continue  # shown before the keyframe, and depends on earlier frames that were not decoded
                 damaged = frame.is_corrupt or (damaged and not (frame.key_frame and self._timeline.ordered))
                 place = int(np.searchsorted(pts, frame.pts)) if self._timeline.ordered else counted
                 counted += 1
@@ -80,5 +80,5 @@ class PyAVReader(Reader):
 
 
 def upright(frame: Any) -> np.ndarray:
-    """The frame as RGB, uint8 H,W,3, turned as its rotation tag says (counterclockwise, in quarters)."""
+    """The frame as RGB, uint8 H,W,3, rotated counterclockwise by its rotation tag, a multiple of 90 degrees."""
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))

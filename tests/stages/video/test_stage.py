@@ -72,7 +72,7 @@ def test_frames_and_times_of_every_kind_of_file(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_span_of_a_long_file_is_sought_out(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_long_file_only_the_span_is_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = write_video(tmp_path / name, **KINDS[name])
     monkeypatch.setattr("stages.video.timeline.LONG_FILE", 0)
     row = decode(video, 0.9, 1.4)
@@ -145,7 +145,7 @@ DAMAGED = {
         "cut off or broken",
     ),
     "truncated mkv": (lambda video, out: truncated(video(".mkv"), out), "cut off or broken"),
-    "truncated avi": (lambda video, out: truncated(video(".avi", codec="mpeg4"), out), "promises 60 frames"),
+    "truncated avi": (lambda video, out: truncated(video(".avi", codec="mpeg4"), out), "header announces 60 frames"),
     "zeros in mp4": (lambda video, out: damaged(video(".mp4"), out, [33, 34, 35]), "cannot be decoded"),
     "zeros in mkv": (lambda video, out: damaged(video(".mkv"), out, [33, 34, 35]), "cut off or broken"),
     "zeros in avi": (lambda video, out: damaged(video(".avi", codec="mpeg4"), out, [33, 34]), "cannot be decoded"),
@@ -192,7 +192,7 @@ def test_what_is_no_video_says_what_it_is(tmp_path: Path) -> None:
     assert "folder" in refusal("folder.mp4")
     assert "no video stream" in refusal("sound.mp4")
     assert "no such file" in refusal("gone.mp4")
-    assert "says no times" in refusal("raw.avi")
+    assert "has no timestamps" in refusal("raw.avi")
 
 
 def test_spans_beyond_the_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,9 +200,9 @@ def test_spans_beyond_the_end_are_refused(tmp_path: Path, monkeypatch: pytest.Mo
     assert decode(video, 1.0, 2.5)["indices"][-1] < 50  # annotations round
     for limit in (2**26, 0):
         monkeypatch.setattr("stages.video.timeline.LONG_FILE", limit)
-        with pytest.raises(ClipError, match=r"beyond the end of the video at 2\.00 s"):
+        with pytest.raises(ClipError, match=r"exceeds the video, which ends at 2\.00 s"):
             decode(video, 1.0, 4.0)
-        with pytest.raises(ClipError, match=r"the end|which ends at 2\.00 s"):
+        with pytest.raises(ClipError, match=r"beyond the end of the video|which ends at 2\.00 s"):
             decode(video, 2.2, 2.8)
 
 
@@ -215,7 +215,7 @@ def test_images_are_made_smaller_never_larger(tmp_path: Path) -> None:
     assert len(decode(video, frames=1, quality=30)["frames"][0]) < len(same["frames"][0])
 
 
-def test_a_partition_gives_one_row_a_clip(tmp_path: Path) -> None:
+def test_a_partition_gives_one_row_per_clip(tmp_path: Path) -> None:
     good, bad = write_video(tmp_path / "good.mp4"), tmp_path / "bad.mp4"
     bad.touch()
     clips = pa.Table.from_pylist(

@@ -31,7 +31,7 @@ def test_images_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert shades == [10, 40, 70, 100]
 
 
-def test_spans_count_thirty_images_a_second(tmp_path: Path) -> None:
+def test_spans_count_thirty_images_per_second(tmp_path: Path) -> None:
     assert decode(write_images(tmp_path / "0001", 24, "img_{:05d}.jpg"), start=0.4, end=0.8)["indices"] == [
         13,
         16,
@@ -46,8 +46,8 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
         decode(tmp_path / "empty")
     folder = write_images(tmp_path / "0001", 4)
     (folder / "2.png").write_bytes(b"")
-    with pytest.raises(ClipError, match=r"frame 2, 2\.png, is no readable image"):
+    with pytest.raises(ClipError, match=r"frame 2, 2\.png, cannot be read as an image"):
         decode(folder)
     cv2.imwrite(str(folder / "2.png"), np.zeros((16, 16, 3), np.uint8))
-    with pytest.raises(ClipError, match=r"frame 2, 2\.png, is 16 x 16, others are not"):
+    with pytest.raises(ClipError, match=r"frame 2, 2\.png, is 16 x 16 pixels, but the frames before it are 48 x 32"):
         decode(folder)
