@@ -125,13 +125,18 @@ class WholeImageEstimator(Estimator, ABC):
 def find_estimator(name: str) -> type[Estimator]:
     """The class that ``name`` means: one of ``ESTIMATORS``, or a user's ``my_module:MyEstimator``.
 
-    Raises StageError where it cannot be imported or is no estimator.
+    Raises StageError if it cannot be imported, or is not a complete estimator.
     """
     found = load_class(ESTIMATORS.get(name, name), "estimator")
     kinds = (TopDownEstimator, WholeImageEstimator)
     if not (isinstance(found, type) and issubclass(found, kinds)):
         raise StageError(
-            f"estimator: {name} is no pose estimator: it must derive from HeatmapEstimator, TopDownEstimator or "
+            f"estimator: {name} is not a pose estimator: derive it from HeatmapEstimator, TopDownEstimator or "
             f"WholeImageEstimator of {__name__}"
         )
+    missing = sorted(found.__abstractmethods__)
+    if "layout" not in found.takes and not hasattr(found, "layout"):
+        missing.append("layout")
+    if missing:
+        raise StageError(f"estimator: {name} lacks {', '.join(missing)}, as {__name__} describes them")
     return found

@@ -40,7 +40,9 @@ class OnnxModel(HeatmapEstimator):
         inputs = [value for value in model.graph.input if value.name not in parameters]
         outputs = list(model.graph.output)
         if len(inputs) != 1 or len(_shape(inputs[0])) != 4 or len(_shape(outputs[0])) != 4:
-            raise StageError(f"{path} is no top-down heatmap model: it needs one input B,3,h,w and an output B,R,h,w")
+            raise StageError(
+                f"{path} is not a top-down heatmap model: it needs one input B,3,h,w and an output B,R,h,w"
+            )
         for value in (inputs[0], *outputs):
             value.type.tensor_type.shape.dim[0].dim_param = "batch"
 
@@ -66,7 +68,7 @@ class OnnxModel(HeatmapEstimator):
         self.layout = layout
         joints = self.heatmaps(np.zeros((2, *self.input_size, 3), np.uint8)).shape[1]
         if joints != layout.count:
-            raise StageError(f"{path} puts out {joints} heatmaps, but layout {layout.name} has {layout.count} joints")
+            raise StageError(f"{path} outputs {joints} heatmaps, but layout {layout.name} has {layout.count} joints")
 
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
         from stages.pose.crops import normalized

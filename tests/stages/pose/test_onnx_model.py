@@ -24,7 +24,7 @@ def test_a_model_fixed_at_one_image_takes_batches(reddest: Path) -> None:
 
 
 def test_models_that_do_not_fit_are_refused_by_name(reddest: Path, tmp_path: Path) -> None:
-    with pytest.raises(StageError, match=r"reddest\.onnx puts out 17 heatmaps, but layout ntu25 has 25 joints"):
+    with pytest.raises(StageError, match=r"reddest\.onnx outputs 17 heatmaps, but layout ntu25 has 25 joints"):
         OnnxModel(EstimatorSettings(reddest, layout=NTU25))
     with pytest.raises(StageError, match=r"takes crops of 64 x 48, but input_size says \[256, 192\]"):
         OnnxModel(EstimatorSettings(reddest, (256, 192)))

@@ -21,7 +21,7 @@ def write_npz(path: Path, keypoints: np.ndarray, layout: str = "coco17") -> Path
 
 
 def ntu_text(frames: list[dict[str, np.ndarray]]) -> str:
-    """NTU's text of frames, each with the color pixels [25,2] of its bodies by id."""
+    """NTU's text of frames, each with the color pixels 25,2 of its bodies by id."""
     lines = [str(len(frames))]
     for bodies in frames:
         lines.append(str(len(bodies)))

@@ -252,7 +252,7 @@ def test_a_detector_that_cannot_be_built_is_named(reddest: Path) -> None:
             {"estimator": "own_estimators:RedDotWithBody", "detector": "mini"},
             "detector: without effect, own_estimators:RedDotWithBody finds people itself",
         ),
-        ({"estimator": "own_estimators:NoEstimator"}, "own_estimators:NoEstimator is no pose estimator"),
+        ({"estimator": "own_estimators:NoEstimator"}, "own_estimators:NoEstimator is not a pose estimator"),
         ({"estimator": "no_such_module:X"}, "estimator: no_such_module:X cannot be imported: ModuleNotFoundError"),
         ({"persons": 0}, "greater than or equal to 1"),
         ({"min_score": 1.5}, "less than or equal to 1"),
