@@ -149,7 +149,7 @@ def frame_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator
             owner = heat.argmax(0)
             reach = (boxes[owner].transpose(2, 0, 1) - middles) * np.array([-1, -1, 1, 1])[:, None, None]
             reach = reach / (mini.DISTANCE_UNIT * mini.STRIDE)
-            images.append(mini.fit(recolored(np.ascontiguousarray(image), rng)))
+            images.append(mini.fit_to_square(recolored(np.ascontiguousarray(image), rng)))
             targets.append(np.concatenate([heat.max(0)[None], reach, (heat.max(0) > 0.55)[None]]).astype(np.float32))
         yield mini.pixels(np.stack(images), "cpu"), torch.from_numpy(np.stack(targets))
 

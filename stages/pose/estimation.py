@@ -17,7 +17,7 @@ from stages.pose.tracking import Track, track
 
 
 class Estimation(ABC):
-    """The clips of one partition on their way to keypoints.
+    """Takes the clips of one partition from frames to keypoints.
 
     min_score: detected people with a lower score are dropped. persons: at most so many are kept per clip.
     """
@@ -36,11 +36,11 @@ class Estimation(ABC):
 
     @abstractmethod
     def run_full_batches(self) -> None:
-        """Estimate what fills whole batches, so that no more than one clip's crops wait in memory."""
+        """Run the estimator on full batches, so that hardly more than one clip's crops wait in memory."""
 
     @abstractmethod
     def run_all(self) -> None:
-        """Estimate the rest."""
+        """Run the estimator on the rest."""
 
     def _confident(self, boxes: np.ndarray, *rest: np.ndarray) -> list[np.ndarray]:
         """The boxes N,5 that have an extent and enough score, one per person, and the rows of ``rest`` beside them."""
@@ -57,8 +57,7 @@ class Estimation(ABC):
 class TopDownEstimation(Estimation):
     """With a detector for the boxes, and an estimator for the crops.
 
-    Where a tracked person was not detected, the estimator is given the place where the person may be; the skeleton is
-    still that of the frame itself.
+    In frames where a tracked person was not detected, the estimator is given a crop of where the person may be.
     """
 
     def __init__(self, detector: Detector, queue: CropQueue, min_score: float, persons: int) -> None:

@@ -2,12 +2,12 @@
 
 An estimator is one class, derived from one of three kinds:
 
-- ``HeatmapEstimator``: gives a heatmap per joint for a crop of a person; the keypoints are decoded from these here;
-- ``TopDownEstimator``: gives the keypoints of the person in a crop;
-- ``WholeImageEstimator``: finds all people of an image and their keypoints at once, without a detector.
+- ``HeatmapEstimator`` turns the crop of a person into a heatmap per joint, from which the keypoints are decoded;
+- ``TopDownEstimator`` turns the crop of a person into keypoints;
+- ``WholeImageEstimator`` finds all people in an image and their keypoints at once, without a detector.
 
-The class itself says which parameters of the pose stage it takes. Planning imports it to ask, so a module that defines
-an estimator imports nothing heavy (torch, onnxruntime, cv2) at its top, but inside the methods.
+The class itself says which parameters of the pose stage it takes. Planning imports its module to find out, so heavy
+imports (torch, onnxruntime, cv2) go inside the methods.
 """
 
 from abc import ABC, abstractmethod
@@ -40,7 +40,7 @@ class EstimatorSettings(NamedTuple):
     weights: Path | None = None
     """A file that exists: the parameter ``weights``, or else what was downloaded from ``published``."""
     input_size: Size | None = None
-    """The parameter ``input_size``, or else the first of the class's ``input_sizes``; None where it has none."""
+    """The parameter ``input_size``, or else the first of the class's ``input_sizes``; None if that is empty."""
     layout: Layout = COCO17
     min_score: float = 0.0
     device: str = "cpu"
@@ -64,9 +64,9 @@ class Estimator:
 
     @classmethod
     def published(cls, input_size: Size | None) -> str | None:
-        """Where weights can be downloaded if none are given; the file's name must hold its hash (see ``zoo.fetch``).
+        """The URL from which weights are downloaded if none are given, with a hash in its name (see ``zoo.fetch``).
 
-        None where there are none: then an estimator that takes weights cannot do without them.
+        None: there is none, so that an estimator that takes weights requires them.
         """
         return None
 
@@ -98,7 +98,7 @@ class HeatmapEstimator(TopDownEstimator):
 
     @abstractmethod
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
-        """float32 B,R,h/s,w/s, with some stride s, of RGB crops uint8 B,h,w,3. A peak of 1 means certainty."""
+        """float32 B,R,h/s,w/s, with some stride s, of RGB crops uint8 B,h,w,3. The peak is 1 if it is certain."""
 
     def keypoints(self, crops: np.ndarray, flip_test: bool) -> np.ndarray:
         from stages.pose.heatmaps import decode, mirrored

@@ -22,7 +22,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 def _shipped() -> list[Path]:
-    """The weights of both models, which are one release: a new one counts for either."""
+    """The weights of both models: they are released together, so they count as one in keys."""
     return sorted(WEIGHTS.iterdir())
 
 
@@ -74,13 +74,15 @@ class MiniDetector(Detector):
         image, and a score."""
         import torch
 
-        from stages.pose.mini_network import fit, peak_scores, person_boxes, pixels
+        from stages.pose.mini_network import fit_to_square, peak_scores, person_boxes, pixels
 
         found = []
         for start in range(0, len(images), self.batch):
             batch = images[start : start + self.batch]
             with torch.inference_mode():
-                maps = self.model(pixels(np.stack([fit(image) for image in batch]), self.device)).float().cpu()
+                maps = (
+                    self.model(pixels(np.stack([fit_to_square(image) for image in batch]), self.device)).float().cpu()
+                )
             rows = zip(peak_scores(maps[:, 0]), maps[:, 1:], batch, strict=True)
             found += [person_boxes(scores, distances, *image.shape[:2]) for scores, distances, image in rows]
         return found

@@ -120,7 +120,7 @@ def build_estimator() -> MiniHRNet:
 
 def build_detector() -> MiniHRNet:
     """The untrained detector: a logit of a person's center, and its distance to the box's left, top, right and bottom
-    edges in units of 8 cells (CenterNet, Zhou et al. 2019, with the box of FCOS, Tian et al. 2019)."""
+    edges in units of ``DISTANCE_UNIT`` cells (CenterNet, Zhou et al. 2019, with the box of FCOS, Tian et al. 2019)."""
     return MiniHRNet((16, 32, 48), 5, stages=2)
 
 
@@ -155,7 +155,7 @@ def joint_heatmaps(logits_BRHW: Tensor) -> Tensor:
     return heatmaps.unflatten(2, logits_BRHW.shape[2:])
 
 
-def fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def fit_to_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image, scaled to fit into the detector's square input, at its upper left; the rest is black."""
     scale = DETECTOR_INPUT / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
