@@ -1,6 +1,7 @@
 """Why a plan would compute what it would: every sentence that a person may read."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def own(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(toy.folder))
     toy.path.write_text(toy.path.read_text().replace("toy_stages:Double", "reasons_own:Own"))
     yield path
-    monkeypatch.delitem(__import__("sys").modules, "reasons_own")
+    monkeypatch.delitem(sys.modules, "reasons_own")
 
 
 def lines(toy: Toy, *settings: str) -> dict[str, tuple[str, str]]:
