@@ -1,4 +1,4 @@
-"""Where torch computes, and with how many threads."""
+"""Devices, precision, compilation and threads of torch."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ from pipeline.errors import StageError
 
 
 def chosen_device(name: str) -> torch.device:
-    """``auto``: a GPU if there is one. Raises StageError where a GPU is asked for and missing."""
+    """``auto``: a GPU if there is one. Raises StageError if a GPU is requested but missing."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise StageError("device: cuda is set, but torch finds no GPU here: set device: auto, or give the stage a GPU")
+        raise StageError("device: cuda is set, but torch finds no GPU: set device: auto, or give the stage a GPU")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def chosen_precision(name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Literal["fp32", "bf16"]:
-    """``auto``: bfloat16 where the device computes in it rather than imitates it, else float32."""
+    """``auto``: bfloat16 on devices that support it natively rather than emulating it, otherwise float32."""
     if name != "auto":
         return name
     if device.type == "cuda":
@@ -30,9 +30,9 @@ def chosen_precision(name: Literal["auto", "fp32", "bf16"], device: torch.device
 
 
 def compiled(model: nn.Module, device: torch.device) -> Callable[..., torch.Tensor]:
-    """The model's forward pass as compiled code, which draws the random numbers that it would draw otherwise.
+    """The compiled forward pass of the model, with the same random numbers as without compilation.
 
-    Raises StageError where there is no compiler for it.
+    Raises StageError if the machine has no compiler for it.
     """
     needed = ("gcc", "clang") if device.type == "cuda" else ("g++", "clang++")
     names = (os.environ.get("CC" if device.type == "cuda" else "CXX"), *needed)
@@ -43,7 +43,7 @@ def compiled(model: nn.Module, device: torch.device) -> Callable[..., torch.Tens
 
 @contextmanager
 def threads(count: int | None) -> Iterator[None]:
-    """Compute with this many threads inside the block; None leaves the number alone."""
+    """Compute with this many threads inside the block; None leaves the number unchanged."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -54,14 +54,14 @@ def threads(count: int | None) -> Iterator[None]:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Equal results from equal inputs inside the block: always on CPUs, on GPUs where the operations allow it."""
-    # cuBLAS is deterministic with a workspace of fixed size, which it looks for once.
+    """Equal results from equal inputs inside the block: always on CPUs, and on GPUs as far as operations allow it."""
+    # cuBLAS is deterministic with a workspace of fixed size; it reads this variable only once.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     memory = cast(Any, torch.utils.deterministic)
     fills = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # Else every tensor is filled with NaN before it is computed: hundreds of times a step.
+    # Otherwise every new tensor is filled with NaN first, hundreds of times per step.
     memory.fill_uninitialized_memory = False
     try:
         yield

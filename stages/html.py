@@ -1,4 +1,4 @@
-"""HTML pages, from templates that lie beside the code that fills them."""
+"""HTML pages, from templates next to the code that fills them."""
 
 import base64
 from pathlib import Path
@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
 def templates(folder: Path) -> Environment:
-    """The templates of a folder: every text is escaped, and a name that nobody has filled is an error."""
+    """The templates of a folder: every text is escaped, and an undefined name is an error."""
     return Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,

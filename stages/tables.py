@@ -1,12 +1,12 @@
-"""The tables that cross between stages: the map of the data's way through the house.
+"""The tables that stages pass to each other:
 
     clips ──decode──▶ frames ──pose──▶ skeletons ──cache──▶ shards ──train──▶ models ──predict──▶ predictions
                                                        predictions ──evaluate──▶ metrics ──report──▶ reports
                                                        predictions ──recognitions──▶ recognitions
                                                     models, shards ──explain──▶ explanations
 
-Tensors are ``large_binary`` in C order, with their shape beside them where it varies. Keypoints are float16, because
-they are relative to the frame (0 the left or top edge, 1 the right or bottom one): a step is below 1/2000 of the frame.
+Tensors are ``large_binary`` in C order, with columns for their shape where it varies. Keypoints are relative to the
+frame (0 is the left or top edge, 1 the right or bottom edge), so float16 resolves better than 1/2000 of the frame.
 """
 
 import pyarrow as pa
@@ -15,8 +15,8 @@ from pipeline.stage import Table
 
 
 def _field(name: str, kind: pa.DataType, role: str, nullable: bool = True) -> pa.Field:
-    """A column of the index. ``role``: content is part of map stages' keys; place tells where the content lies, and
-    is not, so that a data set can be moved; annotation is seen by whole stages only."""
+    """A column of the index. ``role``: "content" is part of map stages' keys; "place" says where the content is and is
+    not part of keys, so that a data set can be moved; "annotation" is visible to whole stages only."""
     return pa.field(name, kind, nullable, {"role": role})
 
 
@@ -24,7 +24,7 @@ CLIPS = Table(
     "clips",
     pa.schema(
         [
-            _field("clip_id", pa.string(), "content", nullable=False),  # unique; the path below the root, for people
+            _field("clip_id", pa.string(), "content", nullable=False),  # unique and readable: the path below the root
             _field("source", pa.string(), "content", nullable=False),  # "SIZE:MTIME_NS" of the video, or "missing"
             _field("start", pa.float64(), "content"),  # seconds; null: from the first frame
             _field("end", pa.float64(), "content"),  # seconds, exclusive; null: to the last frame
@@ -38,7 +38,7 @@ CLIPS = Table(
 )
 
 SPLITS = ("train", "val", "test")
-"""The splits that sources tell apart; a clip may have none."""
+"""The splits of sources; a clip may have none."""
 
 FRAMES = Table(
     "frames",
@@ -69,9 +69,9 @@ SKELETONS = Table(
             (
                 "keypoints",
                 pa.large_binary(),
-            ),  # float16 M,T,R,3: x, y relative to the frame, score in [0, 1]; 0 = missing
-            ("persons", pa.int32()),  # M, at least 1: best tracks first; a clip without any person fails
-            ("layout", pa.string()),  # name of a layout in recognizer.skeletons: gives R
+            ),  # float16 M,T,R,3: x, y relative to the frame, score in [0, 1]; score 0: missing
+            ("persons", pa.int32()),  # M, at least 1, best tracks first; a clip without people fails
+            ("layout", pa.string()),  # a layout of recognizer.skeletons, which has R joints
             ("estimator", pa.string()),  # "ground truth" or the estimator's name
         ]
     ),
@@ -103,7 +103,7 @@ MODELS = Table(
             (
                 "history",
                 pa.string(),
-            ),  # JSON list, one object an epoch: epoch, loss, accuracy, lr, val_loss, val_accuracy
+            ),  # JSON list, one object per epoch: epoch, loss, accuracy, lr, val_loss, val_accuracy
         ]
     ),
 )
@@ -114,7 +114,7 @@ PREDICTIONS = Table(
         [
             ("clip_id", pa.string()),
             ("error", pa.string()),
-            ("probabilities", pa.list_(pa.float32())),  # one a class, in the order of class_names
+            ("probabilities", pa.list_(pa.float32())),  # one per class, in the order of class_names
             ("class_names", pa.list_(pa.string())),
         ]
     ),
@@ -137,7 +137,7 @@ RECOGNITIONS = Table(
     pa.schema(
         [
             ("clip_id", pa.string()),
-            ("file", pa.string()),  # below the deepest folder that holds all files
+            ("file", pa.string()),  # relative to the deepest folder that contains all files
             ("start", pa.float64()),  # seconds
             ("end", pa.float64()),  # seconds; null: to the last frame
             ("label", pa.string()),  # the most probable class
@@ -157,7 +157,7 @@ EXPLANATIONS = Table(
             ("label", pa.string()),
             ("predicted", pa.string()),
             ("probability", pa.float32()),
-            ("names", pa.list_(pa.string())),  # of the pictures: what is drawn, and the number of the block
+            ("names", pa.list_(pa.string())),  # of the pictures: what they show, and the number of the block
             ("captions", pa.list_(pa.string())),
             ("images", pa.list_(pa.binary())),  # PNG
         ]
@@ -170,8 +170,8 @@ REPORTS = Table(
     "reports",
     pa.schema(
         [
-            ("facts", pa.string()),  # JSON: what the page shows, but for times and events
-            ("images", pa.list_(pa.binary())),  # JPEG images the facts refer to by position
+            ("facts", pa.string()),  # JSON: what the page shows, except times and events
+            ("images", pa.list_(pa.binary())),  # JPEG images that the facts refer to by position
         ]
     ),
 )

@@ -1,4 +1,4 @@
-"""What a recognizer attends to in a clip of the shards, and how much of it falls on people and on groups of joints."""
+"""What a recognizer attends to in a clip of the shards, and the shares of people and groups of joints."""
 
 from typing import NamedTuple
 
@@ -17,48 +17,48 @@ GROUPS = {
     "arms": ("elbow", "wrist", "hand", "hand_tip", "thumb"),
     "legs": ("knee", "ankle", "foot"),
 }
-"""Joints, without their side, of groups that are told apart in words; all others are head and trunk."""
+"""Groups of joints, without their side; all others belong to the head and trunk."""
 GRID = 64
-"""Cells a side at which the places of people are told from those of the background."""
+"""Cells per side of the grid that separates people from the background."""
 MARGIN = 0.1
-"""Around a person's joints, as a share of their box's longer side: hands, feet and the head reach beyond them."""
+"""Margin around a person's joints, as a share of the longer side of their box, for hands, feet and the head."""
 
 
 class BlockAttention(NamedTuple):
-    """One block of the network. Parts that it lacks are None; see ``recognizer.explanation``."""
+    """The attention of one block of the network; None for parts that it lacks. See ``recognizer.explanation``."""
 
     points: np.ndarray | None  # K,3: x and y relative to the frame, t in frames
     points_weight: np.ndarray | None  # K
     joints_weight: np.ndarray | None  # M,T,R
-    joints_even: np.ndarray | None  # M,T,R: what the weights would be if the network looked at all joints alike
+    joints_even: np.ndarray | None  # M,T,R: what the weights would be with even attention to all joints
 
 
 class ClipAttention(NamedTuple):
-    """A clip as the network sees it, what it is taken for, and where the network looks."""
+    """A clip as the network sees it, its predicted class, and what the network attends to."""
 
     sample: Sample
     layout: str
-    times: list[float] | None  # seconds of the frames, where the shards know them
+    times: list[float] | None  # seconds of the frames, if the shards have them
     predicted: str
     probability: float
     blocks: tuple[BlockAttention, ...]
 
     @property
     def present(self) -> np.ndarray:
-        """The joints that are there, M,T,R (bool)."""
+        """The joints that are present: bool M,T,R."""
         assert self.sample.keypoints is not None
         return self.sample.keypoints[..., 2] > 0
 
 
 class Share(NamedTuple):
-    """A share of the attention, and what it would be if the network looked everywhere alike."""
+    """A share of the attention, and what it would be with even attention."""
 
     attention: float
     even: float
 
 
 def attended(recognizer: Recognizer, shard: Row) -> ClipAttention:
-    """Pass the middle view of a shard's clip through the network. Raises StageError where the two do not fit."""
+    """Pass the middle view of a shard's clip through the network. Raises StageError if the two do not fit together."""
     config = recognizer.config
     (sample,) = views_of(shard, config, views=1)
     batch = collate([sample], next(recognizer.parameters()).device)
@@ -89,13 +89,13 @@ def attended(recognizer: Recognizer, shard: Row) -> ClipAttention:
 
 
 def by_frame(points_K3: np.ndarray, weight_K: np.ndarray, frames: int) -> np.ndarray:
-    """The weights of the points in every frame, T,K: a point between two frames is read from both, in parts."""
+    """The weights of the points in every frame: T,K. A point between two frames counts partly in both."""
     distance_TK = np.abs(np.arange(frames)[:, None] - points_K3[:, 2])
     return np.clip(1 - distance_TK, 0, None) * weight_K
 
 
 def on_people(keypoints_MTR3: np.ndarray, points_K3: np.ndarray, weight_K: np.ndarray) -> Share:
-    """How much of the attention to the points lies in the boxes around people; even: the share of these boxes' area."""
+    """The share of the attention to points inside people's boxes; even: the share of these boxes' area."""
     inside_THW = people(keypoints_MTR3)
     weight_TK = by_frame(points_K3, weight_K, len(inside_THW))
     column_K, row_K = (points_K3[:, :2] * GRID).astype(int).clip(0, GRID - 1).T
@@ -104,7 +104,7 @@ def on_people(keypoints_MTR3: np.ndarray, points_K3: np.ndarray, weight_K: np.nd
 
 
 def people(keypoints_MTR3: np.ndarray) -> np.ndarray:
-    """Which cells of every frame lie in the box around a person, T,GRID,GRID (bool)."""
+    """Which cells of every frame are inside a person's box: bool T,GRID,GRID."""
     center = (np.arange(GRID) + 0.5) / GRID
     inside_THW = np.zeros((keypoints_MTR3.shape[1], GRID, GRID), bool)
     for person in keypoints_MTR3:
@@ -119,7 +119,7 @@ def people(keypoints_MTR3: np.ndarray) -> np.ndarray:
 
 
 def on_group(name: str, clip: ClipAttention, block: BlockAttention) -> Share:
-    """How much of the attention to joints goes to one of GROUPS."""
+    """The share of the attention to joints that one of GROUPS gets."""
     joints = [joint.removeprefix("left_").removeprefix("right_") for joint in layout(clip.layout).joints]
     chosen = [r for r, joint in enumerate(joints) if joint in GROUPS[name]]
     weight, even = _joint_weights(block)
@@ -127,15 +127,15 @@ def on_group(name: str, clip: ClipAttention, block: BlockAttention) -> Share:
 
 
 def multiples(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
-    """The attention to every joint that is there, in multiples of its even share; NaN where it is missing.
+    """The attention to every joint in multiples of its even share: M,T,R, NaN where a joint is missing.
 
-    M,T,R. Both are shares of the attention to joints alone, whatever goes to the modal tokens.
+    Both are shares of the attention to joints, without what goes to the modal tokens.
     """
     weight, even = _joint_weights(block)
-    there = clip.present
+    valid = clip.present
     ratio = np.full(even.shape, np.nan)
-    if there.any():
-        ratio[there] = weight[there] / weight.sum() / (even[there] / even.sum())
+    if valid.any():
+        ratio[valid] = weight[valid] / weight.sum() / (even[valid] / even.sum())
     return ratio
 
 

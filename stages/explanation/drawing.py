@@ -1,4 +1,4 @@
-"""Draws attention over a clip: the points of 3D deformable attention on its frames, joints against time beside them."""
+"""Draws the attention in a clip: the points of 3D deformable attention on its frames, and joints against time."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -18,12 +18,12 @@ from stages.images import tile
 from stages.overlay import PALETTES, draw_skeletons
 
 FRAMES = 12
-"""Frames drawn at most, evenly spaced."""
+"""Maximum number of frames drawn, evenly spaced."""
 PER_ROW = 6
 TILE = 320
 """Pixels of a frame's side."""
 WIDTH = 13.0
-"""Inches of a picture, at DPI."""
+"""Width of a picture in inches, at DPI."""
 DPI = 100
 COLORS = "YlOrRd"
 INK = "#1c2330"
@@ -31,7 +31,7 @@ SOFT = "#667085"
 
 
 class Picture(NamedTuple):
-    """An image with what a person should know to read it."""
+    """An image with an explanation for its reader."""
 
     name: str
     caption: str
@@ -39,7 +39,7 @@ class Picture(NamedTuple):
 
 
 def pictures(clip: ClipAttention) -> Iterator[Picture]:
-    """All that there is to draw, block by block."""
+    """All pictures of a clip, block by block."""
     for number, block in enumerate(clip.blocks, start=1):
         who = f"block {number} of {len(clip.blocks)}" if len(clip.blocks) > 1 else "the network"
         if block.points is not None:
@@ -51,14 +51,14 @@ def pictures(clip: ClipAttention) -> Iterator[Picture]:
 def _points_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str:
     assert block.points is not None and block.points_weight is not None
     text = (
-        f"Where {who} reads the frames. Each dot is a point that the 3D token search found; the larger and darker, the "
-        "more the modal tokens attend to it, from which the answer is taken. A point between two frames is in both."
+        f"Where {who} samples the frames. Each dot is a point chosen by the 3D token search. The larger and darker it "
+        "is, the more the modal tokens attend to it, which give the prediction. A point between two frames is in both."
     )
     keypoints = clip.sample.keypoints
     if keypoints is not None and keypoints[..., 2].any():
         share = on_people(keypoints, block.points, block.points_weight)
         text += (
-            f" {_percent(share.attention)} of this attention falls on people, whose boxes cover {_percent(share.even)}."
+            f" {_percent(share.attention)} of this attention is on people, whose boxes cover {_percent(share.even)}."
         )
     return text
 
@@ -66,24 +66,24 @@ def _points_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str
 def _joints_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str:
     ratio_MTR = multiples(clip, block)
     text = (
-        f"Which joints {who} attends to, frame by frame: attention of the modal tokens, in multiples of what a joint "
-        "would get if they looked at all that is in their windows alike."
+        f"Which joints {who} attends to, frame by frame: the attention of the modal tokens, in multiples of what a "
+        "joint would get with even attention in all windows."
     )
     if clip.present.any():
         arms, legs = (on_group(name, clip, block) for name in ("arms", "legs"))
         m, t, r = np.unravel_index(np.nanargmax(ratio_MTR), ratio_MTR.shape)
         text += (
-            f" Elbows and hands get {_percent(arms.attention)} of it (alike: {_percent(arms.even)}), knees and feet "
-            f"{_percent(legs.attention)} ({_percent(legs.even)}). Most of all, {ratio_MTR[m, t, r]:.1f} times its "
-            f"share: the {_joint_names(clip)[r]} of the {_person(int(m))}, {_when(clip, int(t))}."
+            f" Elbows and hands get {_percent(arms.attention)} of it (even: {_percent(arms.even)}), knees and feet "
+            f"{_percent(legs.attention)} ({_percent(legs.even)}). The maximum is {ratio_MTR[m, t, r]:.1f} times the "
+            f"even share: {_joint_names(clip)[r]} of the {_person(int(m))}, {_when(clip, int(t))}."
         )
     return text
 
 
 def draw_points(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
-    """The frames with the points that are read in each, as an image (uint8 H,W,3 RGB).
+    """The frames with the points sampled in each: an image, uint8 H,W,3 RGB.
 
-    A dot's area is its attention in that frame, and its color the attention in multiples of the even share.
+    Area and color of a dot show the attention in that frame, in multiples of the even share.
     """
     assert block.points is not None and block.points_weight is not None and clip.sample.frames is not None
     shown = sample_frames(clip.sample.frame_count, min(FRAMES, clip.sample.frame_count))
@@ -117,7 +117,7 @@ def draw_points(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
 
 
 def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
-    """Joints against frames, one chart a person, below the frames, as an image (uint8 H,W,3 RGB).
+    """The frames, and below them one chart per person of joints against frames: an image, uint8 H,W,3 RGB.
 
     Cells and bars are multiples of the even share. Gray: the joint is missing.
     """
@@ -125,7 +125,7 @@ def draw_joints(clip: ClipAttention, block: BlockAttention) -> np.ndarray:
     present_MTR, ratio_MTR = clip.present, multiples(clip, block)
     persons = [m for m in range(len(present_MTR)) if present_MTR[m].any()] or [0]
     names = _joint_names(clip)
-    # one joint of one frame may draw so much that the rest would look alike
+    # a single joint of one frame may get so much that all others would have the same color
     scale = Normalize(0, max(2.0, float(np.quantile(ratio_MTR[present_MTR], 0.98)) if present_MTR.any() else 0.0))
     shown = sample_frames(clip.sample.frame_count, min(FRAMES, clip.sample.frame_count))
 
@@ -203,9 +203,9 @@ def _color(person: int) -> tuple[float, ...]:
 
 
 def _mean(ratio_TR: np.ndarray) -> np.ndarray:
-    """Of the frames in which a joint is there; 0 where there is none."""
-    there = np.isfinite(ratio_TR)
-    return np.where(there, ratio_TR, 0).sum(0) / there.sum(0).clip(min=1)
+    """Mean over the frames in which a joint is present; 0 if there are none."""
+    valid = np.isfinite(ratio_TR)
+    return np.where(valid, ratio_TR, 0).sum(0) / valid.sum(0).clip(min=1)
 
 
 def _color_bar(figure: Figure, scale: Normalize, text: str) -> None:

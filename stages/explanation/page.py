@@ -1,4 +1,4 @@
-"""The page of explained clips, and the pictures beside it."""
+"""The page of explained clips, and their pictures as files."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ PAGE = "explanation.html"
 
 
 def write(rows: list[Row], folder: Path, run: str) -> None:
-    """Write ``explanation.html``, which needs no other file, and each picture as ``NUMBER-CLIP-PICTURE.png``.
+    """Write ``explanation.html``, which is self-contained, and each picture as ``NUMBER-CLIP-PICTURE.png``.
 
     rows: of the explanations table. run: its name, for the title.
     """

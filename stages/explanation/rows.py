@@ -1,4 +1,4 @@
-"""The explained clips as rows of a table: for each one its pictures, encoded, with their captions."""
+"""The explained clips as rows of a table, each with its encoded pictures and their captions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from stages.images import encoded
 
 
 def explained_rows(model: Row, shards: TableFiles, clips: Sequence[Row], progress: Callable[..., None]) -> list[Row]:
-    """One row a clip, in their order. Raises StageError where model and shards do not fit together."""
+    """One row per clip, in order. Raises StageError if model and shards do not fit together."""
     try:
         recognizer = Recognizer.deserialize(model["config"], model["weights"])
     except ValueError as error:

@@ -14,7 +14,7 @@ from stages.tables import EXPLANATIONS, MODELS, SHARDS
 
 
 class Explain(WholeStage):
-    """Draws where 3D deformable attention reads the frames, and which joints joint stride attention looks at."""
+    """Draws where 3D deformable attention samples the frames, and which joints joint stride attention attends to."""
 
     key_name: ClassVar[str | None] = "stages.explanation.stage:Explain"
     version: ClassVar[int] = 1
@@ -22,38 +22,38 @@ class Explain(WholeStage):
     takes = (MODELS, SHARDS)
 
     clips: tuple[str, ...] = ()
-    """Ids of the clips; empty: some of the split, every class once before any twice."""
+    """Ids of the clips. Empty: ``samples`` clips of the split, every class once before any appears twice."""
 
     split: str | None = "test"
-    """The split that clips are taken from where none are named; null: any."""
+    """The split that clips are chosen from if ``clips`` is empty. Null: any split."""
 
     samples: int = Field(6, ge=1)
-    """How many clips are taken where none are named."""
+    """How many clips are chosen if ``clips`` is empty."""
 
     out: Path | None = unkeyed(None)
-    """Folder for ``explanation.html`` and the pictures; null: ``explain`` in the run's own."""
+    """Folder for ``explanation.html`` and the pictures. Null: ``explain`` in the run's folder."""
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
-        """One row a clip, with its pictures; a clip without a shard has an error instead."""
+        """One row per clip, with its pictures; a clip without a shard has an error instead."""
         from stages.explanation.rows import explained_rows
 
         (variant,) = variants
         clips = {row["clip_id"]: row for row in variant.clips.select(["clip_id", "label", "split"]).to_pylist()}
         if unknown := [clip_id for clip_id in self.clips if clip_id not in clips]:
-            raise StageError(f"the index lists no clip {unknown[0]!r}: give clip ids as the report shows them")
+            raise StageError(f"the index has no clip {unknown[0]!r}: give clip ids as shown in the report")
         shards = variant.inputs[SHARDS.name]
         chosen = [clips[clip_id] for clip_id in self.clips]
         if not chosen:
-            there = [row for row in shards.read(["clip_id", "error"]).to_pylist() if row["error"] is None]
-            chosen = self._some([clips[row["clip_id"]] for row in there if row["clip_id"] in clips])
+            usable = [row for row in shards.read(["clip_id", "error"]).to_pylist() if row["error"] is None]
+            chosen = self._some([clips[row["clip_id"]] for row in usable if row["clip_id"] in clips])
         if not chosen:
-            raise StageError(f"no clip of the split {self.split} has a shard: name clips, or another split")
+            raise StageError(f"no clip of the split {self.split} has a shard: give clips or another split")
         model = variant.inputs[MODELS.name].read().to_pylist()[0]
         rows = explained_rows(model, shards, chosen, context.progress)
         return pa.Table.from_pylist(rows, schema=self.makes.schema)
 
     def _some(self, clips: list[Row]) -> list[Row]:
-        """Clips of the split in rounds: the first of each class, then the second ones, and so on."""
+        """Clips of the split in rounds: the first clip of each class, then the second ones, and so on."""
         seen: Counter[str | None] = Counter()
         turns = []
         for clip in sorted(clips, key=lambda clip: clip["clip_id"]):
@@ -64,7 +64,7 @@ class Explain(WholeStage):
         return [clip for *_, clip in sorted(turns, key=lambda turn: turn[:3])][: self.samples]
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> None:
-        """Write the page, complete in itself, and its pictures beside it as PNG images."""
+        """Write the self-contained page, and its pictures as PNG files."""
         from stages.explanation.page import write
 
         write(table.to_pylist(), self.out or folder / "explain", run_folder.name)

@@ -1,4 +1,4 @@
-"""Gathers what the page shows and what follows from the inputs alone: figures, learning curves, sample clips."""
+"""Gathers the part of the page that depends only on the inputs: figures, learning curves, sample clips."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from stages.report.samples import choose, draw
 from stages.tables import METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
 
 EXPLAINED = 3
-"""Sample clips of which it is drawn, too, what the network looks at."""
+"""Sample clips that are also shown with the attention of the network."""
 
 
 def gather(variants: list[VariantInputs], samples: int, pool: Sequence[str]) -> tuple[str, list[bytes]]:
@@ -42,13 +42,13 @@ def gather(variants: list[VariantInputs], samples: int, pool: Sequence[str]) -> 
 
 
 def _data(variant: VariantInputs) -> dict[str, Any]:
-    """How many clips the index lists, by split."""
+    """The number of clips in the index, by split."""
     splits = variant.clips["split"].to_pylist()
     return {"clips": len(splits), "splits": Counter(split or "without a split" for split in splits)}
 
 
 def _figures(variant: VariantInputs) -> dict[str, Any]:
-    """What one variant reached, and how it was trained."""
+    """The metrics of a variant, and how it was trained."""
     metrics = json.loads(variant.inputs[METRICS.name].read()["metrics"][0].as_py())
     figures = {"name": variant.name, "metrics": metrics, "history": [], "config": None, "parameters": None}
     if MODELS.name in variant.inputs:
@@ -60,7 +60,7 @@ def _figures(variant: VariantInputs) -> dict[str, Any]:
 
 
 def _parameter_count(weights: bytes | None) -> int | None:
-    """Numbers held by a safetensors file, read from its header: 8 bytes of length, then JSON with the shapes."""
+    """Number of values in a safetensors file, according to its header: 8 bytes of length, then JSON with the shapes."""
     if not weights:
         return None
     header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
@@ -70,7 +70,7 @@ def _parameter_count(weights: bytes | None) -> int | None:
 def _samples(variant: VariantInputs, split: str, count: int, images: list[bytes]) -> list[dict[str, Any]]:
     """Draw up to ``count`` clips of the split that was evaluated, appending to ``images``.
 
-    Returns the facts about each, and nothing where the variant has no predictions or no shards.
+    Returns the facts about each clip; none if the variant has no predictions or no shards.
     """
     if count == 0 or PREDICTIONS.name not in variant.inputs or SHARDS.name not in variant.inputs:
         return []
@@ -105,7 +105,7 @@ def _samples(variant: VariantInputs, split: str, count: int, images: list[bytes]
 
 
 def _recognizer(variant: VariantInputs) -> Recognizer | None:
-    """The trained network; None without a model, or where a stage of the user's own has made another kind of one."""
+    """The trained network; None without a model, or if the model of a custom stage is not a recognizer."""
     if MODELS.name not in variant.inputs:
         return None
     model = variant.inputs[MODELS.name].read().to_pylist()[0]
@@ -116,7 +116,7 @@ def _recognizer(variant: VariantInputs) -> Recognizer | None:
 
 
 def _attention(recognizer: Recognizer, shard: Row, images: list[bytes]) -> list[dict[str, Any]]:
-    """Draw what the network looks at, appending to ``images``."""
+    """Draw the attention of the network, appending to ``images``."""
     facts = []
     for picture in pictures(attended(recognizer, shard)):
         facts.append({"caption": picture.caption, "image": len(images)})
@@ -125,7 +125,7 @@ def _attention(recognizer: Recognizer, shard: Row, images: list[bytes]) -> list[
 
 
 def _rows_of(clip_ids: Collection[str], files: TableFiles, columns: list[str] | None = None) -> Iterator[Row]:
-    """The rows of some clips, without those that failed; reads no more of a table than it has to."""
+    """The rows of some clips, without those that failed; reads only as much of the table as necessary."""
     left = set(clip_ids)
     for path in files.paths:
         if not left:
@@ -142,7 +142,7 @@ def _rows_of(clip_ids: Collection[str], files: TableFiles, columns: list[str] | 
 
 
 def _finite(value: Any) -> Any:
-    """The same JSON value with null for NaN and infinity, which JSON has no word for."""
+    """The same JSON value with null for NaN and infinity, which JSON cannot express."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Lays out the page: the facts of the table, and what the run's folder tells about times and failures."""
+"""Lays out the page from the facts of the table, and the times and failures in the run's folder."""
 
 import csv
 import json
@@ -19,17 +19,17 @@ from stages.report.curves import Chart, learning_charts
 from stages.report.plot import draw_comparison
 
 COUNTS_UP_TO = 30
-"""Classes up to which the confusion matrix is a table with its counts; a larger one is drawn."""
+"""Up to this many classes the confusion matrix is a table of counts; a larger one is drawn."""
 CONFUSIONS_SHOWN = 12
 DETAILED = 10
-"""Rows of the comparison shown with curves and confusions; further ones stand in the table alone, to keep the page
-light."""
+"""Rows of the comparison shown with curves and confusions; further rows appear only in the table, to keep the page
+small."""
 CLIPS_LISTED = 300
-"""Failed clips listed for each reason; ``failures.csv`` names all."""
+"""Failed clips listed per reason; ``failures.csv`` lists all of them."""
 
 
 class Run(NamedTuple):
-    """What the run's folder tells; each is empty where its file is missing."""
+    """Contents of the run's folder; each is empty if its file is missing."""
 
     manifest: dict[str, Any]
     timings: dict[str, dict[str, Any]]
@@ -50,15 +50,15 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def write(facts: str, images: list[bytes], folder: Path, run_folder: Path) -> None:
-    """Write ``folder/report.html``, and for several variants what compares them.
+    """Write ``folder/report.html``, and for several variants the files that compare them.
 
     ``metrics.json`` has the first row's figures at the top level and those of all variants under ``variants``;
-    ``comparison.csv``, ``.md`` and ``.svg`` have a row, or a point, for what ``pool`` puts together.
+    ``comparison.csv``, ``.md`` and ``.svg`` have one entry per row of the comparison.
     """
     known = json.loads(facts)
     variants, comparison = known["variants"], known["comparison"]
     plot = draw_comparison(comparison) if len(comparison["rows"]) > 1 else None
-    # a file name that is not UTF-8 can reach here as lone surrogates, which no encoding takes as they are
+    # file names that are not UTF-8 arrive as lone surrogates, which cannot be encoded
     files = {"report.html": render(known, images, Run.read(run_folder), plot).encode("utf-8", "backslashreplace")}
     if len(variants) > 1:
         figures = comparison["rows"][0]["metrics"]
@@ -74,7 +74,7 @@ def write(facts: str, images: list[bytes], folder: Path, run_folder: Path) -> No
 
 
 def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | None = None) -> str:
-    """The page as HTML, complete in itself: no script, no resource from anywhere else, every text escaped.
+    """The page as self-contained HTML: no scripts, no external resources, every text escaped.
 
     plot: the comparison's SVG image.
     """
@@ -133,7 +133,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
 
 
 def by_stage(timings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The sums over the variants of each stage, which are called ``stage[variant]``."""
+    """Sums per stage over its variants, which are named ``stage[variant]``."""
     sums: dict[str, Counter[str]] = {}
     for name, spent in timings.items():
         sums.setdefault(name.partition("[")[0], Counter()).update({"variants": 1} | spent)
@@ -151,7 +151,7 @@ def _matrix(classes: list[str], confusion: list[list[int]]) -> list[dict[str, An
 
 
 def confusions(classes: list[str], confusion: list[list[int]]) -> list[dict[str, Any]]:
-    """The pairs of classes that were mistaken for each other, the most frequent first."""
+    """Pairs of a class and what it was mistaken for, the most frequent ones first."""
     found = [
         {"label": classes[i], "predicted": classes[j], "count": count, "share": count / sum(counts)}
         for i, counts in enumerate(confusion)
@@ -180,9 +180,10 @@ def _sample(sample: dict[str, Any], images: list[bytes]) -> dict[str, Any]:
 
 
 def grouped(failures: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Failures with the same stage and reason together, the largest group first.
+    """Failures grouped by stage and reason, the largest group first.
 
-    Reasons that differ only in numbers or in the clip's own name are one reason, shown as its first clip met it.
+    Reasons that differ only in numbers or in the clip's own name form one group, shown with the reason of its first
+    clip.
     """
     groups: dict[tuple[str, str], dict[str, Any]] = {}
     for failure in failures:

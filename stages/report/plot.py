@@ -1,4 +1,4 @@
-"""Draws a comparison as the paper draws its ablations: accuracy over a numeric axis, or row beside row."""
+"""Draws a comparison: accuracy over a numeric axis, as in the paper's ablations, or row by row."""
 
 import io
 from typing import Any
@@ -23,19 +23,19 @@ STYLE: dict[Any, Any] = {
 WIDTH, HEIGHT = 6.0, 3.4
 """Inches of a chart with lines."""
 ROW_HEIGHT = 0.32
-"""Inches of a row, in a chart with one row beneath the other."""
+"""Inches per row, in a chart drawn row by row."""
 DOT: dict[str, Any] = {"s": 11, "facecolors": "white", "linewidths": 0.9, "zorder": 3}
 """A single repetition."""
 DODGE = 0.012
-"""Distance of neighboring lines' points, as a share of the axis: their error bars would cover each other."""
+"""Distance between points of different lines, as a share of the axis, so that error bars do not overlap."""
 
 
 def draw_comparison(comparison: dict[str, Any]) -> bytes:
     """The rows of ``comparison.compare`` as an SVG image: accuracy in percent with the 95 % interval over clips, and
-    the single repetitions as hollow dots.
+    single repetitions as hollow dots.
 
-    One or two axes of which one is numeric are drawn as lines over it, one for each label of the other. Everything
-    else is drawn row by row.
+    With one or two axes, one of them numeric, accuracy is drawn over the numeric axis, with one line for each label of
+    the other. Everything else is drawn row by row.
     """
     rows, axes, titles = comparison["rows"], comparison["axes"], comparison["titles"]
     over = next((axis for axis in axes if _is_numeric(rows, axis)), None) if len(axes) <= 2 else None
@@ -94,14 +94,14 @@ def _rows(chart: Axes, rows: list[Row], titles: dict[str, str]) -> None:
 
 
 def _accuracies(rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
-    """Percent of each row, and how far the interval reaches below and above."""
+    """Accuracy of each row in percent, and the extent of the interval below and above."""
     mean = 100 * np.array([row["metrics"]["top1"] for row in rows])
     low, high = 100 * np.array([row["metrics"]["top1_interval"] for row in rows]).T
     return mean, np.maximum([mean - low, high - mean], 0)
 
 
 def _repeats(row: Row) -> np.ndarray:
-    """Percent of each repetition, where there are several."""
+    """Accuracy of each repetition in percent, if there are several."""
     return 100 * np.array(row["accuracies"] if row["repeats"] > 1 else [])
 
 

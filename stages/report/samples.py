@@ -1,4 +1,4 @@
-"""Chooses clips worth looking at, right and wrong ones, and draws a few frames of each with the skeletons on them."""
+"""Chooses correctly and wrongly recognized clips, and draws some frames of each with the skeletons."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from stages.images import encoded, tile
 from stages.overlay import draw_skeletons
 
 FRAMES = 6
-"""Frames shown of a clip, evenly spaced."""
+"""Frames shown per clip, evenly spaced."""
 SIDE = 232
 """Pixels of a frame's longer side on the page."""
 JPEG_QUALITY = 80
 
 
 class ShownClip(NamedTuple):
-    """A clip and what it was taken for."""
+    """A clip and how it was recognized."""
 
     clip_id: str
     label: str
@@ -37,14 +37,14 @@ class Strip(NamedTuple):
 
     images: list[bytes]
     times: list[float] | None
-    """Seconds from the first frame of the file; None where the shards do not say, as those of skeletons alone."""
+    """Seconds from the first frame of the file; None if the shards have no times, as with skeletons alone."""
 
 
 def choose(clips: pa.Table, predictions: TableFiles, count: int) -> list[ShownClip]:
-    """Up to ``count`` clips, half of them wrong ones where there are so many, wrong ones first.
+    """Up to ``count`` clips, wrong ones first; half of them are wrong if there are enough.
 
-    Wrong: the most confident ones, every confusion once before any twice. Right: every class once before any twice,
-    else in an order that depends on nothing but the clip's id.
+    Wrong: the most confident ones, every confusion once before any appears twice. Right: every class once before any
+    appears twice, otherwise in an order that depends only on the clip's id.
     """
     labels = dict(zip(clips["clip_id"].to_pylist(), clips["label"].to_pylist(), strict=True))
     right: list[ShownClip] = []
@@ -69,7 +69,7 @@ def _predicted_rows(predictions: TableFiles) -> Iterator[Row]:
 
 
 def _each_kind_first(samples: list[ShownClip]) -> list[ShownClip]:
-    """The same samples in rounds: the first of every (label, predicted) pair, then the second ones, and so on."""
+    """The same clips in rounds: the first of each (label, predicted) pair, then the second ones, and so on."""
     seen: dict[tuple[str, str], int] = {}
     rounds = []
     for sample in samples:

@@ -1,4 +1,4 @@
-"""The report: what a run has learned, on one page that a person opens in a browser."""
+"""The report: the results of a run on one page, for a browser."""
 
 import json
 from collections.abc import Collection
@@ -17,7 +17,7 @@ from stages.tables import METRICS, MODELS, PREDICTIONS, REPORTS, SHARDS, SKELETO
 class Report(WholeStage):
     """Gathers the figures of all variants of a matrix, compares them, and writes ``report.html``.
 
-    The table holds what follows from the inputs alone. Times and failures are added when the page is laid out, because
+    The table contains only what depends on the inputs. Times and failures are added when the page is written, because
     they differ from run to run.
     """
 
@@ -33,16 +33,16 @@ class Report(WholeStage):
     become one row of the comparison: the clips of folds are put together, and the mean is taken over seeds."""
 
     samples: int = Field(12, ge=0, le=60)
-    """Clips shown with their skeletons: half of them recognized wrongly, as far as there are such."""
+    """Clips shown with their skeletons; half of them are wrongly recognized ones, if there are enough."""
 
     def check_axes(self, axes: Collection[str]) -> None:
         for axis in self.pool:
             if axis not in axes:
-                known = f"; there are {', '.join(axes)}" if axes else ""
+                known = f"; the axes are {', '.join(axes)}" if axes else ""
                 raise ManifestError(f"pool: no matrix has an axis '{axis}'{known}")
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
-        """One row: the facts as JSON, and the JPEG images they refer to by position."""
+        """One row: the facts as JSON, and the JPEG images that they refer to by position."""
         from stages.report.facts import gather
 
         facts, images = gather(variants, self.samples, self.pool)

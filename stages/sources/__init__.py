@@ -1,9 +1,11 @@
-"""Where clips come from: one source a file.
+"""Where clips come from: one file per source.
 
-folder.py     folders named for their classes
-listing.py    a list file, CSV or JSON lines
-pattern.py    file names that say the class
-videos.py     videos without labels, for recognition
-synthetic.py  the demo set, drawn when first asked for
-files.py      finding video files;  rows.py  putting the index together
+folder.py      folders named after their classes
+listing.py     a list file, CSV or JSON lines
+pattern.py     file names that contain the class
+videos.py      videos without labels, for recognition
+pennaction.py  the PennAction data set
+synthetic.py   the demo set, drawn on first use
+
+files.py finds video files, rows.py builds the index.
 """

@@ -15,29 +15,29 @@ VIDEO_EXTENSIONS = frozenset(
 
 
 class Video(NamedTuple):
-    """A file that is a video by its extension."""
+    """A file with the extension of a video."""
 
     name: str
     """Path below the root, with forward slashes."""
     path: str
     source: str
-    """What the index calls its source: "SIZE:MTIME_NS"."""
+    """The column ``source`` of the index: "SIZE:MTIME_NS"."""
 
 
 class Skipped(NamedTuple):
-    """A file or folder that is not listed, for people."""
+    """A file or folder that is not listed, with the reason for the user."""
 
     name: str
     reason: str
 
 
 def fingerprint(path: str | os.PathLike[str]) -> str:
-    """``SIZE:MTIME_NS`` of a file, by which a changed file is known; ``missing`` where there is none to be read.
+    """``SIZE:MTIME_NS`` of a file, by which changes are detected; ``missing`` if it cannot be read.
 
-    Of a folder of images ``COUNT:SIZE:MTIME_NS``: how many files it holds, the sum of their sizes, and the newest time.
+    For a folder of images ``COUNT:SIZE:MTIME_NS``: the number of its files, their total size, and the newest time.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116, a million of them: a Path each would double the time
+        status = os.stat(path)  # noqa: PTH116, for a million files, creating Path objects would double the time
         if not S_ISDIR(status.st_mode):
             return f"{status.st_size}:{status.st_mtime_ns}"
         files = [entry.stat() for entry in os.scandir(path) if entry.is_file()]
@@ -48,13 +48,13 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 
 
 def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
-    """All videos below ``root``, and whatever else is there with the reason it is left out.
+    """All videos below ``root``, and everything else with the reason why it is skipped.
 
-    Hidden files and folders are left out without a word; links are followed, but never round in a circle.
-    Raises ManifestError where there is no such folder or no video in it; ``wanted`` says what should be there.
+    Hidden files and folders are skipped silently; links are followed, but not in circles.
+    Raises ManifestError if the folder does not exist or contains no video; ``wanted`` says what it should contain.
     """
     if not root.is_dir():
-        raise ManifestError(f"root: there is no folder {root}: it should hold {wanted}")
+        raise ManifestError(f"root: there is no folder {root}: it should contain {wanted}")
     videos: list[Video] = []
     skipped: list[Skipped] = []
     for found in _walk(str(root.absolute()), "", frozenset()):
@@ -64,17 +64,17 @@ def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
             skipped.append(found)
     if not videos:
         reasons = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
-        raise ManifestError(f"root: no videos below {root}{reasons}: it should hold {wanted}")
+        raise ManifestError(f"root: no videos below {root}{reasons}: it should contain {wanted}")
     return sorted(videos), sorted(skipped)
 
 
 def _walk(folder: str, below: str, above: frozenset[tuple[int, int]]) -> Iterator[Video | Skipped]:
-    """Files of a folder and the folders in it; ``above`` are the folders it lies in, by device and inode."""
+    """The files below a folder; ``above`` are the folders around it, by device and inode."""
     try:
         status = os.stat(folder)  # noqa: PTH116
         identity = (status.st_dev, status.st_ino)
         if identity in above:
-            yield Skipped(below, "a link to a folder it lies in")
+            yield Skipped(below, "a link to a folder that contains it")
             return
         entries = list(os.scandir(folder))
     except OSError as error:
@@ -93,11 +93,11 @@ def _walk(folder: str, below: str, above: frozenset[tuple[int, int]]) -> Iterato
             elif is_video:
                 yield Video(name, readable(entry.path), fingerprint(entry.path))
             else:
-                yield Skipped(name, "no video by its extension")
+                yield Skipped(name, "not a video by its extension")
         except OSError as error:
             yield Skipped(name, f"cannot be read: {error.strerror}")
 
 
 def readable(name: str) -> str:
-    r"""A file's name as text. Bytes that are not UTF-8 become ``\xNN``: the clip is listed, and fails when opened."""
+    r"""A file's name as text. Bytes that are not UTF-8 become ``\xNN``: such a clip is listed but fails when opened."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

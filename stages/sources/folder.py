@@ -1,4 +1,4 @@
-"""Folders named for their classes: ``root/CLASS/video``, or ``root/SPLIT/CLASS/video``."""
+"""Folders named after their classes: ``root/CLASS/video``, or ``root/SPLIT/CLASS/video``."""
 
 import difflib
 import hashlib
@@ -17,21 +17,21 @@ from stages.tables import CLIPS, SPLITS
 
 
 class Folder(Source):
-    """Each video's class is the folder it lies in.
+    """The class of each video is the name of its folder.
 
-    Where the folders of ``root`` are called train, val and test, they are the splits and hold the class folders;
-    otherwise the splits are drawn: by a hash of the clip ids, class by class, the same every time.
+    Folders of ``root`` named train, val and test are splits that contain the class folders. Without them, the clips of
+    each class are assigned to splits by a hash of their ids, in the same way every time.
     """
 
     key_name: ClassVar[str | None] = "stages.sources.folder:Folder"
     makes: ClassVar[Table] = CLIPS
 
     root: Path
-    """Folder of class folders, or of split folders that hold class folders."""
+    """Folder of class folders, or of split folders that contain class folders."""
     test_share: float = Field(0.2, ge=0, lt=1)
-    """Share of each class that is kept for testing, where the folders name no splits."""
+    """Share of each class that is kept for testing, unless the folders give the splits."""
     val_share: float = Field(0.0, ge=0, lt=1)
-    """Share of each class that is kept for validation, where the folders name no splits."""
+    """Share of each class that is kept for validation, unless the folders give the splits."""
     skeletons: Path | None = None
     """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``."""
 
@@ -42,14 +42,14 @@ class Folder(Source):
         return self
 
     def clips(self) -> pa.Table:
-        """One clip a video.
+        """One clip per video.
 
-        Raises ManifestError where there is no class folder with a video in it, or split folders beside others.
+        Raises ManifestError if no class folder contains a video, or if split folders are mixed with other folders.
         """
         videos, depth, _ = self._found()
         if not videos:
             raise ManifestError(
-                f"root: the videos in {self.root} lie in no class folders: sort them into such, one a class"
+                f"root: the videos in {self.root} are not in class folders: sort them into one folder per class"
             )
         parts = [video.name.split("/") for video in videos]
         labels = [names[depth - 1] for names in parts]
@@ -68,22 +68,22 @@ class Folder(Source):
         )
 
     def skipped(self) -> list[Skipped]:
-        """What below ``root`` is not listed, and why."""
+        """What is not listed below ``root``, and why."""
         return self._found()[2]
 
     def _found(self) -> tuple[list[Video], int, list[Skipped]]:
-        """The videos in class folders, how deep these are below ``root`` (1 or 2), and what is left out."""
+        """The videos in class folders, the depth of these folders below ``root`` (1 or 2), and what is skipped."""
         root = self.root.expanduser()
-        videos, skipped = find_videos(root, "folders named for their classes, with videos in them")
+        videos, skipped = find_videos(root, "folders named after their classes, with videos in them")
         folders = {video.name.partition("/")[0] for video in videos if "/" in video.name}
         _refuse_strangers(root, folders)
         depth = 2 if folders and folders.issubset(SPLITS) else 1
         outside = [video for video in videos if video.name.count("/") < depth]
-        skipped += [Skipped(video.name, "lies in no class folder") for video in outside]
+        skipped += [Skipped(video.name, "not in a class folder") for video in outside]
         return [video for video in videos if video.name.count("/") >= depth], depth, sorted(skipped)
 
     def _draw(self, videos: list[Video], labels: list[str]) -> list[str]:
-        """A split for each video: of each class, the smallest hashes are for testing, the next for validation."""
+        """A split for each video: in each class, the smallest hashes are for testing, the next ones for validation."""
         classes: defaultdict[str, list[str]] = defaultdict(list)
         for video, label in zip(videos, labels, strict=True):
             classes[label].append(video.name)
@@ -96,7 +96,7 @@ class Folder(Source):
         return [split[video.name] for video in videos]
 
     def _skeleton_of(self, video: Video) -> Path | None:
-        """The skeleton file of a video, if there is one."""
+        """The skeleton file of a video, if it exists."""
         if self.skeletons is None:
             return None
         folder, name = self.skeletons.expanduser().absolute(), Path(video.name).with_suffix(".npz")
@@ -104,7 +104,7 @@ class Folder(Source):
 
 
 def _refuse_strangers(root: Path, folders: set[str]) -> None:
-    """Raise ManifestError where some folders are splits and others are not: they would all be taken for classes."""
+    """Raise ManifestError if only some folders are splits: all of them would be taken for classes."""
     strangers = sorted(folders.difference(SPLITS))
     if not strangers or not any(name.lower() in SPLITS for name in folders):
         return
@@ -114,5 +114,5 @@ def _refuse_strangers(root: Path, folders: set[str]) -> None:
         near = near or difflib.get_close_matches(name.lower(), SPLITS, n=1, cutoff=0.7)
         remedies.append(f"rename {name} to {near[0]}" if near else f"move {name} away")
     raise ManifestError(
-        f"root: {root} has folders named for splits ({', '.join(SPLITS)}) beside others: {', '.join(remedies)}"
+        f"root: {root} mixes folders named after splits ({', '.join(SPLITS)}) with others: {', '.join(remedies)}"
     )

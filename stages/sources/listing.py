@@ -28,8 +28,8 @@ class Listing(Source):
     """Reads a list with the column ``path`` and any of ``label``, ``split``, ``start``, ``end`` and ``skeleton``.
 
     ``path`` and ``skeleton`` are files, relative to ``root``; ``start`` and ``end`` are seconds; ``split`` is train,
-    val or test. Empty cells are unknown, other columns are left alone. A clip's id is its path as listed, with the
-    span: ``games/final.mp4@12.0-16.0``.
+    val or test. Empty cells mean unknown; other columns are ignored. A clip's id is its path as listed, followed by its
+    span if it has one: ``games/final.mp4@12.0-16.0``.
     """
 
     key_name: ClassVar[str | None] = "stages.sources.listing:Listing"
@@ -38,12 +38,12 @@ class Listing(Source):
     list: Path
     """The list: a ``.csv`` file, or one of JSON lines (``.jsonl``, ``.json``)."""
     root: Path | None = None
-    """Folder that listed files are relative to. Null: the folder of the list."""
+    """Folder that the listed files are relative to. Null: the folder of the list."""
 
     def clips(self) -> pa.Table:
-        """One clip a line; a listed file that is missing fails when it is decoded.
+        """One clip per line; a listed file that is missing fails when it is decoded.
 
-        Raises ManifestError that names file and line of a malformed entry.
+        Raises ManifestError with the file and line of a malformed entry.
         """
         file = self.list.expanduser().absolute()
         rows = self._checked(file)
@@ -69,7 +69,7 @@ class Listing(Source):
         )
 
     def _checked(self, file: Path) -> pa.Table:
-        """The list's rows with all of COLUMNS, each entry found to be possible."""
+        """The list's rows with all of COLUMNS, after checking each entry."""
         if not file.is_file():
             raise ManifestError(f"list: there is no file {file}")
         is_csv = file.suffix.lower() == ".csv"
@@ -91,10 +91,13 @@ class Listing(Source):
         start, end = rows["start"], rows["end"]
         _refuse(file, lines, pc.is_null(rows["path"]), "path is empty")
         _refuse(
-            file, lines, pc.invert(pc.is_in(rows["split"], pa.array([*SPLITS, None]))), "split is train, val or test"
+            file,
+            lines,
+            pc.invert(pc.is_in(rows["split"], pa.array([*SPLITS, None]))),
+            f"split must be one of {', '.join(SPLITS)}",
         )
-        _refuse(file, lines, pc.or_kleene(pc.less(start, 0), pc.less(end, 0)), "start and end are not below 0 s")
-        _refuse(file, lines, pc.less_equal(end, start), "end is not after start")
+        _refuse(file, lines, pc.or_kleene(pc.less(start, 0), pc.less(end, 0)), "start and end must not be negative")
+        _refuse(file, lines, pc.less_equal(end, start), "end must be after start")
         return rows
 
 
@@ -107,11 +110,11 @@ def _read_csv(file: Path) -> pa.Table:
         content.decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ManifestError(f"list: {file}, line {line}: is not UTF-8: save it as CSV in UTF-8") from error
+        raise ManifestError(f"list: {file}, line {line}: not UTF-8: save the list as CSV in UTF-8") from error
     try:
         return csv.read_csv(
             pa.BufferReader(content),
-            read_options=csv.ReadOptions(use_threads=False),  # only then does an error know its row
+            read_options=csv.ReadOptions(use_threads=False),  # only then do errors name their row
             parse_options=csv.ParseOptions(ignore_empty_lines=False),
             convert_options=csv.ConvertOptions(
                 column_types={name: pa.string() for name in COLUMNS}, strings_can_be_null=True, null_values=[""]
@@ -122,7 +125,7 @@ def _read_csv(file: Path) -> pa.Table:
 
 
 def _read_json(file: Path) -> pa.Table:
-    """One object a line. The file is read as one block, because rows are counted from the beginning of a block."""
+    """One object per line. The file is read as one block, because errors count rows from the beginning of a block."""
     from pyarrow import json
 
     try:
@@ -138,12 +141,12 @@ def _read_json(file: Path) -> pa.Table:
 
 
 def _numbers(file: Path, name: str, column: pa.Array, lines: np.ndarray) -> pa.Array:
-    """A column as float64. Raises ManifestError for the first entry that is no finite number."""
+    """A column as float64. Raises ManifestError for the first entry that is not a finite number."""
     import pandas as pd
 
     numbers = pd.to_numeric(column.to_pandas(), errors="coerce").to_numpy(np.float64)
     known = _mask(pc.is_valid(column))
-    _refuse(file, lines, pa.array(known & ~np.isfinite(numbers)), f"{name} is a number of seconds")
+    _refuse(file, lines, pa.array(known & ~np.isfinite(numbers)), f"{name} must be a number of seconds")
     return pa.array(numbers, mask=~known)
 
 
@@ -156,13 +159,13 @@ def _refuse(file: Path, lines: np.ndarray, wrong: pa.Array, rule: str) -> None:
 
 
 def _mask(condition: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """An Arrow condition as a NumPy mask, where unknown means no."""
+    """An Arrow condition as a NumPy mask, where null counts as false."""
     return pc.fill_null(condition, False).to_numpy(zero_copy_only=False)
 
 
 def _files(names: pa.ChunkedArray, root: Path) -> tuple[pa.Array, pa.Array]:
-    """Absolute paths and fingerprints of listed files, each looked at once however many clips it holds."""
+    """Absolute paths and fingerprints of listed files; each file is read only once, however many clips it contains."""
     encoded = names.combine_chunks().dictionary_encode()
-    paths = [os.path.join(root, name) for name in encoded.dictionary.to_pylist()]  # noqa: PTH118, a million of them
+    paths = [os.path.join(root, name) for name in encoded.dictionary.to_pylist()]  # noqa: PTH118, for a million files
     sources = [fingerprint(path) for path in paths]
     return tuple(pa.array(values, pa.string()).take(encoded.indices) for values in (paths, sources))

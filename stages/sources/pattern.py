@@ -1,4 +1,4 @@
-"""Videos whose file names say the class: ``pattern: "{clip}_{sequence}_{label}.avi"``."""
+"""Videos whose file names contain the class: ``pattern: "{clip}_{sequence}_{label}.avi"``."""
 
 import re
 from pathlib import Path
@@ -14,28 +14,28 @@ from stages.sources.rows import clips_table
 from stages.tables import CLIPS
 
 Choice = dict[str, list[str | int]]
-"""Values by field: a clip is chosen where each field named has one of its values."""
+"""Values by field: a clip is chosen if each of these fields has one of its values."""
 
 
 class Pattern(Source):
-    """Reads class and split off the file names. Fields are compared as text, numbers without leading zeros."""
+    """Reads class and split from the file names. Fields are compared as text, numbers without leading zeros."""
 
     key_name: ClassVar[str | None] = "stages.sources.pattern:Pattern"
     makes: ClassVar[Table] = CLIPS
 
     root: Path
-    """Folder that is searched, with all folders in it."""
+    """Folder that is searched, with all its subfolders."""
     pattern: str
-    """A file name with named fields in braces, of which one is ``{label}``. With a ``/`` it is the path below root."""
+    """A file name with fields in braces, one of which is ``{label}``. If it contains ``/``, it is a path below root."""
     labels: dict[str | int, str] | Path | None = None
-    """Class name of each value of ``{label}``: a mapping, or a file with a value and a name a line. Null: the value
-    is the name."""
+    """Class name of each value of ``{label}``: a mapping, or a file with a value and a name per line. Null: the value
+    itself is the name."""
     test: Choice = Field(default_factory=dict)
-    """Which clips are for testing, by any fields: ``{sequence: [1]}`` leaves sequence 1 out."""
+    """Which clips are for testing, by any fields: ``{sequence: [1]}`` tests on sequence 1."""
     val: Choice = Field(default_factory=dict)
     """Which clips are for validation. All others are for training."""
     strict: bool = False
-    """Videos that do not match are an error, not ignored."""
+    """Treat videos that do not match as an error instead of ignoring them."""
 
     @model_validator(mode="after")
     def _fields_exist(self) -> "Pattern":
@@ -43,10 +43,12 @@ class Pattern(Source):
         if "label" not in fields:
             raise ValueError(f"pattern {self.pattern!r} has no field {{label}}")
         if len(set(fields)) < len(fields):
-            raise ValueError(f"pattern {self.pattern!r} has a field twice: give each its own name")
+            raise ValueError(f"pattern {self.pattern!r} has a field twice: give each field its own name")
         for name in fields:
             if not name.isidentifier():
-                raise ValueError(f"pattern {self.pattern!r}: a field's name begins with a letter, not like {{{name}}}")
+                raise ValueError(
+                    f"pattern {self.pattern!r}: a field's name must begin with a letter, unlike {{{name}}}"
+                )
         for name in (*self.test, *self.val):
             if name not in fields:
                 raise ValueError(f"pattern {self.pattern!r} has no field {{{name}}}; it has {', '.join(fields)}")
@@ -57,11 +59,11 @@ class Pattern(Source):
         return re.findall(r"\{(\w+)\}", self.pattern)
 
     def files(self) -> tuple[Path, ...]:
-        """The table of labels, where it is a file."""
+        """The table of labels, if it is a file."""
         return (self.labels.expanduser(),) if isinstance(self.labels, Path) else ()
 
     def clips(self) -> pa.Table:
-        """One clip a matching video. Raises ManifestError where none matches or a label has no name."""
+        """One clip per matching video. Raises ManifestError if none matches or a label has no name."""
         root = self.root.expanduser()
         names = self._names()
         matching, strangers, _ = self._found()
@@ -82,12 +84,12 @@ class Pattern(Source):
         return clips_table(columns)
 
     def skipped(self) -> list[Skipped]:
-        """What below ``root`` is not listed, and why."""
+        """What is not listed below ``root``, and why."""
         _, strangers, skipped = self._found()
         return sorted([*skipped, *(Skipped(name, f"does not match {self.pattern}") for name in strangers)])
 
     def _found(self) -> tuple[list[tuple[Video, re.Match[str]]], list[str], list[Skipped]]:
-        """Videos that match, names of those that do not, and what is no video."""
+        """Videos that match, names of those that do not, and what is not a video."""
         videos, skipped = find_videos(self.root.expanduser(), f"videos named like {self.pattern}")
         matcher, whole = self._matcher(), "/" in self.pattern
         matching: list[tuple[Video, re.Match[str]]] = []
@@ -101,12 +103,12 @@ class Pattern(Source):
         return matching, strangers, skipped
 
     def _matcher(self) -> re.Pattern[str]:
-        """The pattern as a regular expression: a field is any text without a slash, as short as can be."""
+        """The pattern as a regular expression: a field is any text without a slash, as short as possible."""
         parts = re.split(r"\{(\w+)\}", self.pattern)
         return re.compile("".join(f"(?P<{part}>[^/]+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
 
     def _names(self) -> dict[str, str] | None:
-        """Class names by plain label value. Raises ManifestError that names file and line of a malformed table."""
+        """Class names by plain label value. Raises ManifestError with the file and line of a malformed entry."""
         if not isinstance(self.labels, Path):
             return None if self.labels is None else {plain(code): name for code, name in self.labels.items()}
         file, names = self.labels.expanduser(), {}
@@ -119,17 +121,17 @@ class Pattern(Source):
             if not code:
                 continue
             if not name:
-                raise ManifestError(f"labels: {file}, line {number}: a label and its name are wanted, not {line!r}")
+                raise ManifestError(f"labels: {file}, line {number}: expected a label and its name, not {line!r}")
             names[plain(code)] = name[0].strip()
         return names
 
 
 def plain(value: str | int) -> str:
-    """A value as it is compared: text, a number without leading zeros."""
+    """A value as it is compared: as text, numbers without leading zeros."""
     text = str(value)
     return str(int(text)) if text.isascii() and text.isdigit() else text
 
 
 def chosen(values: dict[str, str], choice: Choice) -> bool:
-    """Whether a clip with these fields is meant by a choice; an empty one means none."""
+    """Whether a clip with these fields is chosen; an empty choice chooses none."""
     return bool(choice) and all(values[field] in map(plain, wanted) for field, wanted in choice.items())

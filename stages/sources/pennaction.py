@@ -1,4 +1,4 @@
-"""PennAction (Zhang, Zhu and Derpanis 2013) as it is downloaded: ``labels/NNNN.mat`` and ``frames/NNNN/``."""
+"""PennAction (Zhang, Zhu and Derpanis 2013) as downloaded: ``labels/NNNN.mat`` and ``frames/NNNN/``."""
 
 from collections import Counter
 from itertools import groupby
@@ -16,28 +16,28 @@ from stages.tables import CLIPS
 
 
 class PennAction(Source):
-    """One clip a label file, with its class, skeletons and official split."""
+    """One clip per label file, with its class, skeletons and official split."""
 
     key_name: ClassVar[str | None] = "stages.sources.pennaction:PennAction"
     makes: ClassVar[Table] = CLIPS
 
     root: Path
-    """Folder that holds ``labels`` and, where frames are wanted, ``frames``."""
+    """Folder that contains ``labels`` and, if frames are used, ``frames``."""
     val_share: float = Field(0.0, ge=0, lt=1)
-    """Share of each class's training clips that get the split ``val``, so that settings can be chosen without looking
-    at the test clips. Clips whose numbers follow each other go together, since they are often cut from one video, whose
-    clips the official split keeps together too."""
+    """Share of each class's training clips that get the split ``val``, so that settings can be chosen without using the
+    test clips. Clips with consecutive numbers stay together, because they often come from the same video; the official
+    split keeps them together as well."""
 
     def clips(self) -> pa.Table:
-        """The 1258 training and 1068 test clips of the data set, or what is there of them.
+        """The 1258 training and 1068 test clips of the data set, or as many of them as exist.
 
-        Raises ManifestError that names a file which is no label file.
+        Raises ManifestError that names the file if one is not a label file.
         """
         root = self.root.expanduser().absolute()
         files = sorted((root / "labels").glob("*.mat"))
         if not files:
             raise ManifestError(
-                f"root: no label files in {root / 'labels'}, which should hold PennAction's 0001.mat to 2326.mat"
+                f"root: no label files in {root / 'labels'}, which should contain PennAction's 0001.mat to 2326.mat"
             )
         labels, tests = zip(*map(_label, files), strict=True)
         splits = self._splits(labels, tests)
@@ -55,7 +55,7 @@ class PennAction(Source):
         )
 
     def _splits(self, labels: tuple[str, ...], tests: tuple[bool, ...]) -> list[str]:
-        """Training clips become ``val`` in whole runs, each where that brings its class nearer to its share."""
+        """Consecutive clips of a class become ``val`` together if that brings the class closer to its share."""
         seen, validating = Counter[str](), Counter[str]()
         splits: list[str] = []
         for (label, test), run in groupby(zip(labels, tests, strict=True)):
@@ -68,11 +68,11 @@ class PennAction(Source):
 
 
 def _label(file: Path) -> tuple[str, bool]:
-    """Class name of a label file, and whether its clip is for testing. Raises ManifestError where it is none."""
+    """Class name of a label file, and whether its clip is for testing. Raises ManifestError for any other file."""
     from scipy.io import loadmat
 
     try:
         labels = loadmat(file, variable_names=("action", "train"))
         return str(labels["action"].item()), int(labels["train"].item()) < 0
     except Exception as error:
-        raise ManifestError(f"root: {file} is no label file of PennAction: {error}") from error
+        raise ManifestError(f"root: {file} is not a label file of PennAction: {error}") from error

@@ -1,4 +1,4 @@
-"""Putting the index together: columns become a table of schema CLIPS, sorted, with unique ids."""
+"""Builds the index: columns become a table with the schema of CLIPS, sorted, with unique ids."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,9 +10,9 @@ from stages.tables import CLIPS
 
 
 def clips_table(columns: Mapping[str, Sequence[object] | pa.Array | pa.ChunkedArray]) -> pa.Table:
-    """The index from its columns (those left out are null), sorted by ``clip_id``.
+    """The index from its columns (missing ones are null), sorted by ``clip_id``.
 
-    Raises ManifestError where an id occurs twice.
+    Raises ManifestError if an id occurs twice.
     """
     arrays = {}
     for field in CLIPS.schema:
@@ -32,7 +32,7 @@ def clips_table(columns: Mapping[str, Sequence[object] | pa.Array | pa.ChunkedAr
 
 
 def span_id(name: str, start: float | None, end: float | None) -> str:
-    """The id of a span of a video: ``name@12.0-16.0``, or the name alone for the whole of it."""
+    """The id of a span of a video: ``name@12.0-16.0``, or only the name for the whole video."""
     if start is None and end is None:
         return name
     return f"{name}@{'' if start is None else start}-{'' if end is None else end}"

@@ -1,4 +1,4 @@
-"""The synthetic demo set as a source of clips: its videos are drawn by the first run."""
+"""The synthetic demo set as a source of clips: a first run draws its videos."""
 
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -21,17 +21,17 @@ NOT_DRAWN = "not drawn"
 
 
 class Synthetic(Source):
-    """Articulated people doing twelve actions, written to ``root/SPLIT/CLASS/NNNN.mp4``.
+    """Drawn people doing twelve actions, written to ``root/SPLIT/CLASS/NNNN.mp4``.
 
-    A part of the clips has a skeleton file ``NNNN.npz`` beside the video. Writing resumes where it was interrupted, and
-    files that are deleted come back the same.
+    Some of the clips have a skeleton file ``NNNN.npz`` next to the video. Interrupted writing is resumed, and deleted
+    files are written again with the same bytes.
     """
 
     key_name: ClassVar[str | None] = "stages.sources.synthetic:Synthetic"
     makes: ClassVar[Table] = CLIPS
 
     root: Path = Path("demo_videos")
-    """Folder the videos are written to; relative to the current directory."""
+    """Folder that the videos are written to, relative to the current directory."""
     clips_per_class: int = Field(16, ge=0)
     """Training clips of each class."""
     val_per_class: int = Field(0, ge=0)
@@ -39,7 +39,7 @@ class Synthetic(Source):
     test_per_class: int = Field(6, ge=0)
     """Test clips of each class."""
     seed: int = Field(0, ge=0)
-    """Another seed draws another data set."""
+    """A different seed gives a different data set."""
     with_skeletons: float = Field(0.5, ge=0, le=1)
     """Share of the clips of each class and split that have a ground-truth skeleton file."""
     size: int = Field(128, ge=64, le=1024, multiple_of=2)
@@ -48,8 +48,8 @@ class Synthetic(Source):
     def create(self) -> None:
         """Write what is missing.
 
-        Raises ManifestError where ``root`` holds a data set of another seed, size or share of skeletons. More or fewer
-        clips than before are no contradiction: what is there is used.
+        Raises ManifestError if ``root`` contains a data set with another seed, size or share of skeletons. The number
+        of clips may differ: existing clips are reused.
         """
         from stages.synthetic.writing import claim, write_missing
 
@@ -104,5 +104,5 @@ class Synthetic(Source):
         return orders
 
     def has_skeleton(self, index: int) -> bool:
-        """Whether clip number ``index`` of a class has a skeleton file: evenly spread, whatever the number of clips."""
+        """Whether clip number ``index`` of a class has a skeleton file: evenly spread for any number of clips."""
         return int((index + 1) * self.with_skeletons) > int(index * self.with_skeletons)

@@ -1,4 +1,4 @@
-"""Videos without labels, for recognition: every video below a folder, long ones in overlapping windows."""
+"""Videos without labels, for recognition: every video below a folder, long ones split into overlapping windows."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,33 +16,33 @@ SHORTEST_WINDOW = 0.1
 """Seconds: a few frames."""
 
 PROBES = 8
-"""Threads that read headers; the time goes into waiting for the disk."""
+"""Threads that read headers; most of their time is spent waiting for the disk."""
 
 Span = tuple[float | None, float | None]
 WHOLE: Span = (None, None)
 
 
 class Videos(Source):
-    """Lists the videos below a folder; with ``window``, each longer one as overlapping windows."""
+    """Lists the videos below a folder; with ``window``, longer videos are split into overlapping windows."""
 
     key_name: ClassVar[str | None] = "stages.sources.videos:Videos"
     makes: ClassVar[Table] = CLIPS
 
     root: Path
-    """Folder that is searched, with all folders in it, or a single video."""
+    """Folder that is searched, with all its subfolders, or a single video."""
     window: float | None = Field(None, ge=SHORTEST_WINDOW)
-    """Seconds of a window; videos that are not longer stay whole. Null: all videos stay whole."""
+    """Length of a window in seconds; shorter videos stay whole. Null: all videos stay whole."""
     stride: float | None = Field(None, gt=0)
-    """Seconds from one window to the next. Null: half a window."""
+    """Seconds from the start of one window to the next. Null: half a window."""
 
     @model_validator(mode="after")
     def _no_gaps(self) -> "Videos":
         if self.stride is not None and (self.window is None or self.stride > self.window):
-            raise ValueError("stride must not be longer than window: what lies between windows would not be seen")
+            raise ValueError("stride must not be longer than window: parts between the windows would be skipped")
         return self
 
     def clips(self) -> pa.Table:
-        """One clip a window. A video whose length cannot be found is one clip, so that decoding says what is wrong."""
+        """One clip per window. A video of unknown length is one clip, so that decoding reports the problem."""
         videos, _ = self._found()
         if self.window is None:
             spans: list[list[Span]] = [[WHOLE]] * len(videos)
@@ -61,7 +61,7 @@ class Videos(Source):
         )
 
     def skipped(self) -> list[Skipped]:
-        """What below ``root`` is not listed, and why."""
+        """What is not listed below ``root``, and why."""
         return self._found()[1]
 
     def _found(self) -> tuple[list[Video], list[Skipped]]:
@@ -84,7 +84,7 @@ class Videos(Source):
 
 
 def duration(path: str) -> float | None:
-    """Seconds a video lasts by its header, or None where that does not say."""
+    """Length of a video in seconds according to its header, or None if the header does not give it."""
     import av
 
     try:

@@ -1,9 +1,9 @@
-"""What the people do: each action is a motion, drawn from a random stream, and perhaps a thing that is held.
+"""The actions: each is a motion, sampled from a random stream, and possibly an object that is held.
 
-Three kinds of difference are built in. Some classes differ in what the body does (squat, jumping jack, push). Some
-differ in the side alone (left or right arm or leg, seen from the front and from behind): the skeleton names the limb,
-while the picture must first be understood. And some differ only in what is held: ``lift`` and ``lift_box`` share
-one motion to the last bit, so that no skeleton tells them apart.
+Classes differ in three ways. Some differ in the movement of the body (squat, jumping jack, push). Some differ only in
+the side (left or right arm or leg, seen from the front and from behind): the skeleton names the limb, while an image
+must first be interpreted. And some differ only in the object that is held: ``lift`` and ``lift_box`` have exactly the
+same motion, so skeletons cannot tell them apart.
 """
 
 from collections.abc import Callable
@@ -22,21 +22,21 @@ class Action(NamedTuple):
     """A class of the data set."""
 
     motion: str
-    """Name of the random stream: clips with the same one share motion, view and build, number by number."""
+    """Name of the random stream: clips with the same stream and number have the same motion, view and build."""
     perform: Callable[[Rng, Array], list[Pose]]
-    """Given times T in seconds: one Pose a person. A pose with a channel ``flying`` (seconds since the hands let go, 0
-    before) throws what it holds."""
+    """Given times T in seconds: one Pose per person. A pose with a channel ``flying`` (seconds since the hands let go,
+    0 before) throws what it holds."""
     prop: str | None = None
     """"box" or "ball", held between the hands of the first person."""
 
 
 def swing(t: Array, period: float, phase: float) -> Array:
-    """Smooth cycle between 0 and 1, of shape T."""
+    """Smooth cycle between 0 and 1: T."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * (t / period + phase))
 
 
 def along(t: Array, times: list[float], values: list[float]) -> Array:
-    """Eased interpolation between key poses: ``values`` at ``times``, with rests at each, of shape T."""
+    """Eased interpolation between key poses, ``values`` at ``times``, with a rest at each: T."""
     segment = np.clip(np.searchsorted(times, t, side="right") - 1, 0, len(times) - 2)
     starts, spans = np.array(times)[segment], np.diff(times)[segment]
     u = np.clip((t - starts) / spans, 0, 1)
@@ -46,7 +46,7 @@ def along(t: Array, times: list[float], values: list[float]) -> Array:
 
 
 def stand(rng: Rng, t: Array) -> Pose:
-    """A person who stands and sways a little, with arms that hang loosely."""
+    """A person who stands, sways slightly, and lets the arms hang loosely."""
     pose: Pose = {"yaw": np.full_like(t, rng.normal(0, 0.06))}
     for name, scale in (("lean", 2.0), ("tilt", 2.0), ("turn", 8.0), ("nod", 4.0)):
         pose[name] = (
@@ -121,7 +121,7 @@ def jumping_jack(rng: Rng, t: Array) -> list[Pose]:
 
 
 def lift(rng: Rng, t: Array) -> list[Pose]:
-    """From the floor over the head and back, with both hands."""
+    """Lifts with both hands from the floor over the head and back."""
     pose = stand(rng, t)
     period = rng.uniform(1.8, 2.4)
     u = (t / period + rng.random()) % 1
@@ -187,7 +187,7 @@ def handshake(rng: Rng, t: Array) -> list[Pose]:
 
 
 def face_each_other(rng: Rng, t: Array, distance: float) -> list[Pose]:
-    """Two people on the x axis, turned to one another; who stands on which side is drawn."""
+    """Two people on the x axis who face each other; their sides are random."""
     people = [stand(rng, t), stand(rng, t)]
     place = rng.choice([-1.0, 1.0])
     for pose, x in zip(people, (place, -place), strict=True):

@@ -1,7 +1,7 @@
 """A kinematic human body: joint angles over time in, positions in space out.
 
-Axes of a body that faces the viewer: x to its left, y up, z forward. Lengths are meters, angles radians. All arrays run
-over time: angles are T, positions T,3.
+Axes of a body that faces the viewer: x to its left, y up, z forward. Lengths are in meters, angles in radians. All
+arrays run over time: angles are T, positions T,3.
 """
 
 from typing import NamedTuple
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Pose = dict[str, Array]
-"""Angles and root motion by channel name, each of shape T; a channel that is absent is zero.
+"""Angles and root motion by channel name, each T; a missing channel is zero.
 
-``yaw twist lean tilt turn nod`` turn hips, chest and head; ``x z jump`` move the body; limbs have, after ``left_`` or
-``right_``: ``shoulder_flex shoulder_abduct shoulder_twist elbow hip_flex hip_abduct knee``.
+``yaw twist lean tilt turn nod`` turn hips, chest and head; ``x z jump`` move the body. Limbs have, with the prefix
+``left_`` or ``right_``: ``shoulder_flex shoulder_abduct shoulder_twist elbow hip_flex hip_abduct knee``.
 """
 Body = dict[str, Array]
-"""Positions T,3 by name: the 17 joints of COCO and what is needed to draw (hands, toes, heels, neck, …)."""
+"""Positions T,3 by name: the 17 joints of COCO and further points for drawing (hands, toes, heels, neck, …)."""
 
 SIDES = (("left", 1.0), ("right", -1.0))
 
 
 class Build(NamedTuple):
-    """Lengths of a person of 1.7 m, multiplied by ``scale``; ``bulk`` multiplies widths."""
+    """Lengths of a person of 1.7 m; ``scale`` multiplies all of them, ``bulk`` the widths."""
 
     scale: float = 1.0
     bulk: float = 1.0
@@ -56,7 +56,7 @@ def rotation_z(angle: Array) -> Array:
 
 
 def move(pose: Pose, build: Build, frames: int) -> Body:
-    """Forward kinematics. The lower foot stands on the ground (y = 0) and stays where it is, as feet do."""
+    """Forward kinematics. The lower foot stands on the ground (y = 0) and does not slide."""
 
     def channel(name: str) -> Array:
         return pose.get(name, np.zeros(frames))
@@ -107,7 +107,7 @@ def move(pose: Pose, build: Build, frames: int) -> Body:
         knee = at(hip, leg_turn, 0, -build.thigh, 0)
         shin_turn = leg_turn @ rotation_x(channel(f"{side}_knee"))
         ankle = at(knee, shin_turn, 0, -build.shin, 0)
-        # Feet stay level while they stand and follow the shin once it swings out.
+        # Feet stay level while standing, and follow the shin when it swings out.
         foot_turn = hips_turn @ rotation_x(
             -0.6 * np.maximum(channel(f"{side}_hip_flex") - channel(f"{side}_knee") - 0.2, 0)
         )

@@ -1,4 +1,4 @@
-"""From a clip's specification to its frames and keypoints: everything is decided by named random streams."""
+"""From a clip's specification to its frames and keypoints: everything is determined by named random streams."""
 
 import hashlib
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from recognizer.skeletons import COCO17
 from stages.synthetic import scene
 from stages.synthetic.actions import ACTIONS
 from stages.synthetic.body import Build, move
-from stages.synthetic.person import Image, dress, person_parts
+from stages.synthetic.person import Image, person_parts, random_appearance
 
 SKIN_DEPTH = 0.07
-"""Meters from a point inside the body to its outline, about."""
+"""Approximate distance in meters from a point inside the body to its outline."""
 
 
 class Clip(NamedTuple):
-    """What is to be drawn. Two clips with equal fields are equal to the last bit."""
+    """Specification of a clip. Two clips with equal fields are identical."""
 
     seed: int
     split: str
@@ -27,7 +27,7 @@ class Clip(NamedTuple):
     """Height of the frames in pixels; the width is the same or 4/3 of it."""
 
     def stream(self, *names: str) -> np.random.Generator:
-        """The random numbers that decide what ``names`` says; streams of different names are independent."""
+        """The random numbers for what ``names`` says; streams with different names are independent."""
         text = "/".join([str(self.seed), self.split, str(self.number), *names])
         return np.random.default_rng(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest()))
 
@@ -36,17 +36,17 @@ class Drawn(NamedTuple):
     """A drawn clip."""
 
     frames: list[Image]
-    """T images, uint8 H,W,3, RGB."""
+    """T images, uint8 H,W,3 RGB."""
     keypoints: NDArray[np.float32]
     """M,T,17,3: x, y in pixels (whole numbers at pixel centers), score 1, or 0 outside the frame."""
     boxes: NDArray[np.float32]
-    """M,T,4: x1, y1, x2, y2 of the people in pixels, cut off at the frame's edges."""
+    """M,T,4: x1, y1, x2, y2 of the people in pixels, clipped to the frame."""
     fps: int
 
 
 def draw(clip: Clip) -> Drawn:
-    """Draw a clip. Motion, build and view follow from the action's motion alone; looks, background and prop from its
-    name, so that a pair of classes with one motion has equal keypoints and different pictures."""
+    """Draw a clip. Motion, build and view depend only on the action's motion; appearance, background and prop on its
+    name. Two classes with the same motion therefore have equal keypoints and different images."""
     action = ACTIONS[clip.action]
     timing = clip.stream(action.motion, "timing")
     fps = int(timing.choice([16, 20, 24]))
@@ -59,16 +59,16 @@ def draw(clip: Clip) -> Drawn:
     shapes = clip.stream(action.motion, "build")
     builds = [Build(scale=shapes.uniform(0.88, 1.08), bulk=shapes.uniform(0.85, 1.25)) for _ in poses]
     bodies = [move(pose, build, frames) for pose, build in zip(poses, builds, strict=True)]
-    view = scene.aim(clip.stream(action.motion, "view"), len(poses) == 2, height, width, times)
+    view = scene.random_view(clip.stream(action.motion, "view"), len(poses) == 2, height, width, times)
     points = [{name: scene.project(positions, view) for name, positions in body.items()} for body in bodies]
 
-    looks = clip.stream(clip.action, "looks")
-    clothes = [dress(looks, build.bulk) for build in builds]
-    background = scene.paint_background(looks, height, width)
-    recording = scene.draw_recording(looks, height, width)
+    rng = clip.stream(clip.action, "looks")
+    appearances = [random_appearance(rng, build.bulk) for build in builds]
+    background = scene.paint_background(rng, height, width)
+    recording = scene.random_recording(rng, height, width)
     canvas_points = [{name: scene.on_canvas(path) for name, path in person.items()} for person in points]
     ground = [scene.on_canvas(scene.project(body["pelvis"] * np.array([1, 0, 1]), view)) for body in bodies]
-    prop = scene.make_prop(looks, action.prop) if action.prop else None
+    prop = scene.random_prop(rng, action.prop) if action.prop else None
     if prop is not None:
         held = scene.prop_path(bodies[0], poses[0], prop, times)
         prop_points = {name: scene.on_canvas(scene.project(path, view)) for name, path in held.items()}
@@ -77,8 +77,8 @@ def draw(clip: Clip) -> Drawn:
     for t in range(frames):
         parts = [
             part
-            for person, looks_of in zip(canvas_points, clothes, strict=True)
-            for part in person_parts({name: path[t] for name, path in person.items()}, looks_of)
+            for person, appearance in zip(canvas_points, appearances, strict=True)
+            for part in person_parts({name: path[t] for name, path in person.items()}, appearance)
         ]
         if prop is not None:
             parts.append(scene.prop_part({name: path[t] for name, path in prop_points.items()}, prop))

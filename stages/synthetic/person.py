@@ -1,6 +1,6 @@
-"""Drawing one person: limbs as shaded capsules, a torso, a head with a face, ordered by depth.
+"""Draws a person: limbs as shaded capsules, a torso, and a head with a face, ordered by depth.
 
-Everything is drawn on a canvas of ``SUPERSAMPLING`` times the frame's size, which is averaged down afterwards: cheaper
+Everything is drawn on a canvas of ``SUPERSAMPLING`` times the frame's size and then averaged down, which is cheaper
 than antialiased drawing. Colors are RGB.
 """
 
@@ -17,7 +17,7 @@ from stages.synthetic.body import SIDES
 Rng = np.random.Generator
 Color = tuple[float, float, float]
 Point = NDArray[np.float64]
-"""x, y on the canvas, depth in meters toward the viewer, canvas pixels a meter: shape 4."""
+"""4: x, y on the canvas, depth in meters toward the viewer, canvas pixels per meter."""
 Image = NDArray[np.uint8]
 
 SUBPIXEL_BITS = 3
@@ -25,7 +25,7 @@ SUBPIXEL_BITS = 3
 CIRCLE = np.stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)], 1)
 
 
-class Looks(NamedTuple):
+class Appearance(NamedTuple):
     """Clothes and colors of one person."""
 
     skin: Color
@@ -40,7 +40,7 @@ class Looks(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Something to draw; greater depth is nearer and drawn later."""
+    """Something to draw; parts of greater depth are nearer and drawn later."""
 
     depth: float
     draw: Callable[[Image], None]
@@ -51,9 +51,9 @@ def hsv(hue: float, saturation: float, value: float) -> Color:
     return 255 * red, 255 * green, 255 * blue
 
 
-def dress(rng: Rng, bulk: float) -> Looks:
-    """Draw the looks of a person."""
-    return Looks(
+def random_appearance(rng: Rng, bulk: float) -> Appearance:
+    """A person's appearance, sampled at random."""
+    return Appearance(
         skin=hsv(rng.uniform(0.04, 0.09), rng.uniform(0.3, 0.65), rng.uniform(0.4, 0.98)),
         hair=hsv(rng.uniform(0.03, 0.12), rng.uniform(0.2, 0.8), rng.choice([0.1, 0.2, 0.35, 0.7])),
         shirt=hsv(rng.random(), rng.uniform(0.1, 0.6), rng.uniform(0.3, 0.95)),
@@ -88,10 +88,13 @@ def solid(canvas: Image, color: Color, *ends: tuple[Point, float]) -> None:
     fill(canvas, discs(*lit), color)
 
 
-def person_parts(points: dict[str, Point], looks: Looks) -> list[Part]:
+def person_parts(points: dict[str, Point], appearance: Appearance) -> list[Part]:
     """All parts of a person at one moment, given the projected ``Body``."""
-    wide = looks.bulk
-    parts = [Part(points["chest"][2], lambda canvas: torso(canvas, points, looks)), *head_parts(points, looks)]
+    wide = appearance.bulk
+    parts = [
+        Part(points["chest"][2], lambda canvas: torso(canvas, points, appearance)),
+        *head_parts(points, appearance),
+    ]
 
     def limb(color: Color, nearer: float, *ends: tuple[str, float]) -> None:
         placed = [(points[name], radius * wide) for name, radius in ends]
@@ -99,30 +102,30 @@ def person_parts(points: dict[str, Point], looks: Looks) -> list[Part]:
         parts.append(Part(depth, lambda canvas: solid(canvas, color, *placed)))
 
     for side, _ in SIDES:
-        forearm = looks.shirt if looks.long_sleeves else looks.skin
-        shin = looks.trousers if looks.long_trousers else looks.skin
-        limb(looks.shirt, 0, (f"{side}_shoulder", 0.06), (f"{side}_elbow", 0.045))
+        forearm = appearance.shirt if appearance.long_sleeves else appearance.skin
+        shin = appearance.trousers if appearance.long_trousers else appearance.skin
+        limb(appearance.shirt, 0, (f"{side}_shoulder", 0.06), (f"{side}_elbow", 0.045))
         limb(forearm, 0.01, (f"{side}_elbow", 0.042), (f"{side}_wrist", 0.033))
-        limb(looks.skin, 0.02, (f"{side}_wrist", 0.034), (f"{side}_hand", 0.042))
-        limb(looks.trousers, -0.02, (f"{side}_hip", 0.085), (f"{side}_knee", 0.06))
+        limb(appearance.skin, 0.02, (f"{side}_wrist", 0.034), (f"{side}_hand", 0.042))
+        limb(appearance.trousers, -0.02, (f"{side}_hip", 0.085), (f"{side}_knee", 0.06))
         limb(shin, -0.01, (f"{side}_knee", 0.057), (f"{side}_ankle", 0.04))
-        limb(looks.shoes, 0, (f"{side}_heel", 0.045), (f"{side}_toe", 0.035))
+        limb(appearance.shoes, 0, (f"{side}_heel", 0.045), (f"{side}_toe", 0.035))
     return parts
 
 
-def torso(canvas: Image, points: dict[str, Point], looks: Looks) -> None:
-    """Hips and chest, with a neckline and a zip that show which way the person faces."""
-    wide = looks.bulk
+def torso(canvas: Image, points: dict[str, Point], appearance: Appearance) -> None:
+    """Hips and chest, with a neckline and a zipper that show which way the person faces."""
+    wide = appearance.bulk
     solid(
         canvas,
-        looks.trousers,
+        appearance.trousers,
         (points["left_hip"], 0.09 * wide),
         (points["right_hip"], 0.09 * wide),
         (points["belly"], 0.1 * wide),
     )
     solid(
         canvas,
-        looks.shirt,
+        appearance.shirt,
         (points["left_shoulder"], 0.065 * wide),
         (points["right_shoulder"], 0.065 * wide),
         (points["chest"], 0.125 * wide),
@@ -136,44 +139,44 @@ def torso(canvas: Image, points: dict[str, Point], looks: Looks) -> None:
         fill(
             canvas,
             np.stack([chest - zip_half, chest + zip_half, belly - zip_half, belly + zip_half]),
-            shade(looks.shirt, 0.45),
+            shade(appearance.shirt, 0.45),
         )
-        fill(canvas, np.stack([collar - half, collar + half, 0.6 * collar + 0.4 * chest]), looks.skin)
+        fill(canvas, np.stack([collar - half, collar + half, 0.6 * collar + 0.4 * chest]), appearance.skin)
 
 
-def head_parts(points: dict[str, Point], looks: Looks) -> list[Part]:
-    """Neck, then hair and face in the order the view gives them."""
+def head_parts(points: dict[str, Point], appearance: Appearance) -> list[Part]:
+    """Neck, then hair and face, ordered by the view."""
     depth = points["head"][2]
     facing = points["nose"][2] - depth
     parts = [
         Part(
             points["neck"][2] - 0.01,
-            lambda canvas: solid(canvas, looks.skin, (points["neck"], 0.05), (points["head"], 0.05)),
+            lambda canvas: solid(canvas, appearance.skin, (points["neck"], 0.05), (points["head"], 0.05)),
         ),
-        Part(depth - np.sign(facing) * 0.001, lambda canvas: hair(canvas, points, looks)),
-        Part(depth + np.sign(facing) * 0.001, lambda canvas: solid(canvas, looks.skin, (points["face"], 0.088))),
+        Part(depth - np.sign(facing) * 0.001, lambda canvas: hair(canvas, points, appearance)),
+        Part(depth + np.sign(facing) * 0.001, lambda canvas: solid(canvas, appearance.skin, (points["face"], 0.088))),
     ]
     if facing > -0.03:
-        parts.append(Part(depth + 0.02, lambda canvas: features(canvas, points, looks)))
+        parts.append(Part(depth + 0.02, lambda canvas: features(canvas, points, appearance)))
     return parts
 
 
-def hair(canvas: Image, points: dict[str, Point], looks: Looks) -> None:
+def hair(canvas: Image, points: dict[str, Point], appearance: Appearance) -> None:
     ends = [(points["hair"], 0.112)]
-    if looks.long_hair:
+    if appearance.long_hair:
         back = 1.6 * points["hair"] - 0.6 * points["head"]
         ends.append(((back + points["neck"]) / 2, 0.07))
-    solid(canvas, looks.hair, *ends)
+    solid(canvas, appearance.hair, *ends)
 
 
-def features(canvas: Image, points: dict[str, Point], looks: Looks) -> None:
-    """Eyes, nose and mouth, each only where it is on the near side of the head."""
+def features(canvas: Image, points: dict[str, Point], appearance: Appearance) -> None:
+    """Eyes, nose and mouth, each only if it is on the near side of the head."""
     near = points["head"][2] + 0.025
     for name, radius, color in (
         ("left_eye", 0.017, (25.0, 20.0, 20.0)),
         ("right_eye", 0.017, (25.0, 20.0, 20.0)),
-        ("mouth", 0.022, shade(looks.skin, 0.5)),
-        ("nose", 0.02, shade(looks.skin, 0.8)),
+        ("mouth", 0.022, shade(appearance.skin, 0.5)),
+        ("nose", 0.02, shade(appearance.skin, 0.8)),
     ):
         if points[name][2] > near or name == "nose":
             fill(canvas, discs((points[name], radius)), color)

@@ -1,4 +1,4 @@
-"""The scene of a clip: camera, background, the thing that is held, and what turns a drawing into a recording."""
+"""The scene of a clip: camera, background, the object that is held, and the imperfections of a recording."""
 
 from typing import NamedTuple
 
@@ -11,21 +11,21 @@ from stages.synthetic.person import CIRCLE, Color, Image, Part, Point, Rng, fill
 
 SUPERSAMPLING = 2
 MARGIN = 8
-"""Pixels of background beyond the frame's edges, for a camera that shakes."""
+"""Pixels of background beyond the frame's edges, for a shaking camera."""
 
 
 class View(NamedTuple):
     """A camera on a circle around the scene, T moments long."""
 
     azimuth: float
-    """Radians; 0 sees from the front people whose yaw is 0."""
+    """Radians; at 0, people with yaw 0 are seen from the front."""
     elevation: float
     distance: float
-    """Meters from the point it looks at."""
+    """Meters from the point that the camera looks at."""
     scale: float
-    """Frame pixels a meter at that distance."""
+    """Frame pixels per meter at that distance."""
     center: tuple[float, float]
-    """Frame pixels where the middle of the scene, 1.1 m above the ground, comes to lie."""
+    """Position of the middle of the scene, 1.1 m above the ground, in frame pixels."""
     shake: Array
     """T,2 frame pixels."""
 
@@ -40,9 +40,9 @@ class Prop(NamedTuple):
     stripe: Color
 
 
-def aim(rng: Rng, facing: bool, height: int, width: int, times: Array) -> View:
-    """Draw a view. ``facing``: two people face each other along x and are seen from the side; one alone is seen from
-    the front or from behind, never edge-on, where one arm hides the other."""
+def random_view(rng: Rng, facing: bool, height: int, width: int, times: Array) -> View:
+    """A view, sampled at random. ``facing``: two people who face each other along x are seen from the side. A single
+    person is seen from the front or from behind, never from the side, where one arm hides the other."""
     azimuth = rng.uniform(-0.6, 0.6) if facing else rng.uniform(-1.0, 1.0)
     behind = rng.random() < 0.4
     room = 2.75 if not facing else 2.4
@@ -60,7 +60,7 @@ def aim(rng: Rng, facing: bool, height: int, width: int, times: Array) -> View:
 
 
 def project(positions: Array, view: View) -> Array:
-    """Frame x and y (whole numbers at pixel centers), depth in meters, frame pixels a meter: T,3 to T,4."""
+    """T,3 to T,4: frame x and y (whole numbers at pixel centers), depth in meters, frame pixels per meter."""
     x, y, z = positions[:, 0], positions[:, 1] - 1.1, positions[:, 2]
     cos, sin = np.cos(view.azimuth), np.sin(view.azimuth)
     x, z = cos * x + sin * z, -sin * x + cos * z
@@ -71,17 +71,17 @@ def project(positions: Array, view: View) -> Array:
     return np.concatenate([place, z[:, None], scale[:, None]], -1)
 
 
-def make_prop(rng: Rng, kind: str) -> Prop:
-    """A thing of a red that nobody wears and no wall has, so that a few clips suffice to learn to see it."""
+def random_prop(rng: Rng, kind: str) -> Prop:
+    """An object in a red that no clothes and no wall have, so that a few clips suffice to learn to recognize it."""
     color = hsv(rng.uniform(0.95, 1.02), rng.uniform(0.9, 1), rng.uniform(0.85, 1))
     stripe = hsv(rng.uniform(0.13, 0.17), 0.9, 1.0)
     return Prop(kind, rng.uniform(0.24, 0.3) if kind == "box" else rng.uniform(0.15, 0.18), color, stripe)
 
 
 def prop_path(body: Body, pose: Pose, prop: Prop, times: Array) -> dict[str, Array]:
-    """Where the prop is: its corners (box) or its center (ball), positions T,3 by name.
+    """The corners of the prop (box) or its center (ball), positions T,3 by name.
 
-    It stays between the hands until ``flying`` counts, and then follows a ballistic path.
+    It stays between the hands until ``flying`` starts, and then follows a ballistic path.
     """
     hands = (body["left_hand"] + body["right_hand"]) / 2
     across = body["left_shoulder"] - body["right_shoulder"]
@@ -136,7 +136,7 @@ def prop_part(points: dict[str, Point], prop: Prop) -> Part:
 
 
 def paint_background(rng: Rng, height: int, width: int) -> Image:
-    """A wall and a floor with clutter and texture, uint8 of (height, width) plus margins, times supersampling."""
+    """A wall and a floor with clutter and texture, uint8 H,W,3: the frame with its margins, times SUPERSAMPLING."""
     h, w = ((side + 2 * MARGIN) * SUPERSAMPLING for side in (height, width))
     top, bottom = (np.array(hsv(rng.random(), rng.uniform(0, 0.5), rng.uniform(0.25, 0.95))) for _ in range(2))
     ramp = np.linspace(0, 1, h)[:, None, None]
@@ -176,7 +176,7 @@ class Recording(NamedTuple):
     noise: NDArray[np.int16]
 
 
-def draw_recording(rng: Rng, height: int, width: int) -> Recording:
+def random_recording(rng: Rng, height: int, width: int) -> Recording:
     gain = rng.uniform(0.75, 1.15) * (1 + rng.normal(0, 0.05, 3))
     noise = rng.normal(0, rng.uniform(1, 4), (height + 16, width + 16, 1))
     return Recording(gain.astype(np.float32), noise.round().astype(np.int16))

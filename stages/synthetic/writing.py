@@ -1,4 +1,4 @@
-"""Writing the synthetic data set: mp4 and skeleton files that depend on the specification alone, byte for byte."""
+"""Writes the synthetic data set: mp4 and skeleton files whose bytes depend only on the specification."""
 
 import hashlib
 import json
@@ -20,13 +20,13 @@ from pipeline.errors import ManifestError
 from stages.synthetic.clip import Clip, Drawn, draw
 
 FORMAT = 2
-"""Bumped when the same specification gives other files."""
+"""To be increased when the same specification gives different files."""
 FEW = 40
-"""Clips that are written sooner than worker processes would have started."""
+"""So few clips are written before worker processes would have started."""
 
 
 class Order(NamedTuple):
-    """A clip and the files it goes to."""
+    """A clip and its files."""
 
     clip: Clip
     video: Path
@@ -37,9 +37,9 @@ class Order(NamedTuple):
 
 
 def claim(root: Path, specification: dict[str, object], write: bool = True) -> None:
-    """Compare with ``root/dataset.json`` what its files are made of; where there is no such file, ``write`` it.
+    """Compare the specification with that in ``root/dataset.json``; if there is no such file, ``write`` it.
 
-    Raises ManifestError where the folder holds a data set with another specification.
+    Raises ManifestError if the folder contains a data set with another specification.
     """
     record = root / "dataset.json"
     wanted = {"generator": "synthetic actions", "format": FORMAT, **specification}
@@ -56,12 +56,12 @@ def claim(root: Path, specification: dict[str, object], write: bool = True) -> N
             if found.get(key) != wanted.get(key)
         )
         raise ManifestError(
-            f"{root} holds a synthetic data set with {differing}: give another root, or delete the folder"
+            f"{root} contains a synthetic data set with {differing}: choose another root, or delete the folder"
         )
 
 
 def write_missing(orders: Sequence[Order]) -> None:
-    """Write the files that are not there yet, on all cores; a line on stderr tells how far it is."""
+    """Write the missing files on all cores, with progress on stderr."""
     missing = [order for order in orders if not order.written()]
     started = time.monotonic()
     shown = started
@@ -87,10 +87,10 @@ def write_missing(orders: Sequence[Order]) -> None:
 
 
 def write(order: Order) -> None:
-    """Draw a clip and write its files. Each appears under its name only when it is whole, the video last."""
+    """Draw a clip and write its files. Each one appears under its name only when complete, the video last."""
     drawn = draw(order.clip)
     digest = hashlib.blake2b(repr((FORMAT, order.clip)).encode(), digest_size=4).digest()
-    # A time that follows from the content keeps fingerprints made of size and time equal when files are written anew.
+    # Times that depend only on the content keep fingerprints (size and time) equal when files are written again.
     stamp = 1_600_000_000 + int.from_bytes(digest) % 100_000_000
     order.video.parent.mkdir(parents=True, exist_ok=True)
     if order.skeleton is not None:
@@ -99,7 +99,7 @@ def write(order: Order) -> None:
 
 
 def _replace(path: Path, content: Drawn | bytes, stamp: int) -> None:
-    """Write a file under a temporary name and rename it; ``stamp``: its time of modification, or 0 for now."""
+    """Write a file under a temporary name and rename it; ``stamp``: its modification time, or 0 for now."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         if isinstance(content, bytes):
@@ -116,8 +116,8 @@ def _replace(path: Path, content: Drawn | bytes, stamp: int) -> None:
 
 
 def _encode(path: Path, drawn: Drawn) -> None:
-    """H.264 in mp4, always the same bytes: those of x264 depend on the number of threads, and with B-frames its
-    macroblock tree reads memory that it has not written."""
+    """H.264 in mp4, always the same bytes: the output of x264 depends on the number of threads, and with B-frames its
+    macroblock tree reads uninitialized memory."""
     height, width = drawn.frames[0].shape[:2]
     options = {"preset": "veryfast", "crf": "23", "x264-params": "mbtree=0"}
     with av.open(str(path), "w", format="mp4") as container:
@@ -136,7 +136,7 @@ def _begin_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    """A pool's workers would wait forever for a parent that was killed."""
+    """Otherwise the workers of a pool would wait forever for a parent that was killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -147,7 +147,7 @@ def test_a_folder_of_good_and_bad_files() -> None:
     ]
     done = subprocess.run([*command, "--executor", "local"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "skipped notes.txt: no video by its extension\n" in done.stdout
+    assert "skipped notes.txt: not a video by its extension\n" in done.stdout
     assert "skipped text.mp4: " in done.stdout
     with Path("out/recognitions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -54,9 +54,9 @@ def test_captions_say_what_is_there(make_clip: MakeClip) -> None:
     points, joints = pictures(clip)
     assert (points.name, joints.name) == ("points-1", "joints-1")
     assert (
-        "Where the network reads" in points.caption and "100\u00a0% of this attention falls on people" in points.caption
+        "Where the network samples" in points.caption and "100\u00a0% of this attention is on people" in points.caption
     )
-    assert "Elbows and hands get 24\u00a0% of it (alike: 24\u00a0%)" in joints.caption
+    assert "Elbows and hands get 24\u00a0% of it (even: 24\u00a0%)" in joints.caption
     assert points.image.dtype == np.uint8 and points.image.shape[2] == 3
 
 

@@ -41,7 +41,7 @@ def test_what_the_network_looks_at_in_the_first_samples(
         image = cv2.imdecode(np.frombuffer(images[found["image"]], np.uint8), cv2.IMREAD_COLOR)
         assert image.shape[1] == 1300
     page = render(json.loads(facts), images, Run.read(tmp_path))
-    assert page.count("What the network looks at") == EXPLAINED
+    assert page.count("What the network attends to") == EXPLAINED
     assert page.count("Which joints the network attends to, frame by frame") == EXPLAINED
 
 

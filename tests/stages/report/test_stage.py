@@ -168,7 +168,7 @@ def test_folds_and_seeds_become_rows(make_variant: MakeVariant, tmp_path: Path, 
 
 
 def test_an_axis_that_is_not_there_is_named() -> None:
-    with pytest.raises(ManifestError, match="pool: no matrix has an axis 'sed'; there are seed, fold"):
+    with pytest.raises(ManifestError, match="pool: no matrix has an axis 'sed'; the axes are seed, fold"):
         Report(pool=("fold", "sed")).check_axes(["seed", "fold"])
     Report(pool=("fold",)).check_axes(["seed", "fold"])
 

@@ -40,7 +40,7 @@ def test_other_files_are_named_with_the_reason(tmp_path: Path) -> None:
     for name in ("a.mp4", "notes.txt", ".DS_Store"):
         (tmp_path / name).touch()
     _, skipped = find_videos(tmp_path, "videos")
-    assert skipped == [("notes.txt", "no video by its extension")]
+    assert skipped == [("notes.txt", "not a video by its extension")]
 
 
 def test_what_would_be_waited_for_is_no_video(tmp_path: Path) -> None:

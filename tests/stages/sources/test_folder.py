@@ -1,4 +1,4 @@
-"""Folders named for their classes."""
+"""Folders named after their classes."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_split_folders_are_splits(tmp_path: Path) -> None:
 
 def test_split_folders_beside_others_are_refused_with_the_remedy(tmp_path: Path) -> None:
     root = make(tmp_path, "train/run/a.mp4", "test/run/a.mp4", "validation/run/b.mp4", "extra/run/c.mp4")
-    with pytest.raises(ManifestError, match=r"beside others: move extra away, rename validation to val$"):
+    with pytest.raises(ManifestError, match=r"with others: move extra away, rename validation to val$"):
         Folder(root=root).clips()
     (root / "a").mkdir()
     with pytest.raises(ManifestError, match=r"rename Train to train, rename tset to test$"):
@@ -46,7 +46,7 @@ def test_split_folders_beside_others_are_refused_with_the_remedy(tmp_path: Path)
 @pytest.mark.parametrize(("split", "stray"), [("", "b.mp4"), ("train/", "train/b.mp4")])
 def test_what_is_skipped_is_said(tmp_path: Path, split: str, stray: str) -> None:
     root = make(tmp_path, f"{split}run/a.mp4", f"{split}run/notes.txt", stray)
-    said = [(f"{split}run/notes.txt", "no video by its extension"), (stray, "lies in no class folder")]
+    said = [(f"{split}run/notes.txt", "not a video by its extension"), (stray, "not in a class folder")]
     assert Folder(root=root).skipped() == sorted(said)
 
 

@@ -43,11 +43,11 @@ def test_json_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("list.csv", "path,start\na.mp4,1\n\nb.mp4,soon\n", r"list\.csv, line 4: start is a number of seconds"),
-        ("list.csv", "path,start\na.mp4,inf\n", "line 2: start is a number"),
-        ("list.csv", "path,start,end\na.mp4,3,2\nb.mp4,3,2\n", r"line 2: end is not after start \(and 1 more\)"),
-        ("list.csv", "path,start\na.mp4,-1\n", "line 2: start and end are not below 0"),
-        ("list.csv", "path,split\na.mp4,training\n", "line 2: split is train, val or test"),
+        ("list.csv", "path,start\na.mp4,1\n\nb.mp4,soon\n", r"list\.csv, line 4: start must be a number of seconds"),
+        ("list.csv", "path,start\na.mp4,inf\n", "line 2: start must be a number"),
+        ("list.csv", "path,start,end\na.mp4,3,2\nb.mp4,3,2\n", r"line 2: end must be after start \(and 1 more\)"),
+        ("list.csv", "path,start\na.mp4,-1\n", "line 2: start and end must not be negative"),
+        ("list.csv", "path,split\na.mp4,training\n", "line 2: split must be one of train, val, test"),
         ("list.csv", "path,label\na.mp4,run\n,run\n", "line 3: path is empty"),
         ("list.csv", "path,label\na.mp4,run\nb.mp4\n", "line 3: Expected 2 columns"),
         ("list.csv", "file,label\na.mp4,run\n", "no column path; it has file, label"),
@@ -56,7 +56,7 @@ def test_json_lines(tmp_path: Path) -> None:
         ("list.csv", "path\na.mp4\na.mp4\n", "a.mp4: list each once"),
         ("list.jsonl", '{"path": "a.mp4"}\n{"path": "b.mp4", "start": "soon"}\n', "line 2: .*start"),
         ("list.jsonl", '{"path": "a.mp4"}\n{"path": \n', r"list\.jsonl"),
-        ("list.jsonl", '{"path": "a.mp4", "end": 0, "start": 0}\n', "line 1: end is not after start"),
+        ("list.jsonl", '{"path": "a.mp4", "end": 0, "start": 0}\n', "line 1: end must be after start"),
     ],
 )
 def test_errors_name_file_and_line(name: str, text: str, words: str, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_errors_name_file_and_line(name: str, text: str, words: str, tmp_path: P
 @pytest.mark.parametrize(("encoding", "line"), [("latin-1", 2), ("utf-16", 1)])
 def test_a_list_in_another_encoding_is_named(encoding: str, line: int, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes("path,label\na.mp4,Straße\n".encode(encoding))
-    with pytest.raises(ManifestError, match=rf"list\.csv, line {line}: is not UTF-8"):
+    with pytest.raises(ManifestError, match=rf"list\.csv, line {line}: not UTF-8"):
         Listing(list=tmp_path / "list.csv").clips()
 
 

@@ -65,7 +65,7 @@ def test_names_that_do_not_match(root: Path) -> None:
 def test_what_is_skipped_is_said(root: Path) -> None:
     (root / "notes.txt").touch()
     assert Pattern(root=root, pattern="{clip}_{sequence}_{label}.avi").skipped() == [
-        ("notes.txt", "no video by its extension"),
+        ("notes.txt", "not a video by its extension"),
         ("s02/other.avi", "does not match {clip}_{sequence}_{label}.avi"),
     ]
 
@@ -77,7 +77,7 @@ def test_impossible_patterns_are_refused(root: Path) -> None:
         Pattern(root=root, pattern="{label}_{clip}.avi", test={"camera": [1]})
     with pytest.raises(ValidationError, match="a field twice"):
         Pattern(root=root, pattern="{label}_{label}.avi")
-    with pytest.raises(ValidationError, match=r"begins with a letter, not like \{1\}"):
+    with pytest.raises(ValidationError, match=r"must begin with a letter, unlike \{1\}"):
         Pattern(root=root, pattern="{1}_{label}.avi")
 
 

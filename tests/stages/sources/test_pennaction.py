@@ -52,7 +52,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
         PennAction(root=tmp_path).clips()
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "0001.mat").write_text("no MATLAB file")
-    with pytest.raises(ManifestError, match=r"0001\.mat is no label file of PennAction"):
+    with pytest.raises(ManifestError, match=r"0001\.mat is not a label file of PennAction"):
         PennAction(root=tmp_path).clips()
 
 

@@ -76,7 +76,7 @@ def test_the_share_of_skeletons(share: float, expected: int) -> None:
 
 def test_another_seed_needs_another_root(tmp_path: Path) -> None:
     Synthetic(root=tmp_path, clips_per_class=0, test_per_class=0).create()
-    with pytest.raises(ManifestError, match="give another root, or delete the folder"):
+    with pytest.raises(ManifestError, match="choose another root, or delete the folder"):
         Synthetic(root=tmp_path, clips_per_class=0, test_per_class=0, seed=1).clips()
 
 

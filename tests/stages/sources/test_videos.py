@@ -38,7 +38,7 @@ def test_long_videos_become_windows_that_cover_them(root: Path) -> None:
 
 
 def test_what_is_skipped_is_said(root: Path) -> None:
-    assert Videos(root=root).skipped() == [("notes.txt", "no video by its extension")]
+    assert Videos(root=root).skipped() == [("notes.txt", "not a video by its extension")]
 
 
 def test_impossible_requests_are_refused(root: Path, tmp_path: Path) -> None:

@@ -94,5 +94,5 @@ def test_a_failure_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_folder_holds_one_data_set(tmp_path: Path) -> None:
     claim(tmp_path / "set", {"seed": 1})
     claim(tmp_path / "set", {"seed": 1})
-    with pytest.raises(ManifestError, match="seed 1 instead of 2: give another root"):
+    with pytest.raises(ManifestError, match="seed 1 instead of 2: choose another root"):
         claim(tmp_path / "set", {"seed": 2})
