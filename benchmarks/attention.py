@@ -1,13 +1,13 @@
-"""What a trained network looks at, class by class, over all clips that a run has predicted.
+"""What a trained network attends to, class by class, over all clips that a run has predicted.
 
     python benchmarks/attention.py RUN [--variant NAME] [--all]
 
-Each figure is a share of the attention of the modal tokens; beside it stands what the share would be if the network
-looked everywhere alike. ``people``: of the attention to the points of 3D deformable attention, what falls into the
-boxes around people (alike: the boxes' area). ``arms``: of the attention to joints, what elbows and wrists get;
-``legs``: knees and ankles (alike: with equal scores in every window); ``most``: the joints with the most, in multiples
-of what they would get. Means over clips; below them the difference with its standard error over clips. ``--all``: over
-all clips of the index, those of the training too.
+Each figure is a share of the attention of the modal tokens, followed by the share with even attention. ``people``: the
+share of the attention to the points of 3D deformable attention that is inside people's boxes (even: the boxes' area).
+``arms``: the share of the attention to joints that elbows and wrists get; ``legs``: the share of knees and ankles
+(even: equal scores in every window). ``most``: the joints with the most attention, in multiples of their even share.
+Figures are means over clips, followed by the mean difference with its standard error over clips. ``--all``: over all
+clips of the index, including those of the training.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-# The folder of this file has a recognizer.py of its own.
+# before this folder, whose recognizer.py is not the package
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from recognizer.model import Recognizer
@@ -62,7 +62,7 @@ def main() -> None:
 
     columns = ("people", "arms", "legs")
     names = layout(recognizer.config.layout).joints
-    print(f"{'block':<6}{'class':<18}{'clips':>6}" + "".join(f"{name:>9}{'alike':>8}" for name in columns) + "  most")
+    print(f"{'block':<6}{'class':<18}{'clips':>6}" + "".join(f"{name:>9}{'even':>8}" for name in columns) + "  most")
     for number in sorted({number for number, _ in found}):
         everything: dict[str, list[Share]] = defaultdict(list)
         for label in sorted(label for block, label in found if block == number):
@@ -77,7 +77,7 @@ def main() -> None:
         for name, all_shares in everything.items():
             difference = [share.attention - share.even for share in all_shares]
             error = np.std(difference, ddof=1) / len(difference) ** 0.5
-            print(f"      {name}: {np.mean(difference):+.3f} against alike, standard error {error:.3f}")
+            print(f"      {name}: {np.mean(difference):+.3f} compared with even, standard error {error:.3f}")
 
 
 def _line(shares: dict[str, list[Share]], columns: tuple[str, ...]) -> str:

@@ -1,10 +1,10 @@
-"""How fast clips are decoded, next to plain loops over other libraries that do the same work.
+"""How fast clips are decoded, compared with plain loops over other libraries that do the same work.
 
     python benchmarks/decode.py FOLDER [--frames 16] [--short-side 480] [--rounds 3]
 
-Every way is asked for the same frames of every video below FOLDER, in one thread, resizes them and makes JPEG images
-of quality 95. ``clips/s`` counts the seconds of CPU time of the fastest round of each video; ``wrong`` counts images
-that show another frame than the one asked for, by a full decode with PyAV; ``failed`` the videos a way gave up on.
+Every method decodes the same frames of every video below FOLDER in one thread, resizes them, and encodes JPEG images of
+quality 95. ``clips/s`` uses the CPU time of the fastest round of each video. ``wrong`` counts images that show another
+frame than the requested one, according to a full decode with PyAV; ``failed`` counts videos that a method failed on.
 """
 
 import argparse
@@ -26,7 +26,7 @@ QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 
 def jpeg(frame_BGR: np.ndarray, short_side: int) -> bytes:
-    """A JPEG image, the shorter side at most ``short_side``."""
+    """A JPEG image whose shorter side is at most ``short_side``."""
     height, width = frame_BGR.shape[:2]
     scale = min(1.0, short_side / min(height, width))
     if scale < 1:
@@ -76,12 +76,12 @@ def small(frame: np.ndarray) -> np.ndarray:
 
 
 def count_wrong(images: list[bytes], numbers: list[int], true: np.ndarray) -> int:
-    """How many images look more like another frame of the video than like the one they should be."""
+    """How many images resemble another frame of the video more than the requested one."""
     wrong = 0
     for number, image in zip(numbers, images, strict=True):
         seen = small(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB))
         distance = np.abs(true - seen).mean(axis=(1, 2, 3))
-        wrong += bool(distance[number] > distance.min() + 0.25)  # frames that hardly differ are no mistake
+        wrong += bool(distance[number] > distance.min() + 0.25)  # frames that hardly differ do not count as wrong
     return wrong
 
 

@@ -1,10 +1,11 @@
-"""Do this project's HRNets compute what MMPose's do?
+"""Do this project's HRNets compute the same as MMPose's?
 
     python benchmarks/hrnet_parity.py FOLDER
 
-FOLDER holds ``hrnet_w32_256x192.npz`` and ``hrnet_w48_384x288.npz``: heatmaps that MMPose computed, and the names and
-shapes of its parameters, whose values follow from the names by ``parameter``. Each network is written as a checkpoint
-in MMPose's naming, read back by the pose stage's own loader, and compared. The last line is the largest relative error.
+FOLDER contains ``hrnet_w32_256x192.npz`` and ``hrnet_w48_384x288.npz``: heatmaps that MMPose computed, and the names
+and shapes of its parameters; ``parameter`` derives their values from the names. Each network is written as a
+checkpoint with MMPose's names, loaded by the pose stage's own loader, and compared. The last line is the largest
+relative error.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def relative_error(body: str, reference: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="holds " + " and ".join(BODIES.values()))
+    parser.add_argument("folder", type=Path, help="contains " + " and ".join(BODIES.values()))
     folder = parser.parse_args().folder
     errors = {body: relative_error(body, folder / name) for body, name in BODIES.items()}
     for body, error in errors.items():

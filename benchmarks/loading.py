@@ -1,10 +1,10 @@
-"""Whether reading shards keeps up with training: both rates in clips per second of CPU time of one thread.
+"""Whether reading shards keeps up with training: both rates, in clips per second of CPU time of one thread.
 
     python benchmarks/loading.py SHARDS [--size 224] [--width 64] [--blocks 2] [--clips 128] [--rounds 3]
 
-SHARDS is a folder of shard files, such as a store's ``cache``. ``read`` counts everything up to a training sample:
-Parquet, JPEG, random crop and resize, colors, joints. ``train`` is forward and backward of a batch of 8; it falls away
-with ``--size 0``. The fastest round counts.
+SHARDS is a folder of shard files, such as a store's ``cache``. ``read`` includes everything up to a training sample:
+Parquet, JPEG, random crop and resize, colors, joints. ``train`` is the forward and backward pass of a batch of 8; it is
+skipped with ``--size 0``. The fastest round counts.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main() -> None:
     reading = rate(len(clip_ids), options.rounds, lambda: [read(clip_id) for clip_id in clip_ids])
     sample = shards.read(clip_ids[0])
     assert sample.frames is not None
-    print(f"shards  {len(clip_ids)} clips of {frames} frames of {sample.frames.shape[1]} pixels, seen at {side}")
+    print(f"shards  {len(clip_ids)} clips of {frames} frames of {sample.frames.shape[1]} pixels, crops of {side}")
     print(f"read    {reading:.1f} clips/s")
     if options.size:
         sizes = {"frames": frames, "size": side, "width": options.width, "blocks": options.blocks}

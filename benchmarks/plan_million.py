@@ -1,9 +1,9 @@
-"""How long planning takes for a made-up list of a million clips, and how much memory.
+"""Time and memory for planning an artificial list of a million clips.
 
     python benchmarks/plan_million.py [CLIPS]
 
-Writes a list file into a temporary folder, plans the front end of the pipeline and a training on it with the real
-command (no result exists yet), and prints the seconds and the peak memory of that process. Nothing is decoded.
+Writes a list file into a temporary folder, plans all stages up to evaluation with the real command (no result exists
+yet), and prints the time and the peak memory of that process. Nothing is decoded.
 """
 
 import resource

@@ -2,9 +2,9 @@
 
     python benchmarks/pose_coco.py FOLDER [--weights MODEL.onnx] [--flip-test]
 
-FOLDER holds a COCO keypoint annotation file ``test_coco.json`` and its images. The boxes are the annotated ones, so
-that the figure is the estimator's and the top-down arithmetic's alone. The last line is ``AP … AP50 …``, over object
-keypoint similarity as COCO defines it (https://cocodataset.org/#keypoints-eval).
+FOLDER contains a COCO keypoint annotation file ``test_coco.json`` and its images. The boxes are the annotated ones, so
+the result depends only on the estimator and the top-down processing. The last line is ``AP … AP50 …``, over object
+keypoint similarity (OKS) as defined by COCO (https://cocodataset.org/#keypoints-eval).
 """
 
 import argparse
@@ -25,11 +25,11 @@ from stages.pose.estimators import EstimatorSettings
 from stages.pose.onnx_model import OnnxModel
 
 SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
-"""How far annotators disagree on each joint, relative to the person's size."""
+"""How much annotators disagree on each joint, relative to the person's size."""
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 BEST = 20
-"""Only this many estimates an image count, best scores first."""
+"""Maximum number of estimates per image, best scores first."""
 
 
 class Estimate(NamedTuple):
@@ -39,7 +39,7 @@ class Estimate(NamedTuple):
 
 
 def similarity(estimate: np.ndarray, person: dict) -> float:
-    """OKS of estimated keypoints R,3 and an annotated person.
+    """OKS between estimated keypoints R,3 and an annotated person.
 
     A person without a visible joint (ignored in the score) is matched by the distance to twice its box, as COCO does.
     """
@@ -57,7 +57,7 @@ def similarity(estimate: np.ndarray, person: dict) -> float:
 
 
 def matched(estimates: list[Estimate], people: list[dict], threshold: float) -> list[tuple[float, bool]]:
-    """(score, correct) of an image's estimates, greedily matched; those that match an ignored person are left out."""
+    """(score, correct) of an image's estimates, matched greedily; matches with an ignored person are left out."""
     people = sorted(people, key=_ignored)
     free = set(range(len(people)))
     results = []
@@ -130,8 +130,8 @@ def evaluate(folder: Path, weights: Path, flip_test: bool = False) -> tuple[floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="holds test_coco.json and its images")
-    parser.add_argument("--weights", type=Path, help="a top-down ONNX model; default: SimplePose beside the data")
+    parser.add_argument("folder", type=Path, help="contains test_coco.json and its images")
+    parser.add_argument("--weights", type=Path, help="a top-down ONNX model; default: SimplePose next to the data")
     parser.add_argument("--flip-test", action="store_true", help="average with the mirrored image")
     options = parser.parse_args()
     weights = options.weights or options.folder / "../../../weights/simplepose/deploy.onnx"

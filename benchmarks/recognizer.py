@@ -1,19 +1,20 @@
-"""What the recognizer costs beside torchvision's video networks, and how far it is from what the machine could do.
+"""Cost of the recognizer compared with torchvision's video networks and with the limits of the machine.
 
     python benchmarks/recognizer.py [--device cpu|cuda] [--precision bf16] [--quick] [--clock cpu] [--only NAME]
     python benchmarks/recognizer.py --parts [--device cpu|cuda]
 
-Prints, for each network, the median time of a forward pass and of a training step (forward, backward, AdamW), clips per
-second, and the peak memory that either adds to a process with nothing but PyTorch in it. The floor of a forward pass is
-the longer of its multiply-adds at the machine's matrix rate and of its bytes at the machine's bandwidth; that of a
-training step is three times as long. Both rates are measured in the same run: the matrix rate is that of a large matrix
-product or of a 3x3x3 convolution, whichever is faster. Bytes are what modules without parts of their own read and
-write; what networks compute by functions is not among them, so where bandwidth decides the floor is too low.
+Prints, for each network, the median time of a forward pass and of a training step (forward, backward, AdamW), clips
+per second, and the peak memory that each adds to a process that has only loaded PyTorch. The floor of a forward pass
+is the time for its multiply-adds at the machine's matrix rate or for its bytes at the machine's bandwidth, whichever
+is longer; the floor of a training step is three times as long. Both rates are measured in the same run: the matrix
+rate is that of a large matrix product or of a 3x3x3 convolution, whichever is faster. Bytes are those that modules
+without submodules read and write; operations outside of such modules are not counted, so where bandwidth decides, the
+floor is too low.
 
-Each measurement has a process of its own, and the rounds go through all networks in turn, so that a machine busy with
-other work is so for all of them. ``--clock cpu`` counts CPU time of one thread, which such work disturbs less.
-``--parts`` instead shows where the time of a forward pass goes, and sets the attention modules beside full attention
-over the same tokens, both without the feed-forward network behind them, forward and backward.
+Each measurement runs in its own process, and each round covers all networks in turn, so that other work on the machine
+affects all of them equally. ``--clock cpu`` measures CPU time of one thread, which other work disturbs less.
+``--parts`` shows instead where the time of a forward pass is spent, and compares the attention modules with full
+attention over the same tokens, forward and backward, without the feed-forward networks after them.
 """
 
 import argparse
@@ -44,7 +45,7 @@ MANIFESTS = Path(__file__).parents[1] / "manifests"
 CLASSES = tuple(f"class {i}" for i in range(60))
 
 Case = tuple[Callable[[], nn.Module], tuple[tuple[int, ...], ...]]
-"""How a network is made, and the shapes of its inputs without the batch."""
+"""A function that builds the network, and the shapes of its inputs without the batch."""
 
 
 def ours(manifest: str, joints: int, persons: int) -> Case:
@@ -62,7 +63,7 @@ def torchvisions(name: str, frames: int, size: int) -> Case:
 
 
 def cases(quick: bool) -> dict[str, Case]:
-    """All networks by name: those of the laptop's size, and those of the paper's."""
+    """All networks by name: laptop size, and the size of the paper."""
     found = {
         "demo (8x64x64, R=17, M=1)": ours("demo.yaml", 17, 1),
         "laptop (12x96x96, R=17, M=2)": ours("base/laptop.yaml", 17, 2),
@@ -78,8 +79,8 @@ def cases(quick: bool) -> dict[str, Case]:
 
 
 def work(model: nn.Module, inputs: list[Tensor], dtype: torch.dtype) -> tuple[int, int]:
-    """Multiply-adds of a forward pass, and the bytes that modules without parts of their own read and write if all
-    their numbers are of this type."""
+    """Multiply-adds of a forward pass, and the bytes that modules without submodules read and write if all their
+    numbers are of this type."""
     total = 0
 
     def count(module: nn.Module, given: tuple[Any, ...], result: Any) -> None:
@@ -98,7 +99,7 @@ def work(model: nn.Module, inputs: list[Tensor], dtype: torch.dtype) -> tuple[in
 
 
 class Stopwatch:
-    """Times work on a device, in seconds of the wall's clock or of the processor's."""
+    """Measures work on a device in seconds of wall time or CPU time."""
 
     def __init__(self, device: torch.device, clock: str) -> None:
         self.device = device
@@ -112,7 +113,7 @@ class Stopwatch:
         return self.now() - started
 
     def median(self, work: Callable[[], object], rounds: int) -> float:
-        """The median after one round that does not count."""
+        """The median after one round of warm-up."""
         work()
         return median(self.seconds(work) for _ in range(rounds))
 
@@ -122,7 +123,7 @@ class Stopwatch:
 
 
 def machine_rates(watch: Stopwatch, dtype: torch.dtype) -> dict[str, float]:
-    """Multiply-adds a second of a matrix product and of a convolution, and bytes a second of a copy."""
+    """Multiply-adds per second of a matrix product and of a convolution, and bytes per second of a copy."""
     device = watch.device
     side = 2048 if device.type == "cpu" else 8192
     a = torch.rand(side, side, device=device, dtype=dtype)
@@ -139,7 +140,7 @@ def machine_rates(watch: Stopwatch, dtype: torch.dtype) -> dict[str, float]:
 
 
 def measure(case: Case, task: str, batch: int, watch: Stopwatch, dtype: torch.dtype, rounds: int) -> dict[str, float]:
-    """Time and peak memory of one network, in this process, which has done nothing else."""
+    """Time and peak memory of one network, measured in a fresh process."""
     make, shapes = case
     device = watch.device
     idle = rss()
@@ -168,13 +169,13 @@ def measure(case: Case, task: str, batch: int, watch: Stopwatch, dtype: torch.dt
 
 
 def rss(field: str = "VmRSS") -> int:
-    """The memory this process holds, or, as VmHWM, the most it has held; that of ``getrusage`` counts the parent's."""
+    """Current (VmRSS) or peak (VmHWM) memory of this process; ``getrusage`` would include the parent's."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(status[field].split()[0]) * 1024
 
 
 def table(options: argparse.Namespace, watch: Stopwatch, dtype: torch.dtype) -> None:
-    """Measure all networks in turn, and print."""
+    """Measure all networks in turn and print the results."""
     chosen = {name: case for name, case in cases(options.quick).items() if options.only in name}
     found: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
     rates: dict[str, list[float]] = defaultdict(list)
@@ -211,7 +212,7 @@ def table(options: argparse.Namespace, watch: Stopwatch, dtype: torch.dtype) -> 
 
 @contextmanager
 def timed(model: Recognizer, names: list[str], watch: Stopwatch, spent: dict[str, float]) -> Iterator[None]:
-    """Add up the seconds that the named parts take."""
+    """Sum the seconds that the named parts take."""
     started: dict[str, float] = {}
 
     def start(name: str) -> None:
@@ -231,7 +232,7 @@ def timed(model: Recognizer, names: list[str], watch: Stopwatch, spent: dict[str
 
 
 def shares(watch: Stopwatch, rounds: int) -> None:
-    """Print what share of a forward pass each part takes at paper size, R = 50 and M = 2."""
+    """Print the share of each part in a forward pass at paper size, R = 50 and M = 2."""
     make, shapes = ours("base/paper.yaml", 50, 2)
     model = make().to(watch.device).eval()
     assert isinstance(model, Recognizer)
@@ -255,7 +256,7 @@ def shares(watch: Stopwatch, rounds: int) -> None:
 
 
 def against_full_attention(watch: Stopwatch, rounds: int) -> None:
-    """Print how much faster than full attention over the same tokens each attention module is."""
+    """Print how much faster each attention module is than full attention over the same tokens."""
     make, _ = ours("base/paper.yaml", 50, 2)
     model = make().to(watch.device)
     assert isinstance(model, Recognizer)
@@ -297,10 +298,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: CPU time of one thread")
-    parser.add_argument("--quick", action="store_true", help="the sizes of a laptop alone")
+    parser.add_argument("--quick", action="store_true", help="only laptop sizes")
     parser.add_argument("--parts", action="store_true", help="parts of the recognizer instead of whole networks")
-    parser.add_argument("--precision", choices=["fp32", "bf16"], help="default: bf16 on GPUs, fp32 on processors")
-    parser.add_argument("--only", default="", help="networks whose name holds this")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], help="default: bf16 on GPUs, fp32 on CPUs")
+    parser.add_argument("--only", default="", help="only networks whose name contains this")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
@@ -308,7 +309,7 @@ def main() -> None:
     name = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     if options.clock == "cpu":
         if name == "cuda":
-            parser.error("--clock cpu does not see what a GPU does")
+            parser.error("--clock cpu cannot measure a GPU")
         torch.set_num_threads(1)
     watch = Stopwatch(torch.device(name), options.clock)
     dtype = torch.bfloat16 if (options.precision or ("fp32" if name == "cpu" else "bf16")) == "bf16" else torch.float32

@@ -1,11 +1,11 @@
-"""Train ``hrnet_mini`` and its person detector on synthetic clips, and measure both on clips of another seed.
+"""Trains ``hrnet_mini`` and its person detector on synthetic clips, and evaluates both on clips of another seed.
 
     python benchmarks/train_mini_pose.py                    # both, about 10 minutes on one core
-    python benchmarks/train_mini_pose.py --measure          # only the figures of the weights in the package
+    python benchmarks/train_mini_pose.py --measure          # only evaluates the weights in the package
 
-Everything comes from the generator; the demo's own clips have other seeds. Held-out clips are written as H.264 and
-decoded again. PCK@0.2 counts a joint as found when it is off by less than 0.2 times the torso's length (the longer
-diagonal from a shoulder to the opposite hip); every joint inside the frame counts, hidden ones too.
+All clips come from the generator; the demo's clips have other seeds. Held-out clips are written as H.264 and decoded
+again. PCK@0.2 counts a joint as correct if its error is less than 0.2 times the torso's length (the longer diagonal
+from a shoulder to the opposite hip); all joints inside the frame count, including hidden ones.
 """
 
 import argparse
@@ -52,7 +52,7 @@ class Picture(NamedTuple):
 
 
 def drawn_pictures(seed: int, clips_per_class: int, every: int, encoded: bool = False) -> list[Picture]:
-    """Every ``every``-th frame of clips of all classes; ``encoded``: as a decoder gives them back."""
+    """Every ``every``-th frame of clips of all classes; ``encoded``: after encoding and decoding."""
     pictures = []
     for action, number in product(ACTIONS, range(clips_per_class)):
         clip = Clip(seed, "train", action, number, 128)
@@ -82,14 +82,14 @@ def recolored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def gaussians(centers: np.ndarray, present: np.ndarray, size: tuple[int, int], sigma: float) -> np.ndarray:
-    """Heatmaps [R,h,w] with a peak of 1 at each of the ``centers`` [R,2] (x, y) that is ``present`` [R]."""
+    """Heatmaps R,h,w with a peak of 1 at each of the ``centers`` R,2 (x, y) that is ``present`` R."""
     y, x = np.arange(size[0])[None, :, None], np.arange(size[1])[None, None, :]
     squared = (x - centers[:, 0, None, None]) ** 2 + (y - centers[:, 1, None, None]) ** 2
     return (np.exp(-squared / (2 * sigma**2)) * present[:, None, None]).astype(np.float32)
 
 
 def crop_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches of crops B,3,h,w and target heatmaps B,17,h/4,w/4, with boxes as inexact as a detector's."""
+    """Endless batches of crops B,3,h,w and target heatmaps B,17,h/4,w/4, with boxes as imprecise as a detector's."""
     people = [(picture, m) for picture in pictures for m in range(len(picture.boxes))]
     size = (HRNetMini.input_size[0] // mini.STRIDE, HRNetMini.input_size[1] // mini.STRIDE)
     while True:
@@ -114,15 +114,15 @@ def crop_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator[
 
 
 def heatmap_loss(output: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy between where a joint is, with Gaussian doubt, and where it is thought to be."""
+    """Cross-entropy between a Gaussian around the true position of a joint and its predicted distribution."""
     target = target.flatten(2) / (2 * np.pi * mini.SIGMA**2)
     target = torch.cat([target, (1 - target.sum(2, keepdim=True)).clamp(min=0)], 2)
     return -(target * mini.joint_probabilities(output).clamp(min=1e-8).log()).sum(2).mean()
 
 
 def frame_batches(pictures: list[Picture], rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches of detector inputs B,3,128,128 and targets B,6,32,32: center heatmap, box distances, and where
-    those count."""
+    """Endless batches of detector inputs B,3,128,128 and targets B,6,32,32: center heatmap, box distances, and a mask
+    of the cells whose distances count."""
     cells = mini.DETECTOR_INPUT // mini.STRIDE
     rows, columns = np.mgrid[:cells, :cells]
     middles = (np.stack([columns, rows, columns, rows]) + 0.5) * mini.STRIDE - 0.5
@@ -200,7 +200,7 @@ def save(model: mini.MiniHRNet, file: Path) -> None:
 
 
 def torso_length(keypoints: np.ndarray) -> np.ndarray:
-    """Of skeletons N,17,3: N."""
+    """N,17,3 to N."""
     place = {name: keypoints[:, i, :2] for i, name in enumerate(COCO17.joints)}
     one = np.linalg.norm(place["left_shoulder"] - place["right_hip"], axis=1)
     other = np.linalg.norm(place["right_shoulder"] - place["left_hip"], axis=1)
@@ -208,7 +208,7 @@ def torso_length(keypoints: np.ndarray) -> np.ndarray:
 
 
 def correct_keypoints(pictures: list[Picture]) -> tuple[np.ndarray, np.ndarray]:
-    """Which joints [N,17] the estimator in the package finds, given true boxes, and which are inside the frame."""
+    """Which joints the packaged estimator finds, given true boxes, and which are inside the frame: bool N,17 each."""
     estimator = HRNetMini(EstimatorSettings())
     truth = np.concatenate([picture.keypoints for picture in pictures])
     regions = np.concatenate([person_regions(picture.boxes, estimator.input_size) for picture in pictures])
@@ -239,7 +239,7 @@ def detection_quality(pictures: list[Picture]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--measure", action="store_true", help="train nothing")
+    parser.add_argument("--measure", action="store_true", help="do not train")
     parser.add_argument("--only", choices=["estimator", "detector"], help="train one of the two")
     parser.add_argument("--clips", type=int, default=70, help="training clips of each class")
     parser.add_argument("--steps", type=int, default=2000, help="optimizer steps of the estimator")
