@@ -13,6 +13,7 @@ estimators.py      what an estimator is; hrnet.py, mini.py, onnx_model.py and yo
 detectors.py       what a detector is; faster_rcnn.py and mini.py have those of the package
 *_network.py       networks of our own
 zoo.py             published weights
+requirements.py    what has to be here before anything is decoded
 
 estimation.py      a clip's way from frames to keypoints
 boxes.py, appearance.py, tracking.py, gap_filling.py, crops.py, crop_queue.py, heatmaps.py

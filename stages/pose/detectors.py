@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from stages.plugins import load_class
+from stages.pose.zoo import Published
 
 DETECTORS = {
     "faster_rcnn": "stages.pose.faster_rcnn:FasterRCNN",
@@ -27,6 +28,11 @@ class Detector(ABC):
     @abstractmethod
     def __init__(self, weights: Path | None, device: str) -> None:
         """Load the model. weights: a file that exists, or None. device: a torch device's name."""
+
+    @classmethod
+    def published(cls) -> Published | None:
+        """The weights that are downloaded if none are given; None if it needs none, or cannot do so."""
+        return None
 
     @classmethod
     def files(cls) -> Sequence[Path]:

@@ -20,6 +20,7 @@ import numpy as np
 from pipeline.errors import StageError
 from recognizer.skeletons import COCO17, Layout
 from stages.plugins import load_class
+from stages.pose.zoo import Published
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -63,8 +64,8 @@ class Estimator:
         """Load the model. May raise StageError with a message for the user."""
 
     @classmethod
-    def published(cls, input_size: Size | None) -> str | None:
-        """The URL from which weights are downloaded if none are given, with a hash in its name (see ``zoo.fetch``).
+    def published(cls, input_size: Size | None) -> Published | None:
+        """The weights that are downloaded if none are given.
 
         None: there is none, so that an estimator that takes weights requires them.
         """

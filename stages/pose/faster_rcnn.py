@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.errors import StageError
 from stages.pose.detectors import Detector
+from stages.pose.zoo import Published, fetch
 
 _PERSON = 1
 """The label of people among COCO's, which torchvision's weights are trained on."""
@@ -22,13 +23,10 @@ class FasterRCNN(Detector):
 
     def __init__(self, weights: Path | None, device: str) -> None:
         import torch
-        from torchvision.models import get_model, get_model_weights
+        from torchvision.models import get_model
 
-        from stages.pose.zoo import fetch
-
-        published: Any = get_model_weights(self.model_name)["COCO_V1"]
-        path = weights or fetch(published.url, "detector_weights")
-        categories = len(published.meta["categories"])
+        path = weights or fetch(self.published(), "detector_weights")
+        categories = len(self._published().meta["categories"])
         self.model = get_model(self.model_name, weights=None, weights_backbone=None, num_classes=categories)
         try:
             self.model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -36,6 +34,18 @@ class FasterRCNN(Detector):
             raise StageError(f"{path} holds no weights of torchvision's {self.model_name}: {error}") from error
         self.model.eval().to(device)
         self.device = device
+
+    @classmethod
+    def published(cls) -> Published:
+        weights = cls._published()
+        return Published(weights.url, weights.meta["_file_size"])
+
+    @classmethod
+    def _published(cls) -> Any:
+        """torchvision's own record of the weights."""
+        from torchvision.models import get_model_weights
+
+        return get_model_weights(cls.model_name)["COCO_V1"]
 
     def detect(self, images: list[np.ndarray]) -> list[np.ndarray]:
         import torch

@@ -6,6 +6,7 @@ import numpy as np
 
 from recognizer.skeletons import COCO17
 from stages.pose.estimators import EstimatorSettings, HeatmapEstimator, Size
+from stages.pose.zoo import Published
 
 SMALL, LARGE = (256, 192), (384, 288)
 
@@ -20,9 +21,9 @@ class HRNetW32(HeatmapEstimator):
     layout = COCO17
     body: ClassVar[str] = "hrnet_w32"
     """timm's name of the network."""
-    urls: ClassVar[dict[Size, str]] = {
-        SMALL: _ZOO + "td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth",
-        LARGE: _ZOO + "td-hm_hrnet-w32_8xb64-210e_coco-384x288-ca5956af_20220909.pth",
+    weights: ClassVar[dict[Size, Published]] = {
+        SMALL: Published(_ZOO + "td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth", 114),
+        LARGE: Published(_ZOO + "td-hm_hrnet-w32_8xb64-210e_coco-384x288-ca5956af_20220909.pth", 114),
     }
 
     def __init__(self, settings: EstimatorSettings) -> None:
@@ -34,8 +35,8 @@ class HRNetW32(HeatmapEstimator):
         self.model = load_hrnet(self.body, settings.weights, self.layout.count).to(self.device)
 
     @classmethod
-    def published(cls, input_size: Size | None) -> str | None:
-        return cls.urls[input_size or cls.input_sizes[0]]
+    def published(cls, input_size: Size | None) -> Published:
+        return cls.weights[input_size or cls.input_sizes[0]]
 
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
         import torch
@@ -51,7 +52,7 @@ class HRNetW48(HRNetW32):
 
     input_sizes = (LARGE, SMALL)
     body = "hrnet_w48"
-    urls = {
-        SMALL: _ZOO + "td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth",
-        LARGE: _ZOO + "td-hm_hrnet-w48_8xb32-210e_coco-384x288-c161b7de_20220915.pth",
+    weights = {
+        SMALL: Published(_ZOO + "td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth", 254),
+        LARGE: Published(_ZOO + "td-hm_hrnet-w48_8xb32-210e_coco-384x288-c161b7de_20220915.pth", 254),
     }

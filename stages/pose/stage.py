@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -14,7 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pipeline import limits
 from pipeline.errors import StageError
 from pipeline.rows import aligned_rows, attempt
-from pipeline.stage import MapStage, Resources, Row, unkeyed
+from pipeline.stage import MapStage, Problem, Resources, Row, unkeyed
 from recognizer.skeletons import layout as layout_called
 from stages.plugins import build, check_name
 from stages.pose.detectors import DETECTORS, Detector, declared_detector
@@ -27,6 +27,8 @@ from stages.pose.estimators import (
     WholeImageEstimator,
     find_estimator,
 )
+from stages.pose.requirements import check_detector, get, look_for, missing_weights
+from stages.pose.zoo import fetch
 from stages.tables import FRAMES, SKELETONS
 
 if TYPE_CHECKING:
@@ -119,6 +121,14 @@ class Pose(MapStage):
         found += find_estimator(self.estimator).files(self.weights)
         found += declared_detector(self.detector).files()
         return tuple(dict.fromkeys(found))
+
+    def prepare(self, clips: pa.Table, fetch: bool) -> Iterator[Problem]:
+        """Weights that are not here yet, and a detector that does not import; none where all clips have skeletons."""
+        if not clips["skeleton_path"].null_count:
+            return
+        missing = missing_weights(self.estimator, self.weights, self.input_size, self.detector, self.detector_weights)
+        yield from check_detector(self.detector)
+        yield from (get if fetch else look_for)(missing)
 
     def resources(self) -> Resources:
         """One GPU if a model can use it."""
@@ -223,10 +233,8 @@ class Models:
         stage, cls = self._stage, find_estimator(self._stage.estimator)
         size = stage.input_size or next(iter(cls.input_sizes), None)
         weights = _existing(stage.weights)
-        if weights is None and (url := cls.published(size)):
-            from stages.pose.zoo import fetch
-
-            weights = fetch(url, "weights")
+        if weights is None and (published := cls.published(size)):
+            weights = fetch(published, "weights")
         settings = EstimatorSettings(weights, size, layout_called(stage.layout), stage.min_score, self._device)
         return build(ESTIMATORS.get(stage.estimator, stage.estimator), "estimator", settings)
 

@@ -10,7 +10,7 @@ from benchmarks.hrnet_parity import BODIES, relative_error
 from pipeline.errors import StageError
 from stages.pose.hrnet import HRNetW32
 from stages.pose.hrnet_network import HRNet, load_hrnet
-from stages.pose.zoo import fetch
+from stages.pose.zoo import Published, fetch
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +58,14 @@ def test_weights_come_from_the_cache_and_a_failed_download_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     published = HRNetW32.published((256, 192))
-    assert published
-    url = published.replace("https://download.openmmlab.com", "http://127.0.0.1:9")
-    with pytest.raises(StageError, match=r"127\.0\.0\.1:9/.*81c58e40.*or give its path as weights"):
-        fetch(url, "weights")
+    url = published.url.replace("https://download.openmmlab.com", "http://127.0.0.1:9")
+    nowhere = published._replace(url=url)
+    with pytest.raises(StageError, match=r"127\.0\.0\.1:9/.*81c58e40.* \(114 MB\).*or give its path as weights"):
+        fetch(nowhere, "weights")
     cached = tmp_path / "hub" / "checkpoints" / url.rsplit("/", 1)[1]
+    assert nowhere.path == cached
     cached.write_bytes(b"weights")
-    assert fetch(url, "weights") == cached
+    assert fetch(nowhere, "weights") == cached
 
 
 def test_a_download_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,5 +73,5 @@ def test_a_download_with_another_hash_is_refused(tmp_path: Path, monkeypatch: py
     published = tmp_path / "model-01234567_2022.pth"
     published.write_bytes(b"something else")
     with pytest.raises(StageError, match="arrived damaged or was replaced"):
-        fetch(published.as_uri(), "weights")
+        fetch(Published(published.as_uri(), 1), "weights")
     assert not list((tmp_path / "torch" / "hub" / "checkpoints").iterdir())
