@@ -196,7 +196,7 @@ def table(options: argparse.Namespace, watch: Stopwatch, dtype: torch.dtype) -> 
         f"G multiply-adds/s; bandwidth {rate['bandwidth'] / 1e9:.0f} GB/s"
     )
     print(f"{'':38}{'G mult-adds':>11} | {'forward':>34} | {'training step':>34}")
-    print(f"{'':38}{'a clip':>11}" + f" | {'ms':>8}{'clips/s':>9}{'MB':>8}{'x floor':>9}" * 2)
+    print(f"{'':38}{'per clip':>11}" + f" | {'ms':>8}{'clips/s':>9}{'MB':>8}{'x floor':>9}" * 2)
     for name, (make, shapes) in chosen.items():
         with torch.device("meta"):
             multiply_adds, moved = work(make(), [torch.empty(1, *shape) for shape in shapes], dtype)

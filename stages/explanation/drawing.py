@@ -58,7 +58,8 @@ def _points_caption(clip: ClipAttention, block: BlockAttention, who: str) -> str
     if keypoints is not None and keypoints[..., 2].any():
         share = on_people(keypoints, block.points, block.points_weight)
         text += (
-            f" {_percent(share.attention)} of this attention is on people, whose boxes cover {_percent(share.even)}."
+            f" {_percent(share.attention)} of this attention is on people, whose boxes cover {_percent(share.even)} of "
+            "the frames."
         )
     return text
 
