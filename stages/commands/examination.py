@@ -11,19 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from pipeline.checks import Found, check, prepare
 from pipeline.errors import PipelineError
-from pipeline.graph import build_graph
+from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest, load_manifest
-from pipeline.registry import DISTRIBUTION, extras, make_current_folder_importable
-from pipeline.texts import byte_size
+from pipeline.registry import DISTRIBUTION, extras
+from pipeline.run import plan_run
+from pipeline.texts import byte_size, count
+from stages.tables import CLIPS
 
 
 class Finding(NamedTuple):
     """One line of the examination."""
 
     what: str
-    verdict: Literal["ok", "missing", "absent", ""]
-    """``missing``: has to be mended. ``absent``: not needed for what was asked."""
+    verdict: Literal["ok", "missing", "absent", "note"]
+    """``missing``: must be fixed. ``absent``: not needed for what was asked. ``note``: good to know."""
     detail: str
 
 
@@ -102,8 +105,24 @@ def _manifest(path: Path) -> Iterator[Finding]:
             continue
         for file in absent:
             yield Finding(node.name, "missing", f"no such file: {file}")
-        if node.kind == "source":
-            yield from _folders(node.name, node.stage)
+    yield from _stages(manifest, graph)
+
+
+def _stages(manifest: Manifest, graph: Graph) -> Iterator[Finding]:
+    """What the stages themselves say of the data, of their parameters, and of what they need from elsewhere."""
+    try:
+        plan = plan_run(manifest)
+    except PipelineError as error:
+        for line in str(error).splitlines():
+            yield Finding("manifest", "missing", line)
+        unknown = CLIPS.schema.empty_table()  # without an index, what may be needed is looked for
+        found = [Found(node.name, one) for node in graph.nodes.values() for one in node.stage.prepare(unknown, False)]
+    else:
+        for name, clips in plan.sources.items():
+            yield Finding(name, "ok", f"{count(len(clips.ids), 'clip')}")
+        found = [*check(plan, only_todo=False), *prepare(plan, fetch=False, only_todo=False)]
+    for one in found:
+        yield Finding(one.node, "missing" if one.problem.fatal else "note", one.text)
 
 
 def _disk(manifest: Manifest) -> Finding:
@@ -115,25 +134,10 @@ def _disk(manifest: Manifest) -> Finding:
 
 
 def _needed_packages(where: str, text: str) -> Iterator[Finding]:
-    """What a parameter's text asks for: an extra has the name of the choice that needs it; classes can be imported."""
+    """What a parameter's text asks for: an extra has the name of the choice that needs it."""
     for package, extra in extras().items():
         if text == extra and not _version(package):
             yield Finding(where, "missing", f"'{text}' needs {package}: pip install '{DISTRIBUTION}[{extra}]'")
-    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
-        module, name = text.split(":")
-        make_current_folder_importable()
-        try:
-            getattr(importlib.import_module(module), name)
-        except Exception as error:
-            yield Finding(where, "missing", f"'{text}' cannot be imported: {error}")
-
-
-def _folders(name: str, stage: Any) -> Iterator[Finding]:
-    """Folders and files a source is to read; where it has a default for one, it makes it itself."""
-    for field, value in stage:
-        default = type(stage).model_fields[field].default
-        if isinstance(value, Path) and not isinstance(default, Path) and not value.expanduser().exists():
-            yield Finding(f"{name}.{field}", "missing", f"no such file or folder: {value}")
 
 
 def _texts(values: Any, name: str = "") -> Iterator[tuple[str, str]]:

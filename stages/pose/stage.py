@@ -124,7 +124,7 @@ class Pose(MapStage):
 
     def prepare(self, clips: pa.Table, fetch: bool) -> Iterator[Problem]:
         """Weights that are not here yet, and a detector that does not import; none where all clips have skeletons."""
-        if not clips["skeleton_path"].null_count:
+        if clips.num_rows and not clips["skeleton_path"].null_count:
             return
         missing = missing_weights(self.estimator, self.weights, self.input_size, self.detector, self.detector_weights)
         yield from check_detector(self.detector)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.errors import ClipError
+from pipeline.errors import ClipError, StageError
 from pipeline.rows import Row
 from pipeline.stage import MapStage, Problem, Stage, Table, unkeyed
 from stages.tables import FRAMES
@@ -46,7 +46,12 @@ class Decode(MapStage):
         return self.time_limit
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
-        """Files that are not there."""
+        """Files that are not there, and a reader of one's own that cannot be imported."""
+        if self.reader is not None:
+            try:
+                self.load({})
+            except StageError as error:
+                yield Problem(str(error))
         missing = clips.filter(pc.equal(clips["source"], "missing"))["path"]
         if len(missing):
             number = "none" if len(missing) == len(clips) else f"{len(clips) - len(missing):,}"

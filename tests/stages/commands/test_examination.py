@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from stages.commands.examination import Finding, examine
+from stages.pose.hrnet import HRNetW32
 
 
 def missing(path: Path) -> list[Finding]:
@@ -42,11 +43,28 @@ def test_what_a_manifest_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
         "  decode: {needs: index}\n"
         "  pose: {needs: decode, with: {detector: 'no_module:Detector'}}\n"
     )
-    found = missing(Path("files.yaml"))
-    assert [(finding.what, finding.detail.partition(":")[0]) for finding in found] == [
-        ("pose.detector", "'no_module"),
-        ("index.root", "no such file or folder"),
-    ]
+    monkeypatch.setenv("TORCH_HOME", str(Path("torch").absolute()))
+    weights = HRNetW32.published(None).path
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    index, detector = missing(Path("files.yaml"))
+    assert index.detail.startswith("files.yaml:2: stage 'index': root: there is no folder no_videos")
+    assert (detector.what, detector.detail.partition(" ")[0]) == ("pose", "detector:")
+    assert "no_module:Detector cannot be imported" in detector.detail
+
+
+def test_what_stages_say_of_the_data() -> None:
+    rows = ["path,label,split", *(f"{i}.mp4,{'ab'[i % 2]},test" for i in range(4))]
+    Path("list.csv").write_text("\n".join(rows))
+    Path("m.yaml").write_text(
+        "stages:\n  index: {uses: listing, with: {list: list.csv}}\n  decode: {needs: index, with: {frames: 8}}\n"
+        "  cache: {needs: decode, with: {size: 64}}\n"
+        "  train: {needs: cache, with: {frames: 12, model: {modality: rgb, size: 96}}}\n"
+    )
+    found = {(finding.what, finding.verdict): finding.detail for finding in examine(Path("m.yaml"))}
+    assert found["index", "ok"] == "4 clips"
+    assert found["decode", "missing"].startswith("none of the 4 files that the index lists can be read; not there is ")
+    assert found["train", "missing"].startswith("no clip has the split train (there are: test)")
 
 
 def test_weights_that_are_not_there_are_named_with_their_line() -> None:

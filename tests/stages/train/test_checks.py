@@ -1,0 +1,76 @@
+"""What a training says of its data before anything is decoded."""
+
+import pyarrow as pa
+import pytest
+
+from stages.cache.stage import Cache
+from stages.pose.given import Skeletons
+from stages.tables import CLIPS
+from stages.train.stage import Train
+from stages.video.stage import Decode
+
+
+def clips(*rows: tuple[str | None, str | None]) -> pa.Table:
+    """Clips with these labels and splits."""
+    return pa.Table.from_pylist(
+        [
+            {"clip_id": str(i), "source": "1:1", "path": "/v.mp4", "label": label, "split": split}
+            for i, (label, split) in enumerate(rows)
+        ],
+        CLIPS.schema,
+    )
+
+
+GOOD = [("a", "train"), ("b", "train")]
+
+
+def said(table: pa.Table) -> list[tuple[bool, str]]:
+    return [(problem.fatal, problem.text) for problem in Train().check(table, {})]
+
+
+def test_nothing_is_said_of_good_labels() -> None:
+    assert said(clips(*GOOD, ("a", "test"), (None, "test"), (None, None))) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ([("a", "test"), ("b", None)], "no clip has the split train (there are: None, test)"),
+        ([("a", "train"), ("a", "val"), ("b", "test")], "all training clips show 'a': training needs at least two"),
+        ([*GOOD, (None, "train")], "1 training clips have no label, the first is 2"),
+    ],
+)
+def test_what_no_training_can_come_of(rows: list[tuple[str | None, str | None]], text: str) -> None:
+    (fatal, first), *_ = said(clips(*rows))
+    assert fatal and first.startswith(text)
+
+
+def test_classes_that_no_training_clip_shows() -> None:
+    table = clips(*GOOD, ("c", "test"), ("d", "test"), ("c", "val"))
+    assert said(table) == [
+        (False, "classes of the split val that no training clip shows: c"),
+        (False, "classes of the split test that no training clip shows: c, d"),
+    ]
+    many = clips(*GOOD, *((letter, "test") for letter in "cdefghij"))
+    assert said(many) == [(False, "classes of the split test that no training clip shows: c, d, e, f, g and 3 more")]
+
+
+def test_frames_and_sizes_beyond_what_the_stages_before_give() -> None:
+    small = Train(frames=12, model={"size": 96})
+
+    def notes(**upstream: object) -> list[str]:
+        problems = list(small.check(clips(*GOOD), upstream))
+        assert not any(problem.fatal for problem in problems)
+        return [problem.text for problem in problems]
+
+    assert notes(frames=Decode(frames=12), shards=Cache(size=96)) == []
+    assert notes(frames=Decode(frames=8), shards=Cache(size=64)) == [
+        "frames are enlarged from 64 to 96 pixels: cache.size is below model.size",
+        "frames: 12 are asked for, but the stages before give 8: some are seen twice",
+    ]
+    assert notes(frames=Decode(frames=48), shards=Cache(size=96, frames=6)) == [
+        "frames: 12 are asked for, but the stages before give 6: some are seen twice"
+    ]
+    assert len(notes(skeletons=Skeletons(frames=4), shards=Cache(size=96))) == 1
+    pose = Train(frames=4, model={"size": 96, "modality": "pose"})
+    assert list(pose.check(clips(*GOOD), {"shards": Cache(size=64)})) == []
