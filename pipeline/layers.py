@@ -97,7 +97,9 @@ def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, 
         if len(path) == 1:
             raise ManifestError(f"{place}: name a parameter of the stage: {path[0]}.PARAMETER=VALUE")
         path = ["stages", path[0], "with", *path[1:]]
-    elif not (len(path) == 1 and path[0] in heads) and path[0] != "stages":
+    elif path[0] in heads and len(path) > 1:
+        raise ManifestError(f"{place}: '{path[0]}' is a single value: write {path[0]}=VALUE")
+    elif path[0] not in heads and path[0] != "stages":
         taking = [name for name in names if path[0] in _parameters(name, stages[name])] if len(path) == 1 else []
         near = f"; write {taking[0]}.{option}" if taking else did_you_mean(path[0], [*names, *heads])
         raise ManifestError(f"{place}: no stage or key is called '{path[0]}'{near}")
@@ -161,6 +163,8 @@ def expand(
                 return environ[name]
             elif default is not None:
                 return str(default[2:])
+            elif name in environ:
+                wrong.append(f"environment variable {name} is empty; set it, or write ${{{name}:-}} if it may be")
             else:
                 near = did_you_mean(name, environ, most=0, cutoff=0.8)
                 wrong.append(f"environment variable {name} is not set{near or f'; export {name}=…'}")

@@ -36,7 +36,9 @@ def record(plan: Plan, run_folder: Path) -> str:
 def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
     """One text a node: why it would be computed, or that it is done."""
     record = _last_record(run_folder)
-    started = {event["key"] for event in read_events(run_folder) if event["event"] == "started"}
+    events = list(read_events(run_folder))
+    started = {event["key"] for event in events if event["event"] == "started"}
+    finished = {event["key"] for event in events if event["event"] == "finished"}
     texts: dict[str, str] = {}
     for name, node_plan in plan.nodes.items():
         node = node_plan.node
@@ -56,7 +58,7 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
         else:
             recomputed = _recomputed_needs(plan, node_plan)
             texts[name] = (_what_changed(before["identity"], node_plan.identity) if before else "") or _why_missing(
-                node_plan, before, todo, recomputed, started
+                node_plan, before, todo, recomputed, started, finished
             )
     return texts
 
@@ -126,20 +128,24 @@ def _flat(parameters: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def _why_missing(
-    plan: NodePlan, before: dict[str, Any] | None, todo: int, recomputed: list[str], started: set[str]
+    plan: NodePlan,
+    before: dict[str, Any] | None,
+    todo: int,
+    recomputed: list[str],
+    started: set[str],
+    finished: set[str],
 ) -> str:
     keys = {key for key in plan.keys if key}
     if before is None or (set(before["keys"]) >= keys and not keys & started):
         return "never computed"
+    missing = {key for key, done in zip(plan.keys, plan.done, strict=True) if key and not done}
+    if set(before["keys"]) >= keys and missing <= finished:
+        return f"{todo} of {plan.partitions} results {'is' if todo == 1 else 'are'} missing in the store"
     if set(before["keys"]) >= keys:
-        return (
-            "started, not finished"
-            if recomputed or todo == plan.partitions
-            else f"{todo} of {plan.partitions} partitions are missing in the store"
-        )
+        return "started, not finished"
     if recomputed:
         return f"made from {', '.join(recomputed)}"
-    return f"{todo} of {plan.partitions} partitions have new or changed clips"
+    return f"{todo} of {plan.partitions} partitions {'has' if todo == 1 else 'have'} new or changed clips"
 
 
 def recorded_keys(run_folder: Path) -> dict[str, list[str]]:

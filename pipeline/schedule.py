@@ -8,7 +8,7 @@ import socket
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -172,7 +172,7 @@ class Schedule:
         its checkpoint."""
         if death.node_lost:
             self._lost[task] = self._lost.get(task, 0) + 1
-            if self._lost[task] > LOST_NODES:
+            if self._lost[task] >= LOST_NODES:
                 self._stage_failed(task[0], StageError(f"lost {LOST_NODES} machines over the same work"))
                 return
         elif isinstance(job, WholeJob):
@@ -247,5 +247,13 @@ class Schedule:
         text = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
         self.errors.append(f"{name}: {text}")
         self.log.emit("stage_failed", stage=name, error=text, traceback="".join(traceback.format_exception(error)))
-        for blocked in (name, *self.plan.graph.descendants(name)):
-            self.blocked.setdefault(blocked, name)
+        for failed in self._sharing(name):
+            for blocked in (failed, *self.plan.graph.descendants(failed)):
+                self.blocked.setdefault(blocked, name)
+
+    def _sharing(self, name: str) -> Iterator[str]:
+        """The node and all others that wait for one of its tasks: variants may share results."""
+        keys = {self.plan.nodes[task_name].keys[i] for task_name, i in self.plan.tasks if task_name == name}
+        for other, node_plan in self.plan.nodes.items():
+            if other == name or not keys.isdisjoint(node_plan.keys):
+                yield other

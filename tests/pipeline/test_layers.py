@@ -278,7 +278,7 @@ def test_variables_are_expanded_once(text: str, expected: str) -> None:
     [
         ("${NONE}", "environment variable NONE is not set; export NONE=…"),
         ("${STOR}", "environment variable STOR is not set; did you mean 'STORE'?"),
-        ("${EMPTY}", "environment variable EMPTY is not set"),
+        ("${EMPTY}", "environment variable EMPTY is empty; set it, or write ${EMPTY:-} if it may be"),
         ("${", "'${' opens no variable; write ${NAME}, ${NAME:-default}, or $${ for the text itself"),
         ("${1}", "'${' opens no variable; write ${NAME}, ${NAME:-default}, or $${ for the text itself"),
     ],

@@ -162,7 +162,7 @@ def test_another_content_of_a_file(toy: Toy, own: Path) -> None:
 
 def test_other_clips(toy: Toy) -> None:
     toy.run()
-    assert toy.reasons("index.count=41")["double"] == "1 of 15 partitions have new or changed clips"
+    assert toy.reasons("index.count=41")["double"] == "1 of 15 partitions has new or changed clips"
 
 
 def test_results_that_were_deleted(toy: Toy) -> None:
@@ -170,7 +170,8 @@ def test_results_that_were_deleted(toy: Toy) -> None:
     delete(toy, "double", 3)
     delete(toy, "add")
     delete(toy, "summary")
-    assert toy.reasons("total.scale=2")["double"] == "3 of 15 partitions are missing in the store"
+    assert toy.reasons("total.scale=2")["double"] == "3 of 15 results are missing in the store"
+    assert toy.reasons()["summary"] == "1 of 1 results is missing in the store"
 
 
 # Lines

@@ -231,7 +231,7 @@ def test_a_worker_that_dies_before_any_clip_fails_its_stage(toy: Toy) -> None:
     assert set(done.schedule.blocked) == {"double", "add", "total", "share", "summary"}
 
 
-@pytest.mark.parametrize(("losses", "lost"), [(LOST_NODES, False), (LOST_NODES + 1, True)])
+@pytest.mark.parametrize(("losses", "lost"), [(LOST_NODES - 1, False), (LOST_NODES, True)])
 def test_a_lost_node_counts_against_no_clip(toy: Toy, losses: int, lost: bool) -> None:
     def lose(job: Job | WholeJob) -> Result | None:
         return WorkerDied(node_lost=True) if job.node == "double" and len(executor.submitted) <= losses else None
@@ -242,6 +242,15 @@ def test_a_lost_node_counts_against_no_clip(toy: Toy, losses: int, lost: bool) -
     assert done.schedule.errors == (["double: lost 10 machines over the same work"] if lost else [])
     if not lost:
         assert errors(done, "double", 0) == {}
+
+
+def test_variants_that_share_a_failed_result_are_all_blocked(toy: Toy) -> None:
+    toy.multiply("index", "{labels: [true, false]}")
+    executor = ToyExecutor(lambda job: StageError("no such model") if job.node.startswith("double") else None)
+    done = compute(toy, executor)
+    assert len(done.schedule.errors) == 1
+    both = {f"{stage}[labels={which}]" for stage in ("double", "add", "total", "share") for which in ("true", "false")}
+    assert set(done.schedule.blocked) == {*both, "summary"}
 
 
 def test_a_whole_stage_whose_process_dies_is_tried_twice_more(toy: Toy) -> None:
