@@ -9,8 +9,8 @@
       cache:  {needs: [decode]}
 
 Mappings of an extended manifest are merged key by key, everything else is replaced; a stage set to null is removed, and
-one that changes its ``uses`` starts with no parameters. ``${NAME}`` and ``${NAME:-default}`` come from the environment,
-``$${`` is a literal ``${``.
+one that changes its ``uses`` starts with no parameters. ``"${NAME}"`` and ``"${NAME:-default}"`` come from the
+environment, ``$${`` is a literal ``${``.
 """
 
 import copy

@@ -59,17 +59,16 @@ def read_yaml(path: Path, origin: str) -> Located:
 
 def parse_yaml(text: str, origin: str, numbered: bool = True) -> Located:
     """Like ``read_yaml`` for a text. ``numbered=False`` leaves lines out of places, for a text of one line."""
-    shield = _Shield(text, origin)
     try:
-        node = _Loader(shield.text).get_single_node()
+        node = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         raise ManifestError(f"{_mark(origin, error, numbered)}: {_explain(error, text)}") from None
     except yaml.reader.ReaderError as error:
-        line = shield.text.count("\n", 0, error.position) + 1
+        line = text.count("\n", 0, error.position) + 1
         raise ManifestError(f"{origin}:{line}: holds a control character (code {error.character})") from None
     if node is None:
         return Located(None, {})
-    walk = _Walk(origin, shield, numbered)
+    walk = _Walk(origin, numbered)
     return Located(walk.value(node, ()), walk.places)
 
 
@@ -99,31 +98,11 @@ _Loader.add_implicit_resolver(
 )
 
 
-class _Shield:
-    """Hides each ``${VAR:-default}`` from YAML, to which its braces, colons and commas would mean something."""
-
-    reference = re.compile(r"\$\{[^{}\n]*\}")
-
-    def __init__(self, text: str, origin: str) -> None:
-        private = re.search("[\ue000\ue001]", text)
-        if private:
-            line = text.count("\n", 0, private.start()) + 1
-            raise ManifestError(f"{origin}:{line}: holds a character of Unicode's private use area")
-        self.references = self.reference.findall(text)
-        numbers = iter(range(len(self.references)))
-        self.text = self.reference.sub(lambda match: f"\ue000{next(numbers)}\ue001", text)
-
-    def lift(self, text: str) -> str:
-        """The text with its references as they were written."""
-        return re.sub("\ue000([0-9]+)\ue001", lambda match: self.references[int(match[1])], text)
-
-
 class _Walk:
     """Turns composed nodes into plain values; aliases are copied out, up to a limit."""
 
-    def __init__(self, origin: str, shield: _Shield, numbered: bool) -> None:
+    def __init__(self, origin: str, numbered: bool) -> None:
         self.origin = origin
-        self.shield = shield
         self.numbered = numbered
         self.places: dict[KeyPath, Place] = {}
         self.count = 0
@@ -174,7 +153,7 @@ class _Walk:
                 number = float(text)
                 return number if math.isfinite(number) else text
             case "tag:yaml.org,2002:str":
-                return self.shield.lift(text)
+                return text
         raise self.tag_error(node)
 
     def tag_error(self, node: yaml.Node) -> ManifestError:
@@ -194,9 +173,18 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> str:
         return "a tab where spaces are expected; indent with spaces"
     if "expected a single document" in (error.context or ""):
         return "holds several documents ('---'); a manifest is one"
+    if "${" in _line(error, text):
+        return 'a ${…} between braces or brackets must stand in quotes: "${NAME}"'
     if "mapping values are not allowed" in problem:
         return "a ':' where none can stand; check the indentation, and put texts that hold ': ' in quotes"
     if "found undefined alias" in problem or "nested deeper" in problem:
         return problem
     context = f" ({error.context})" if error.context else ""
     return f"is not valid YAML: {problem}{context}"
+
+
+def _line(error: yaml.MarkedYAMLError, text: str) -> str:
+    """The line at which YAML stopped reading."""
+    mark = error.problem_mark
+    lines = text.splitlines()
+    return lines[mark.line] if mark and mark.line < len(lines) else ""

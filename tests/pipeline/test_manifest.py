@@ -73,7 +73,7 @@ def test_extends_merges_key_by_key(folder: Path) -> None:
 
 
 def test_environment(folder: Path) -> None:
-    text = "extends: base.yaml\nstore: ${STORE}/here\nstages: {index: {with: {count: ${COUNT:-7}, file: $${x}}}}\n"
+    text = 'extends: base.yaml\nstore: ${STORE}/here\nstages: {index: {with: {count: "${COUNT:-7}", file: "$${x}"}}}\n'
     manifest = load(text, STORE="/data/${HOME}")
     assert manifest.store == "/data/${HOME}/here", "what a variable holds is not expanded again"
     assert parameters(manifest, "index") == {"count": "7", "file": "${x}"}

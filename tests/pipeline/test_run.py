@@ -46,6 +46,20 @@ def test_a_changed_parameter_recomputes_its_stage_and_what_follows(toy: Toy) -> 
     assert toy.all_visits() == {"double": 0, "add": 0, "total": 0, "share": 0}
 
 
+def test_what_another_run_computed_has_no_time_here(toy: Toy) -> None:
+    def timings(name: str) -> dict[str, dict[str, float]]:
+        return json.loads((toy.folder / "runs" / name / "timings.json").read_text())
+
+    toy.run()
+    assert {spent["elsewhere"] for spent in timings("toy").values()} == {0}
+    toy.run("name=other", "total.scale=2")
+    assert timings("other")["double"] | {"partitions": 0, "reused": 0} == {
+        "seconds": 0, "clips": 0, "bytes": 0, "failed": 0, "partitions": 0, "reused": 0,
+        "elsewhere": timings("toy")["double"]["partitions"],
+    }  # fmt: skip
+    assert timings("other")["total"]["elsewhere"] == 0
+
+
 def test_time_before_an_interruption_counts() -> None:
     def event(kind: str, time: float, **more: object) -> dict[str, object]:
         return {"event": kind, "stage": "train", "time": time} | more

@@ -47,6 +47,13 @@ def test_a_stage_that_failed(tmp_path: Path) -> None:
     assert (status.text(), status.stages["train"].note) == ("failed", "no clips")
 
 
+def test_a_run_with_too_many_failed_clips_has_failed(tmp_path: Path) -> None:
+    write(tmp_path, STARTED, FINISHED, {"event": "run_finished", "succeeded": False})
+    assert read_status(tmp_path).text() == "failed"
+    write(tmp_path, STARTED, FINISHED, {"event": "run_finished", "succeeded": True})
+    assert read_status(tmp_path).text() == "done"
+
+
 def test_runs_are_found_by_folder_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(Path("runs/demo"), STARTED)

@@ -34,9 +34,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def trained(manifest: str, overrides: Sequence[str] = (), models: tuple[str, ...] = ("model",)) -> None:
+def trained(manifest: str, overrides: Sequence[str] = (), models: tuple[str, ...] = ("model",), **environ: str) -> None:
     """Write what recognition reads of a finished run."""
-    loaded = load_manifest(MANIFESTS / manifest, [*overrides, "name=it"], {})
+    loaded = load_manifest(MANIFESTS / manifest, [*overrides, "name=it"], environ)
     for model in ("", *models):
         Path("runs/it", model).mkdir(parents=True, exist_ok=True)
     Path("runs/it/manifest.json").write_text(json.dumps(loaded.resolved))
@@ -121,31 +121,61 @@ def test_a_model_that_does_not_say_how_long_its_clips_were(config: str) -> None:
     assert "window" not in next(spec for spec in manifest.stages if spec.name == "index").parameters
 
 
-def test_a_folder_of_good_and_bad_files() -> None:
+def test_a_model_of_skeletons_alone_recognizes_no_videos() -> None:
+    trained("listing_pose.yaml", VIDEOS_LIST="list.csv")
+    with pytest.raises(ManifestError, match="runs/it/model: this model was trained on skeleton files alone"):
+        recognition_manifest(Path("videos"), "it", Path("out"))
+
+
+def save_model(**more: object) -> None:
+    """A model with random weights for the manifest of ``trained("demo.yaml", RGB)``."""
     from recognizer.config import RecognizerConfig
     from recognizer.model import Recognizer
 
-    trained("demo.yaml", RGB)
-    config = RecognizerConfig(class_names=("a", "b", "c"), modality="rgb", frames=4, size=32, width=8, blocks=1)
+    config = RecognizerConfig(class_names=("a", "b", "c"), modality="rgb", frames=4, size=32, width=8, blocks=1, **more)
     Recognizer(config).save_pretrained("runs/it/model")
+
+
+def recognize(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline", "recognize", *arguments, "--executor", "local"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_one_video_in_short_windows() -> None:
+    trained("demo.yaml", RGB)
+    save_model(preprocessing={"data": "drawn people"})
+    write_video(Path("videos/short"), 200, "mp4")
+    done = recognize("videos/short", "--model", "it", "--out", "out", "--window", "0.01")
+    assert done.returncode == 2
+    assert "'window' should be greater than or equal to 0.1" in done.stderr
+    write_video(Path("videos/beyond.mp4"), 20)
+    done = recognize("videos/short", "--model", "it", "--out", "out", "--window", "4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "note: the model was trained on drawn people\n" in done.stdout
+    assert done.stdout.endswith(f"3 recognitions: {Path('out/recognitions.csv').absolute()}\n")
+    with Path("out/recognitions.csv").open(newline="") as file:
+        assert [(row["file"], row["start"]) for row in csv.DictReader(file)] == [("short", s) for s in "024"]
+
+
+def test_failures_are_not_listed_without_end() -> None:
+    trained("demo.yaml", RGB)
+    save_model()
+    for number in range(30):
+        Path(f"videos/{number:02}.mp4").write_text("no video")
+    done = recognize("videos", "--model", "it", "--out", "out")
+    assert done.returncode == 1
+    assert "skipped 19.mp4: " in done.stdout and "skipped 20.mp4" not in done.stdout
+    assert "and 10 more failures: pipeline failures out\n" in done.stdout
+
+
+def test_a_folder_of_good_and_bad_files() -> None:
+    trained("demo.yaml", RGB)
+    save_model()
     write_video(Path("videos/short.mp4"), 20)
     write_video(Path("videos/deep/long.mp4"), 100)
     Path("videos/text.mp4").write_text("no video")
     Path("videos/notes.txt").write_text("no video")
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline",
-        "recognize",
-        "videos",
-        "--model",
-        "it",
-        "--out",
-        "out",
-        "--window",
-        "2",
-    ]
-    done = subprocess.run([*command, "--executor", "local"], capture_output=True, text=True, timeout=300)
+    done = recognize("videos", "--model", "it", "--out", "out", "--window", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped notes.txt: not a video by its extension\n" in done.stdout
     assert "skipped text.mp4: " in done.stdout
@@ -157,13 +187,13 @@ def test_a_folder_of_good_and_bad_files() -> None:
     assert [line.split(",")[0] for line in Path("out/failures.csv").read_text().splitlines()[1:]] == ["text.mp4"]
 
 
-def write_video(path: Path, count: int) -> None:
-    """A real H.264 file of ``count`` frames, 25 a second."""
+def write_video(path: Path, count: int, container: str | None = None) -> None:
+    """A real H.264 file of ``count`` frames, 25 per second."""
     path.parent.mkdir(exist_ok=True)
-    with av.open(path, "w") as file:
+    with av.open(path, "w", format=container) as file:
         stream = file.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(count):
-            picture = np.full((48, 64, 3), 2 * number, np.uint8)
+            picture = np.full((48, 64, 3), number, np.uint8)
             file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         file.mux(stream.encode(None))

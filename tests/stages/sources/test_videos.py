@@ -37,6 +37,14 @@ def test_long_videos_become_windows_that_cover_them(root: Path) -> None:
     assert all(later[0] <= earlier[1] for earlier, later in pairwise(spans))
 
 
+def test_a_single_file_is_taken_whatever_it_is_called(root: Path) -> None:
+    rows = Videos(root=root / "a" / "long.mp4", window=4).clips().to_pylist()
+    assert [row["clip_id"] for row in rows] == ["long.mp4@0.0-4.0", "long.mp4@2.0-6.0", "long.mp4@2.5-6.5"]
+    source = Videos(root=root / "notes.txt")
+    assert source.clips()["clip_id"].to_pylist() == ["notes.txt"]
+    assert source.skipped() == []
+
+
 def test_what_is_skipped_is_said(root: Path) -> None:
     assert Videos(root=root).skipped() == [("notes.txt", "not a video by its extension")]
 
