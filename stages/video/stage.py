@@ -1,7 +1,6 @@
 """The decode stage: T evenly spaced frames of each clip, as JPEG images with their numbers and times."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,11 +9,12 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.errors import ClipError, StageError
-from pipeline.rows import Row
+from pipeline.rows import Row, attempt
 from pipeline.stage import MapStage, Problem, Stage, Table, unkeyed
 from stages.tables import FRAMES
 
 if TYPE_CHECKING:
+    from stages.video.passes import Span
     from stages.video.reader import Reader
 
     OpenReader = Callable[[str, float | None, float | None], Reader]
@@ -66,47 +66,65 @@ class Decode(MapStage):
 
         return load_class(self.reader, "reader")
 
-    def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: "OpenReader | None") -> Row:
-        """One row of FRAMES. Raises ClipError that says what is wrong with the file, and where."""
+    def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: "OpenReader | None") -> pa.Table:
+        """One row of FRAMES per clip. All clips of a file are read in one pass."""
+        rows: list[Row] = [{} for _ in range(clips.num_rows)]
+        listed = clips.to_pylist()
+        for path, positions in _by_file([clip["path"] for clip in listed]):
+            spans = [(listed[i]["start"], listed[i]["end"]) for i in positions]
+            read: list[Row] = []
+
+            def work(path: str = path, spans: "list[Span]" = spans, read: list[Row] = read) -> Row:
+                read.extend(self._read(path, spans, loaded))
+                return {}
+
+            # One limit for all: each clip of the file may take its time.
+            whole = attempt("", self.time_limit * len(positions), work)
+            for place, i in enumerate(positions):
+                own = read[place] if read else {"error": whole["error"]}
+                rows[i] = {"clip_id": listed[i]["clip_id"], "error": None} | own
+        return pa.Table.from_pylist(rows, schema=self.makes.schema)
+
+    def _read(self, path: str, spans: "list[Span]", own: "OpenReader | None") -> list[Row]:
+        """The columns of a row for each span, or its error. Raises ClipError where nothing can be read of the file."""
+        from stages.video.passes import Encoding, read_clips
+        from stages.video.with_images import ImageFolderReader
+
+        if own is None and not Path(path).is_dir():
+            found = read_clips(path, spans, self.frames, Encoding(self.short_side, self.quality))
+            return [
+                {"error": str(one)} if isinstance(one, ClipError) else one._asdict() | {"reader": "pyav"}
+                for one in found
+            ]
+        return [self._sampled(own, ImageFolderReader, path, *span) for span in spans]
+
+    def _sampled(self, own: "OpenReader | None", images: Any, path: str, start: float | None, end: float | None) -> Row:
+        """One clip through a reader that knows the times of all its frames."""
         from stages.video.reader import UnreadableError
         from stages.video.sampling import jpegs, sample
 
-        start, end = clip["start"], clip["end"]
-        for opened in readers(clip["path"], start, end, loaded):
-            try:
-                numbers = sample(opened, start, end, self.frames)
-                images = jpegs(opened, numbers, self.short_side, self.quality)
-            except UnreadableError:
-                continue
-            finally:
-                opened.close()
-            return images._asdict() | {
-                "indices": numbers.tolist(),
-                "times": opened.times[numbers - opened.first].tolist(),
-                "reader": opened.name,
-            }
-        raise ClipError(f"{self.reader or 'PyAV'} cannot read this file")
+        try:
+            reader = own(path, start, end) if own else images(path)
+        except UnreadableError:
+            return {"error": f"{self.reader} cannot read this file"}
+        except ClipError as error:
+            return {"error": str(error)}
+        try:
+            numbers = sample(reader, start, end, self.frames)
+            kept = jpegs(reader, numbers, self.short_side, self.quality)
+        except UnreadableError:
+            return {"error": f"{self.reader} cannot read this file"}
+        except ClipError as error:
+            return {"error": str(error)}
+        finally:
+            reader.close()
+        times = reader.times[numbers - reader.first].tolist()
+        return kept._asdict() | {"indices": numbers.tolist(), "times": times, "reader": reader.name}
 
 
-def readers(path: str, start: float | None, end: float | None, own: "OpenReader | None" = None) -> "Iterator[Reader]":
-    """The readers to try on a file, in order, each opened only when it is its turn; a user's own is the only one."""
-    from stages.video.reader import UnreadableError
-
-    if own is not None:
-        with suppress(UnreadableError):
-            yield own(path, start, end)
-        return
-    if Path(path).is_dir():
-        from stages.video.with_images import ImageFolderReader
-
-        yield ImageFolderReader(path)
-        return
-    from stages.video.timeline import timeline_of
-    from stages.video.with_decord import DecordReader
-    from stages.video.with_pyav import PyAVReader
-
-    timeline = timeline_of(path, start, end)
-    with suppress(UnreadableError):
-        yield DecordReader(path, timeline)
-    with suppress(UnreadableError):
-        yield PyAVReader(path, timeline)
+def _by_file(paths: list[str]) -> Iterator[tuple[str, list[int]]]:
+    """Each path once, with its positions."""
+    positions: dict[str, list[int]] = {}
+    for i, path in enumerate(paths):
+        positions.setdefault(path, []).append(i)
+    yield from positions.items()

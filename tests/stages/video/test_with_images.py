@@ -4,9 +4,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipeline.errors import ClipError
+from stages.tables import CLIPS
 from stages.video.stage import Decode
 
 
@@ -19,7 +21,11 @@ def write_images(folder: Path, count: int, name: str = "{:d}.png") -> Path:
 
 def decode(folder: Path, **span: float) -> dict:
     stage = Decode(frames=4)
-    return stage.clip({"path": str(folder), "start": None, "end": None} | span, {}, stage.load({}))
+    clip = {"clip_id": "a", "source": "", "path": str(folder)} | span
+    [row] = stage.process(pa.Table.from_pylist([clip], schema=CLIPS.schema), {}, stage.load({})).to_pylist()
+    if row["error"]:
+        raise ClipError(row["error"])
+    return row
 
 
 def test_images_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:

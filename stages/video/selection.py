@@ -1,0 +1,46 @@
+"""Which frames represent a clip: those on show at the middles of T equal parts of it."""
+
+import numpy as np
+
+from pipeline.errors import ClipError
+from stages.frame_sampling import sample_frames
+
+ROUNDING = 1.0
+"""Seconds by which an annotated span may exceed the video, since annotations are rounded, often to whole seconds."""
+TOUCH = 1e-6
+"""Seconds; a frame counts as on show this much before its time, which is a rounded number."""
+
+
+def middles(start: float, end: float, count: int) -> np.ndarray:
+    """The middles of ``count`` equal parts of a span, in seconds: float64 T."""
+    return start + (np.arange(count) + 0.5) / count * (end - start)
+
+
+def select(times: np.ndarray, until: float, start: float | None, end: float | None, count: int) -> np.ndarray:
+    """Positions of ``count`` frames spread evenly over a span, where the times of all frames are known: int64 T.
+
+    times: float64 N, increasing. until: when the last frame is no longer shown. Where the span has fewer frames, some
+    repeat. Where frames follow each other evenly, parts are counted in frames, so that rounded times decide nothing.
+    Raises ClipError where the span lies beyond the film.
+    """
+    check_span(float(times[0]), until, start, end)
+    begin = 0 if start is None else int(np.searchsorted(times, start - TOUCH))
+    stop = len(times) if end is None else int(np.searchsorted(times, end - TOUCH))
+    steps = np.diff(times[begin:stop])
+    if stop > begin and (len(steps) == 0 or steps.max() < 1.5 * np.median(steps)):
+        return begin + np.array(sample_frames(stop - begin, count))
+    moments = middles(times[0] if start is None else start, until if end is None else end, count)
+    return np.clip(np.searchsorted(times, moments + TOUCH, side="right") - 1, 0, None)
+
+
+def check_span(first: float, until: float, start: float | None, end: float | None) -> None:
+    """Raise ClipError where a span lies outside of the film, which is shown from ``first`` to ``until``."""
+    if start is None and end is None:
+        return
+    span = f"the span {0 if start is None else start:g}–{until if end is None else end:g} s"
+    if end is not None and end > until + ROUNDING:
+        raise ClipError(f"{span} exceeds the video, which ends at {until:.2f} s: correct it, or complete the file")
+    if start is not None and start >= until - TOUCH:
+        raise ClipError(f"{span} contains no frame of the video, which ends at {until:.2f} s: correct the span")
+    if end is not None and end <= first + TOUCH:
+        raise ClipError(f"{span} contains no frame of the video, whose picture begins at {first:.2f} s")
