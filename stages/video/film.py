@@ -22,6 +22,8 @@ CLOSE = 1e-3
 """Seconds; frames that would follow each other faster have wrong timestamps."""
 MISCOUNT = 2
 """Frames by which a header may be wrong before the file counts as cut off."""
+SEARCHED = 2000
+"""Packets among which a keyframe is looked for after a seek: containers without an index seek roughly."""
 ATTACHED_PICTURE = 0x0400
 """FFmpeg's disposition of a cover picture."""
 
@@ -47,6 +49,22 @@ class Break(NamedTuple):
     """Frames before it."""
     time: float
     reason: str
+
+
+class Start(NamedTuple):
+    """A keyframe at which decoding may begin, and the frames that must then come out of the decoder."""
+
+    number: int
+    """Of the keyframe, in display order."""
+    pts: int
+    dts: int
+    size: int
+    following: np.ndarray
+    """int64: presentation timestamps of the keyframe and of all frames shown after it, in order."""
+
+
+class UnprovenError(Exception):
+    """A seek did not lead to what the packets promise: only reading from the beginning can be believed."""
 
 
 class Film:
@@ -80,6 +98,49 @@ class Film:
 
     def __exit__(self, *error: object) -> None:
         self.container.close()
+
+    def pictures_from(self, start: Start) -> Iterator[Picture]:
+        """The frames from a keyframe on, as long as each is the one that the packets promise.
+
+        Raises UnprovenError at the first that is not, or where the keyframe does not come out of the file.
+        """
+        base, step = float(self.stream.time_base), self.packet_step()
+        damaged, place = False, 0
+        for packet in self._sought(start):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                frames, damaged = [], True
+            for frame in frames:
+                if frame.pts is None or frame.pts < start.pts:
+                    continue  # shown before the keyframe, and built on frames that were not decoded
+                if place == len(start.following) or frame.pts != start.following[place]:
+                    raise UnprovenError
+                damaged = frame.is_corrupt or (damaged and not frame.key_frame)
+                time = frame.pts * base - self.origin
+                yield Picture(start.number + place, time, time + step, frame, damaged, False)
+                place += 1
+
+    def _sought(self, start: Start) -> Iterator[Any]:
+        """Packets from the keyframe on, which must come out as it was listed."""
+        try:
+            self.container.seek(start.dts, stream=self.stream, backward=True)
+            packets = self.container.demux(self.stream)
+            for _ in range(SEARCHED):
+                packet = next(packets)
+                # Not by its dts, which Matroska works out from what was read before.
+                if packet.is_keyframe and (packet.pts, packet.size) == (start.pts, start.size):
+                    yield packet
+                    yield from packets
+                    return
+        except (av.FFmpegError, StopIteration):
+            pass
+        raise UnprovenError
+
+    def packet_step(self) -> float:
+        """Seconds per frame, by the file's rate."""
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        return float(1 / rate) if rate else 1 / 25
 
     def pictures(self) -> Iterator[Picture]:
         """All frames, from the beginning of the file."""
@@ -139,8 +200,7 @@ class Clock:
     def __init__(self, film: Film) -> None:
         self.film = film
         self.base = float(film.stream.time_base)
-        rate = film.stream.average_rate or film.stream.guessed_rate
-        self.step = float(1 / rate) if rate else 1 / 25
+        self.step = film.packet_step()
         self.frames = 0
         self.last = -np.inf
         self.chunks = 0

@@ -1,38 +1,115 @@
-"""Which frames a file's packets promise: quick to list, and believed only until the decoder has spoken."""
+"""Which frames a file's packets promise, and where decoding could begin: quick to list, and believed only where the
+decoder agrees."""
 
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
-from stages.video.film import film_stream, logged_errors, open_container
+from stages.video.film import Start, film_stream, logged_errors, open_container
 
 UNCODED_PICTURE = 8
 """Bytes; an MPEG-4 packet up to this size may hold no picture."""
+KEPT = 8
+"""Files whose packets a process remembers: the partitions of a long video follow each other."""
 
 
-def expected_times(path: str) -> tuple[np.ndarray, float]:
-    """Seconds of the frames that the packets promise (float64 N, increasing), and when the last one ends."""
+@dataclass(frozen=True)
+class Packets:
+    """The packets of a film, in the file's order."""
+
+    pts: np.ndarray
+    """int64 P; where a packet has none, its decoding timestamp."""
+    dts: np.ndarray
+    size: np.ndarray
+    key: np.ndarray
+    shown: np.ndarray
+    """bool P: whether a packet is likely to become a frame that is shown."""
+    base: float
+    """Seconds per unit of the timestamps."""
+    origin: float
+    """When the file begins, in seconds."""
+    step: float
+    """Seconds per frame."""
+    has_pts: bool
+
+    @cached_property
+    def sorted_pts(self) -> np.ndarray:
+        """The timestamps of the frames, in display order."""
+        return np.sort(self.pts[self.shown])
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """Seconds of the frames in display order: float64 N, increasing."""
+        return self.sorted_pts * self.base - self.origin
+
+    @property
+    def until(self) -> float:
+        """When the last frame ends."""
+        return float(self.times[-1] + self.step) if len(self.times) else 0.0
+
+    @cached_property
+    def is_regular(self) -> bool:
+        """Whether the timestamps say where each frame belongs: one clock, no timestamp twice."""
+        times_differ = len(self.sorted_pts) > 1 and bool((np.diff(self.sorted_pts) > 0).all())
+        return self.has_pts and times_differ and bool((np.diff(self.dts) > 0).all())
+
+    def start_before(self, seconds: float) -> Start | None:
+        """The last keyframe that is shown at ``seconds`` or before, or None if decoding must begin with the file."""
+        if not self.is_regular:
+            return None
+        shown_by_then = self.key & self.shown & (self.pts * self.base - self.origin <= seconds)
+        places = np.flatnonzero(shown_by_then)
+        if len(places) == 0:
+            return None
+        place = places[np.argmax(self.pts[places])]
+        number = int(np.searchsorted(self.sorted_pts, self.pts[place]))
+        following = self.sorted_pts[number:]
+        return Start(number, int(self.pts[place]), int(self.dts[place]), int(self.size[place]), following)
+
+
+def packets_of(path: str) -> Packets:
+    """The packets of a file's film, listed once per process. Raises ClipError where the file is no film."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        open_container(path)  # which says what is wrong
+        raise
+    return _listed(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=KEPT)
+def _listed(path: str, size: int, mtime_ns: int) -> Packets:
+    rows: list[tuple[int, int, int, bool, bool]] = []
     with open_container(path) as container, logged_errors():
         stream = film_stream(container)
-        base = float(stream.time_base)
-        stamps: list[int] = []
-        has_pts = "avi" not in container.format.name
         try:
             for packet in container.demux(stream):
-                stamp = packet.pts if has_pts and packet.pts is not None else packet.dts
-                if packet.size and stamp is not None and is_shown(packet):
-                    stamps.append(stamp)
+                dts = packet.pts if packet.dts is None else packet.dts
+                if packet.size and dts is not None:
+                    pts = dts if packet.pts is None else packet.pts
+                    rows.append((pts, dts, packet.size, packet.is_keyframe, _is_shown(packet)))
         except av.FFmpegError:
             pass  # cut off: reading will say where
-        origin = (container.start_time or 0) / av.time_base
         rate = stream.average_rate or stream.guessed_rate or 25
-    times = np.sort(np.array(stamps, np.float64)) * base - origin
-    return times, float(times[-1] + 1 / rate) if len(times) else 0.0
+        pts, dts, sizes, key, shown = np.array(rows, np.int64).reshape(-1, 5).T
+        return Packets(
+            pts=pts,
+            dts=dts,
+            size=sizes,
+            key=key.astype(bool),
+            shown=shown.astype(bool),
+            base=float(stream.time_base),
+            origin=(container.start_time or 0) / av.time_base,
+            step=float(1 / rate),
+            has_pts="avi" not in container.format.name,
+        )
 
 
-def is_shown(packet: Any) -> bool:
-    """Whether a packet is likely to become a frame that is shown."""
+def _is_shown(packet: Any) -> bool:
     codec = packet.stream.codec_context.name
     # VP8 has frames that serve prediction alone; the fifth bit says whether one is shown (RFC 6386, section 9.1).
     hidden = codec == "vp8" and not bytes(packet)[0] & 0x10

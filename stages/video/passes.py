@@ -7,10 +7,13 @@ import cv2
 import numpy as np
 
 from pipeline.errors import ClipError
-from stages.video.film import Break, Film, Picture
-from stages.video.packets import expected_times
+from stages.video.film import Break, Film, Picture, Start, UnprovenError
+from stages.video.packets import packets_of
 from stages.video.seen import as_seen
 from stages.video.selection import TOUCH, check_span, middles, select
+
+SEEK_PAYS = 10.0
+"""Seconds; what begins earlier is read from the beginning of the file."""
 
 Span = tuple[float | None, float | None]
 """Start and end in seconds; None: from the first frame, to the last."""
@@ -48,7 +51,14 @@ class _Reading:
 
     def __init__(self, path: str, spans: Sequence[Span], count: int, encoding: Encoding) -> None:
         self.path, self.spans, self.count = path, spans, count
-        self.images = _Images(encoding)
+        self.encoding = encoding
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is known yet."""
+        self.images = _Images(self.encoding)
+        self.first = 0
+        """Number of the first frame that was decoded."""
         self.times: list[float] = []
         self.until = 0.0
         self.bad: dict[int, str] = {}
@@ -60,8 +70,11 @@ class _Reading:
 
     def result(self) -> list[Clip | ClipError]:
         closed = all(start is not None and end is not None for start, end in self.spans)
-        wanted = set() if closed else self._expected()
-        self._pass(wanted, stop=max(end for _, end in self.spans if end is not None) if closed else None)
+        try:
+            self._pass(set() if closed else self._expected(), self._deep_start() if closed else None, closed)
+        except UnprovenError:
+            self._begin()
+            self._pass(set(), None, closed)
         chosen = [self._chosen(span) for span in self.spans]
         numbers = {int(number) for one in chosen if not isinstance(one, ClipError) for number in one}
         if missing := numbers - self.images.encoded.keys() - self.bad.keys():
@@ -71,7 +84,8 @@ class _Reading:
 
     def _expected(self) -> set[int]:
         """The frames that will be wanted, if the decoder gives one for each packet."""
-        times, until = expected_times(self.path)
+        packets = packets_of(self.path)
+        times, until = packets.times, packets.until
         wanted: set[int] = set()
         for start, end in self.spans:
             try:
@@ -80,12 +94,20 @@ class _Reading:
                 continue  # it will be said of the frames that there are
         return wanted
 
-    def _pass(self, wanted: set[int], stop: float | None) -> None:
-        """Decode, up to ``stop`` seconds, and encode what is wanted by number or, in closed spans, by time."""
+    def _deep_start(self) -> Start | None:
+        """Where to begin if all spans lie so far behind the beginning that a seek pays."""
+        earliest = min(start for start, _ in self.spans if start is not None)
+        return packets_of(self.path).start_before(earliest) if earliest > SEEK_PAYS else None
+
+    def _pass(self, wanted: set[int], begin: Start | None, closed: bool) -> None:
+        """Decode, up to the end of the last span where all are ``closed``, and encode what is wanted by number or, in
+        closed spans, by time. Raises UnprovenError where ``begin`` does not lead to what it promises."""
         moments = self._moments()
+        stop = max(end for _, end in self.spans if end is not None) if closed else np.inf
+        self.first = begin.number if begin else 0
         before: Picture | None = None
         with Film(self.path) as film:
-            for picture in film.pictures():
+            for picture in film.pictures_from(begin) if begin else film.pictures():
                 self.images.aspect = film.stream.sample_aspect_ratio
                 self._note(picture, before)
                 while moments and before is not None and moments[-1] + TOUCH < picture.time:
@@ -94,7 +116,7 @@ class _Reading:
                 if picture.number in wanted:
                     self._take(picture)
                 before = picture
-                if stop is not None and not moments and picture.time > stop:
+                if not moments and picture.time > stop:
                     break
             if before is not None and moments:
                 self._take(before)
@@ -132,16 +154,16 @@ class _Reading:
                 f"the file is cut off or broken after frame {self.broken.number - 1} ({self.broken.time:.2f} s): "
                 f"{self.broken.reason}; copy or download it again"
             )
-        first = self.times[0] if start is None else start
-        moments = middles(first, self.until if end is None else end, self.count)
+        moments = middles(self.times[0] if start is None else start, self.until if end is None else end, self.count)
         try:
             if start is None or end is None:
                 numbers = select(times, self.until, start, end, self.count)
             else:
-                check_span(self.times[0], self.until, start, end)
+                check_span(self.times[0] if self.first == 0 else 0.0, self.until, start, end)
                 numbers = np.clip(np.searchsorted(times, moments + TOUCH, side="right") - 1, 0, None)
         except ClipError as error:
             return error
+        numbers = numbers + self.first
         lost = next(
             (gap for gap in self.gaps if np.any((moments >= gap[0] - TOUCH) & (moments < gap[1] - TOUCH))), None
         )
@@ -154,14 +176,14 @@ class _Reading:
     def _damaged(self, what: str) -> ClipError:
         return ClipError(f"{what} cannot be decoded: the file is corrupt there; copy or download it again")
 
-    def _clip(self, numbers: np.ndarray) -> Clip | ClipError:
+    def _clip(self, numbers: np.ndarray) -> Clip:
         images = self.images
         frames = [images.encoded[number] for number in numbers.tolist()]
         warnings = [*self.warnings, *images.warnings]
         if self.bad or self.gaps:
             warnings.append("other parts of the file are damaged")
         return Clip(
-            frames, numbers.tolist(), [self.times[number] for number in numbers.tolist()],
+            frames, numbers.tolist(), [self.times[number - self.first] for number in numbers.tolist()],
             *images.size, *images.source_size, "; ".join(dict.fromkeys(warnings)) or None,
         )  # fmt: skip
 
