@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from stages.video.film import Start, film_stream, logged_errors, open_container
+from stages.video.film import RESTART, Start, film_stream, logged_errors, open_container
 
 UNCODED_PICTURE = 8
 """Bytes; an MPEG-4 packet up to this size may hold no picture."""
@@ -54,8 +54,10 @@ class Packets:
     @cached_property
     def is_regular(self) -> bool:
         """Whether the timestamps say where each frame belongs: one clock, no timestamp twice."""
-        times_differ = len(self.sorted_pts) > 1 and bool((np.diff(self.sorted_pts) > 0).all())
-        return self.has_pts and times_differ and bool((np.diff(self.dts) > 0).all())
+        if not self.has_pts or len(self.sorted_pts) < 2 or not (np.diff(self.sorted_pts) > 0).all():
+            return False
+        fallen_back = np.maximum.accumulate(self.pts) - self.pts  # B-frames do, by some frames
+        return bool(fallen_back.max() * self.base < RESTART)
 
     def start_before(self, seconds: float) -> Start | None:
         """The last keyframe that is shown at ``seconds`` or before, or None if decoding must begin with the file."""
