@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from pipeline.stage import Source, Table
 from stages.sources.files import Skipped, Video, find_videos, fingerprint
-from stages.sources.rows import clips_table, span_id
+from stages.sources.rows import clips_table
 from stages.tables import CLIPS
 
 SHORTEST_WINDOW = 0.1
@@ -17,6 +17,9 @@ SHORTEST_WINDOW = 0.1
 
 PROBES = 8
 """Threads that read headers; most of their time is spent waiting for the disk."""
+
+LATE = 0.1
+"""Seconds by which the picture may begin after the sound before windows begin with it."""
 
 Span = tuple[float | None, float | None]
 WHOLE: Span = (None, None)
@@ -47,12 +50,14 @@ class Videos(Source):
         if self.window is None:
             spans: list[list[Span]] = [[WHOLE]] * len(videos)
         else:
+            from stages.video.extent import extent
+
             with ThreadPoolExecutor(PROBES) as pool:
-                spans = [self._windows(length) for length in pool.map(duration, [video.path for video in videos])]
+                spans = [self._windows(shown) for shown in pool.map(extent, [video.path for video in videos])]
         rows = [(video, span) for video, own in zip(videos, spans, strict=True) for span in own]
         return clips_table(
             {
-                "clip_id": [span_id(video.name, *span) for video, span in rows],
+                "clip_id": [_window_id(video.name, *span) for video, span in rows],
                 "source": [video.source for video, _ in rows],
                 "start": [start for _, (start, _) in rows],
                 "end": [end for _, (_, end) in rows],
@@ -70,28 +75,20 @@ class Videos(Source):
             return [Video(root.name, str(root.absolute()), fingerprint(root))], []
         return find_videos(root, "the videos to be recognized")
 
-    def _windows(self, length: float | None) -> list[Span]:
-        """Start and end of each window; the last one ends with the video."""
+    def _windows(self, shown: tuple[float, float] | None) -> list[Span]:
+        """Start and end of each window: the first begins with the picture, the last one ends with it."""
         window = self.window or 0.0
-        if length is None or length <= window:
+        if shown is None or shown[1] - shown[0] <= window + LATE:
             return [WHOLE]
+        first = round(shown[0], 3) if shown[0] > LATE else 0.0
         stride = self.stride or window / 2
-        last = round(length - window, 3)
-        starts = [round(i * stride, 3) for i in range(int(last / stride) + 1)]
+        last = round(shown[1] - window, 3)
+        starts = [round(first + i * stride, 3) for i in range(int((last - first) / stride + 1e-6) + 1)]
         if last - starts[-1] > 0.1 * stride:
             starts.append(last)
         return [(start, round(start + window, 3)) for start in starts]
 
 
-def duration(path: str) -> float | None:
-    """Length of a video in seconds according to its header, or None if the header does not give it."""
-    import av
-
-    try:
-        with av.open(path, metadata_errors="replace") as container:
-            stream = container.streams.video[0]
-            if stream.duration is not None:
-                return float(stream.duration * stream.time_base)
-            return None if container.duration is None else container.duration / av.time_base
-    except (av.FFmpegError, OSError, ValueError, IndexError):
-        return None
+def _window_id(name: str, start: float | None, end: float | None) -> str:
+    """``name@00012.000-00014.000``: in the order of time, so that one pass serves the windows of a partition."""
+    return name if start is None or end is None else f"{name}@{start:09.3f}-{end:09.3f}"

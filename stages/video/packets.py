@@ -35,6 +35,8 @@ class Packets:
     step: float
     """Seconds per frame."""
     has_pts: bool
+    unstamped: int
+    """Packets without any timestamp, which are not listed."""
 
     @cached_property
     def sorted_pts(self) -> np.ndarray:
@@ -43,8 +45,8 @@ class Packets:
 
     @cached_property
     def times(self) -> np.ndarray:
-        """Seconds of the frames in display order: float64 N, increasing."""
-        return self.sorted_pts * self.base - self.origin
+        """Seconds of the frames in display order, on one clock: float64 N, increasing."""
+        return np.sort(_one_clock(self.pts, self.base, self.step)[self.shown]) - self.origin
 
     @property
     def until(self) -> float:
@@ -54,7 +56,7 @@ class Packets:
     @cached_property
     def is_regular(self) -> bool:
         """Whether the timestamps say where each frame belongs: one clock, no timestamp twice."""
-        if not self.has_pts or len(self.sorted_pts) < 2 or not (np.diff(self.sorted_pts) > 0).all():
+        if not self.has_pts or self.unstamped or len(self.sorted_pts) < 2 or not (np.diff(self.sorted_pts) > 0).all():
             return False
         fallen_back = np.maximum.accumulate(self.pts) - self.pts  # B-frames do, by some frames
         return bool(fallen_back.max() * self.base < RESTART)
@@ -73,6 +75,22 @@ class Packets:
         return Start(number, int(self.pts[place]), int(self.dts[place]), int(self.size[place]), following)
 
 
+def _one_clock(pts: np.ndarray, base: float, step: float) -> np.ndarray:
+    """Seconds of the packets, where a clock that starts anew (as in joined recordings) goes on instead."""
+    seconds = pts * base
+    if len(seconds) == 0:
+        return seconds
+    latest = np.maximum.accumulate(seconds)
+    restarts = np.flatnonzero(seconds[1:] <= latest[:-1] - RESTART) + 1
+    while len(restarts):
+        first = int(restarts[0])
+        seconds[first:] += latest[first - 1] + step - seconds[first:].min()
+        latest = np.maximum.accumulate(seconds)
+        restarts = np.flatnonzero(seconds[1:] <= latest[:-1] - RESTART) + 1
+        restarts = restarts[restarts > first]
+    return seconds
+
+
 def packets_of(path: str) -> Packets:
     """The packets of a file's film, listed once per process. Raises ClipError where the file is no film."""
     try:
@@ -86,6 +104,7 @@ def packets_of(path: str) -> Packets:
 @lru_cache(maxsize=KEPT)
 def _listed(path: str, size: int, mtime_ns: int) -> Packets:
     rows: list[tuple[int, int, int, bool, bool]] = []
+    unstamped = 0
     with open_container(path) as container, logged_errors():
         stream = film_stream(container)
         try:
@@ -94,6 +113,7 @@ def _listed(path: str, size: int, mtime_ns: int) -> Packets:
                 if packet.size and dts is not None:
                     pts = dts if packet.pts is None else packet.pts
                     rows.append((pts, dts, packet.size, packet.is_keyframe, _is_shown(packet)))
+                unstamped += bool(packet.size) and dts is None
         except av.FFmpegError:
             pass  # cut off: reading will say where
         rate = stream.average_rate or stream.guessed_rate or 25
@@ -108,6 +128,7 @@ def _listed(path: str, size: int, mtime_ns: int) -> Packets:
             origin=(container.start_time or 0) / av.time_base,
             step=float(1 / rate),
             has_pts="avi" not in container.format.name,
+            unstamped=unstamped,
         )
 
 

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 class Decode(MapStage):
     """Reads T evenly spaced frames of each clip from its video file or folder of images.
 
-    Video files are read with decord where it is known to be correct, and with PyAV otherwise; the column ``reader`` of
-    the frames table says with which.
+    The frames of a file are those that FFmpeg's decoder gives. A file is read once for all its clips of a partition.
     """
 
     key_name: ClassVar[str | None] = "stages.decode:Decode"
+    version: ClassVar[int] = 2
     makes: ClassVar[Table] = FRAMES
 
     frames: int = Field(48, ge=1, le=4096)
-    """T, the frames per clip: the middle frame of each of T equal segments. Shorter clips repeat frames."""
+    """T, the frames per clip: those on show at the middles of T equal parts of it. Shorter clips repeat frames."""
     short_side: int = Field(480, ge=16)
     """Frames whose shorter side has more pixels are scaled down to this; smaller ones keep their size."""
     quality: int = Field(95, ge=1, le=100)
     """JPEG quality, up to 100."""
     reader: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
-    """A reader of your own in place of decord and PyAV: my_module:MyReader (see stages.video.reader)."""
+    """A reader of your own in place of FFmpeg's decoder: my_module:MyReader (see stages.video.reader)."""
     time_limit: float = unkeyed(120.0, gt=0)
     """Seconds after which a clip is given up."""
 

@@ -31,7 +31,7 @@ def test_long_videos_become_windows_that_cover_them(root: Path) -> None:
     assert [row["clip_id"] for row in rows if row["start"] is None] == ["broken.mp4", "short.mp4"]
     spans = [(row["start"], row["end"]) for row in rows if row["start"] is not None]
     assert spans == [(0.0, 2.0), (1.5, 3.5), (3.0, 5.0), (4.5, 6.5)]
-    assert rows[0]["clip_id"] == "a/long.mp4@0.0-2.0"
+    assert rows[0]["clip_id"] == "a/long.mp4@00000.000-00002.000"
     spans = [(row["start"], row["end"]) for row in Videos(root=root, window=2.5).clips().to_pylist() if row["end"]]
     assert spans[0][0] == 0 and spans[-1][1] == 6.5
     assert all(later[0] <= earlier[1] for earlier, later in pairwise(spans))
@@ -39,7 +39,11 @@ def test_long_videos_become_windows_that_cover_them(root: Path) -> None:
 
 def test_a_single_file_is_taken_whatever_it_is_called(root: Path) -> None:
     rows = Videos(root=root / "a" / "long.mp4", window=4).clips().to_pylist()
-    assert [row["clip_id"] for row in rows] == ["long.mp4@0.0-4.0", "long.mp4@2.0-6.0", "long.mp4@2.5-6.5"]
+    assert [row["clip_id"] for row in rows] == [
+        "long.mp4@00000.000-00004.000",
+        "long.mp4@00002.000-00006.000",
+        "long.mp4@00002.500-00006.500",
+    ]
     source = Videos(root=root / "notes.txt")
     assert source.clips()["clip_id"].to_pylist() == ["notes.txt"]
     assert source.skipped() == []
