@@ -16,11 +16,12 @@ import av
 import cv2
 import decord
 import numpy as np
+import pyarrow as pa
 
 from stages.frame_sampling import sample_frames
 from stages.sources.files import find_videos
+from stages.tables import CLIPS
 from stages.video.stage import Decode
-from stages.video.with_decord import decord_log_is_captured
 
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
@@ -37,7 +38,8 @@ def jpeg(frame_BGR: np.ndarray, short_side: int) -> bytes:
 
 def by_stage(path: str, numbers: list[int], short_side: int) -> list[bytes]:
     stage = Decode(frames=len(numbers), short_side=short_side)
-    return stage.clip({"path": path, "start": None, "end": None}, {}, None)["frames"]
+    clips = pa.Table.from_pylist([{"clip_id": "", "source": "", "path": path}], CLIPS.schema)
+    return stage.process(clips, {}, None)["frames"][0].as_py()
 
 
 def by_decord(path: str, numbers: list[int], short_side: int) -> list[bytes]:
@@ -93,7 +95,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    decord_log_is_captured()  # and so FFmpeg's warnings do not fill the screen
+    decord.logging.set_level(decord.logging.QUIET)
     videos = [video.path for video in find_videos(arguments.folder, "videos")[0]]
     ways: dict[str, Callable[[str, list[int], int], list[bytes]]]
     ways = {"this stage": by_stage, "decord": by_decord, "PyAV": by_pyav, "OpenCV": by_opencv}

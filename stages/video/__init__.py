@@ -1,9 +1,12 @@
 """Frames of video files, each with its true number and time.
 
-timeline.py     which frames a file has and when they are shown, without decoding
-reader.py       what a reader is; users can add their own
-with_decord.py  decord: used only where it is known to be correct, and only while its log reports no errors
+film.py         the frames that FFmpeg's decoder gives, from the beginning or from a keyframe that is proven
+packets.py      which frames the packets promise, and where decoding could begin
+selection.py    which frames represent a clip
+passes.py       all clips of a file in one pass
+seen.py         a picture as a person sees it: upright, with square pixels
+extent.py       when a file shows its picture
+reader.py       what a reader of one's own is; with_decord.py is one
 with_images.py  folders of images in place of video files
-with_pyav.py    PyAV: correct on all files, and able to tell which frame is damaged
-sampling.py     which frames represent a clip, and their JPEG images
+sampling.py     clips through a reader
 """

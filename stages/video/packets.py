@@ -11,8 +11,8 @@ import numpy as np
 
 from stages.video.film import RESTART, Start, film_stream, logged_errors, open_container
 
-UNCODED_PICTURE = 8
-"""Bytes; an MPEG-4 packet up to this size may hold no picture."""
+FILLER = 1
+"""Bytes; an MPEG-4 packet of this size holds no picture: it fills the place of one that was packed with another."""
 KEPT = 8
 """Files whose packets a process remembers: the partitions of a long video follow each other."""
 
@@ -45,7 +45,10 @@ class Packets:
 
     @cached_property
     def times(self) -> np.ndarray:
-        """Seconds of the frames in display order, on one clock: float64 N, increasing."""
+        """Seconds of the frames in display order, on one clock: float64 N, increasing. In AVI, whose timestamps count
+        chunks rather than frames, they are taken to follow each other evenly."""
+        if not self.has_pts:
+            return np.arange(np.count_nonzero(self.shown)) * self.step
         return np.sort(_one_clock(self.pts, self.base, self.step)[self.shown]) - self.origin
 
     @property
@@ -136,5 +139,5 @@ def _is_shown(packet: Any) -> bool:
     codec = packet.stream.codec_context.name
     # VP8 has frames that serve prediction alone; the fifth bit says whether one is shown (RFC 6386, section 9.1).
     hidden = codec == "vp8" and not bytes(packet)[0] & 0x10
-    uncoded = codec == "mpeg4" and packet.size <= UNCODED_PICTURE
-    return not (packet.is_discard or hidden or uncoded)
+    filler = codec == "mpeg4" and packet.size <= FILLER
+    return not (packet.is_discard or hidden or filler)

@@ -1,22 +1,19 @@
-"""Frames through decord, which is trusted only while its decoder logs no errors.
+"""Frames through decord, for manifests that ask for it: ``reader: stages.video.with_decord:DecordReader``.
 
-decord hides damage: it repeats or conceals frames that FFmpeg could not decode. FFmpeg logs such errors, but decord
-does not pass the log on; so it is captured in the FFmpeg library that ships with decord.
+decord finds frames by counting packets, which is wrong without a word in containers without an index, with intra
+refresh, with edit lists, and where packets hold no picture; and it repeats frames that cannot be decoded. It is no
+faster than FFmpeg's decoder read forwards (docs/design.md), so nothing uses it by itself.
 """
 
-import ctypes
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from stages.video.reader import Reader, UnreadableError
-from stages.video.timeline import Timeline
 
 
 @contextmanager
@@ -40,46 +37,18 @@ def _nvidia_hidden() -> Iterator[None]:
 with _nvidia_hidden():
     import decord
 
-ERROR = 16
-"""FFmpeg's log level of errors; smaller numbers are more severe."""
-
-_Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-_errors: list[str] = []
-
-
-@_Callback
-def _record(source: int, level: int, text: bytes, values: int) -> None:
-    if level <= ERROR:
-        _errors.append(text.decode(errors="replace"))
-
-
-@cache
-def decord_log_is_captured() -> bool:
-    """Route the log of decord's FFmpeg to this module. False if its library is not found beside the package."""
-    package = Path(decord.__file__).parent
-    for folder in (package.parent / "decord2.libs", package / ".dylibs"):
-        for file in folder.glob("libavutil*"):
-            ctypes.CDLL(str(file)).av_log_set_callback(_record)
-            return True
-    return False
-
 
 class DecordReader(Reader):
-    """Reads plain files: one visible frame per packet, not rotated by 90 degrees (which decord 3 returns distorted)."""
+    """A file that decord can open, its frames numbered as decord does."""
 
     name: ClassVar[str] = "decord"
 
-    def __init__(self, path: str, timeline: Timeline) -> None:
-        if not timeline.plain or not decord_log_is_captured():
-            raise UnreadableError
-        self.first, self.times = timeline.first, timeline.times
-        _errors.clear()
+    def __init__(self, path: str, start: float | None, end: float | None) -> None:
         try:
             self._reader: Any = decord.VideoReader(path, num_threads=1)
+            self.times = self._reader.get_frame_timestamp(range(len(self._reader)))[:, 0].astype(float)
         except Exception as error:
             raise UnreadableError from error
-        if len(self._reader) != len(timeline.pts):
-            raise UnreadableError
 
     def close(self) -> None:
         """Free the decoder."""
@@ -89,9 +58,6 @@ class DecordReader(Reader):
         """See Reader."""
         for index in indices:
             try:
-                frame = self._reader[index].asnumpy()
+                yield self._reader[index].asnumpy()
             except Exception as error:
                 raise UnreadableError from error
-            if _errors or frame.shape[2] != 3:
-                raise UnreadableError
-            yield frame
