@@ -34,7 +34,7 @@ class Garbage:
 
 
 def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
-    """For each store the results that neither these manifests need, nor any run in their folders of runs."""
+    """For each store, the results that neither these manifests nor the runs in their ``runs`` folders need."""
     runs = {path for manifest in manifests for path in Path(manifest.runs).glob(f"*/{MANIFEST}")}
     manifests = [*manifests, *(load_resolved(path) for path in sorted(runs))]
     needed: dict[str, set[str]] = {}

@@ -230,7 +230,7 @@ def clean(
     settings: Settings = None,
     debug: Debug = False,
 ) -> None:
-    """Remove results that neither these manifests nor their folders of runs need. Asks first.
+    """Remove results that neither these manifests nor other runs in their runs/ folder need. Asks first.
 
     Recognitions are runs too: give their manifest.json, or their videos must be decoded again.
 

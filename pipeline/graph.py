@@ -192,7 +192,7 @@ def _in_order(manifest: Manifest, specs: dict[str, StageSpec]) -> list[StageSpec
 
 
 def _cycle(waiting: dict[str, StageSpec]) -> list[str]:
-    """The names of a cycle among stages each of which needs another one of them."""
+    """The names along a cycle. Every stage in ``waiting`` needs another one of them."""
     path: list[str] = []
     name = next(iter(waiting))
     while name not in path:

@@ -132,7 +132,7 @@ class MapStage(Stage):
     def load(self, inputs: Mapping[str, pa.Table]) -> Any:
         """What is expensive to create and used for all partitions, such as a model. The worker process keeps it.
 
-        ``inputs`` holds the tables made by whole stages (a trained model), by table name.
+        inputs: the tables made by whole stages (a trained model), by table name.
         """
         return None
 

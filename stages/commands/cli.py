@@ -20,7 +20,7 @@ def recognize(
     window: Annotated[
         float | None,
         typer.Option(
-            help="Split longer videos into windows of this many seconds; 0: do not. Default: as long as training clips."
+            help="Split longer videos into windows of this many seconds; 0: never. Default: as long as training clips."
         ),
     ] = None,
     stride: Annotated[
