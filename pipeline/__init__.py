@@ -1,1 +1,1 @@
-"""The engine: manifests, graph, keys, store, running, the command line. It knows tables, not videos."""
+"""The engine: manifests, graph, keys, plans, store, runs and the command line. It knows tables, but no videos."""

@@ -1,4 +1,4 @@
-"""``python -m pipeline``: the command line where the console command is not on the path."""
+"""``python -m pipeline``: the command line, even if ``pipeline`` is not on the path."""
 
 from pipeline.cli import main
 

@@ -15,24 +15,20 @@ class ExecutorName(StrEnum):
 ManifestName = Annotated[
     str, typer.Argument(metavar="MANIFEST", help="A manifest: its file, or the name of one in `pipeline manifests`.")
 ]
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run: its folder, its name below runs/, or its manifest.")
-]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its folder, its name in runs/, or its manifest.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="STAGE.PARAMETER=VALUE", help="Change a parameter, as in train.epochs=2. Repeatable."
-    ),
+    typer.Option("--set", metavar="STAGE.PARAMETER=VALUE", help="Set a parameter, as in train.epochs=2. Repeatable."),
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the run, in place of the manifest's own.")]
-From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Only this stage and what follows from it.")]
+Name = Annotated[str | None, typer.Option(help="Name of the run, instead of the manifest's own.")]
+From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Only this stage and the stages after it.")]
 Only = Annotated[str | None, typer.Option(metavar="STAGE", help="Only this stage.")]
 Force = Annotated[
-    list[str] | None, typer.Option(metavar="STAGE", help="Compute this stage again although it is done. Repeatable.")
+    list[str] | None, typer.Option(metavar="STAGE", help="Compute this stage again, even if it is done. Repeatable.")
 ]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try clips that failed before again.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try the clips again that failed before.")]
 Executor = Annotated[
-    ExecutorName, typer.Option(help="Where to work: in this process, through Ray, or as the amount of work suggests.")
+    ExecutorName, typer.Option(help="Where to run: in this process, with Ray, or chosen by the amount of work.")
 ]
-RayAddress = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Work on the Ray cluster at this address.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")]
+RayAddress = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run on the Ray cluster at this address.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -1,4 +1,4 @@
-"""What stages have to say before anything runs: their own checks, each with its place in the manifest."""
+"""What stages report before anything runs: the problems they find, each with its place in the manifest."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from pipeline.stage import Problem, Stage
 
 
 class Found(NamedTuple):
-    """A problem of one node. The variants of a stage that have the same one share it."""
+    """A problem of one node. A problem that several variants of a stage share is reported once."""
 
     node: str
     problem: Problem
@@ -22,17 +22,17 @@ class Found(NamedTuple):
 
 
 def check(plan: Plan, only_todo: bool = True) -> list[Found]:
-    """What the stages with something to compute (or all) say of their work. Looks, and changes nothing."""
+    """Problems that the stages find, those with something to compute or all of them. Changes nothing."""
     return _first_of_each(plan, _checked(plan, only_todo))
 
 
 def prepare(plan: Plan, fetch: bool, only_todo: bool = True) -> list[Found]:
-    """Have the stages get what they need from elsewhere, or see whether they could."""
+    """Have the stages download what they need, or only check whether they could."""
     return _first_of_each(plan, _prepared(plan, fetch, only_todo))
 
 
 def refuse(plan: Plan, found: list[Found]) -> None:
-    """Raise one ManifestError with a line for each fatal problem, each with its place; return where there is none."""
+    """Raise one ManifestError with a line and a place for each fatal problem; return if there is none."""
     fatal = [str(plan.graph.blame(one.node, ManifestError(one.text))) for one in found if one.problem.fatal]
     if fatal:
         raise ManifestError("\n".join(fatal))
@@ -51,11 +51,11 @@ def _prepared(plan: Plan, fetch: bool, only_todo: bool) -> Iterator[Found]:
 
 
 def _stages(plan: Plan, only_todo: bool) -> Iterator[tuple[str, Stage, pa.Table]]:
-    """Nodes to be heard, each with the clips of its source. A source is heard where anything made from it is."""
-    heard = {name for name, node_plan in plan.nodes.items() if not only_todo or plan.todo(name)}
-    heard |= {plan.nodes[name].node.source for name in heard} & plan.sources.keys()
+    """The nodes to ask, each with the clips of its source. A source is asked if any node made from it is."""
+    asked = {name for name, node_plan in plan.nodes.items() if not only_todo or plan.todo(name)}
+    asked |= {plan.nodes[name].node.source for name in asked} & plan.sources.keys()
     for name, node_plan in plan.nodes.items():
-        if name in heard:
+        if name in asked:
             source = plan.sources.get(node_plan.node.source)
             yield name, node_plan.node.stage, source.table if source else NO_CLIPS
 

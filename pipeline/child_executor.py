@@ -1,4 +1,4 @@
-"""Runs jobs in one child process: starts in a second, and survives what kills a worker. For work too small for Ray."""
+"""Runs jobs in one child process, which starts in a second and is replaced if it dies. For work too small for Ray."""
 
 import multiprocessing
 import os
@@ -29,7 +29,7 @@ class ChildExecutor(Executor):
         if not self._busy:
             try:
                 self._worker().send(self._jobs[0])
-            except OSError:  # it died with nothing to do, for lack of memory perhaps
+            except OSError:  # it died while idle, perhaps out of memory
                 self._stop()
                 self._worker().send(self._jobs[0])
             self._busy = True
@@ -66,8 +66,8 @@ class ChildExecutor(Executor):
 
 
 def _serve(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process a person started, which ends this one
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what native code says as it dies; the clip is named in plain words
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the main process, which ends this one
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # hides what native code prints as it dies; the run reports the clip
     allow_hard_exit()
     while True:
         try:
@@ -78,6 +78,6 @@ def _serve(connection: Connection) -> None:
             result: Result = do_job(job)
         except PipelineError as error:
             result = error
-        except Exception as error:  # of a class that the other side may not know
+        except Exception as error:  # of a class that the main process may be unable to import
             result = StageError(f"{type(error).__name__}: {error}")
         connection.send(result)

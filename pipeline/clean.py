@@ -1,4 +1,4 @@
-"""Finds what no manifest needs any more: files of a store that none of the given manifests' plans name."""
+"""Finds results that are no longer needed: files in a store that no plan of the given manifests names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Garbage:
 
 
 def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
-    """One entry a store: whatever neither these manifests, as they are now, nor the runs beside theirs would read."""
+    """For each store, the results that neither these manifests nor the runs in their ``runs`` folders need."""
     runs = {path for manifest in manifests for path in Path(manifest.runs).glob(f"*/{MANIFEST}")}
     manifests = [*manifests, *(load_resolved(path) for path in sorted(runs))]
     needed: dict[str, set[str]] = {}

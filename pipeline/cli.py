@@ -32,7 +32,7 @@ from pipeline.console import (
     plain_errors,
     run_and_show,
     say,
-    say_what_was_passed_over,
+    say_what_was_skipped,
     table,
 )
 from pipeline.stage_commands import stage_commands
@@ -53,11 +53,11 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry of the ``pipeline`` command."""
+    """The ``pipeline`` command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a sign gets a question mark, not a crash
-    # What a cluster's scheduler or a time limit sends ends a run as Ctrl-C does.
+            stream.reconfigure(errors="replace")  # a character that the terminal lacks becomes a question mark
+    # SIGTERM, which schedulers of clusters and time limits send, ends a run like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name, command in stage_commands().items():
         app.command(name)(command)
@@ -77,7 +77,7 @@ def run(
     name: Name = None,
     debug: Debug = False,
 ) -> None:
-    """Run a manifest; what is done already stays done.
+    """Run a manifest. What is already done is not done again.
 
     \b
     pipeline run demo
@@ -91,7 +91,7 @@ def run(
         loaded = _load(manifest, settings, name)
         result = run_and_show(loaded, options)
         if result.computed:
-            say_what_was_passed_over(result, each=False)
+            say_what_was_skipped(result, each=False)
         conclude(loaded, result)
 
 
@@ -105,7 +105,7 @@ def plan(
     name: Name = None,
     debug: Debug = False,
 ) -> None:
-    """Say what a run would compute, and why.
+    """Show what a run would compute, and why.
 
     \b
     pipeline plan demo --set train.epochs=2
@@ -128,7 +128,7 @@ def plan(
 
 @app.command()
 def status(run: RunName, debug: Debug = False) -> None:
-    """Say how far a run is, and what came of it.
+    """Show how far a run is, and how it ended.
 
     \b
     pipeline status demo
@@ -147,7 +147,7 @@ def status(run: RunName, debug: Debug = False) -> None:
         if rows:
             table(("stage", "done", "clips", "failed", "work", ""), rows)
         else:
-            say("nothing was left to compute")
+            say("there was nothing to compute")
         say(f"\n{folder}: {state.text()} after {duration(state.last - state.started)}")
         file = folder / "metrics.json"
         if state.finished and not state.broken and file.is_file() and file.stat().st_mtime >= state.started:
@@ -176,7 +176,7 @@ def graph(
 
 @app.command()
 def report(run: RunName, debug: Debug = False) -> None:
-    """Lay out a finished run's files again, with its report.
+    """Write the report and the other files of a finished run again.
 
     \b
     pipeline report demo
@@ -191,11 +191,11 @@ def report(run: RunName, debug: Debug = False) -> None:
         folder = find_run(run)
         manifest = load_resolved(folder / MANIFEST)
         if tasks := plan_run(manifest, create=True).tasks:
-            complain(f"{folder}: {count(len(tasks), 'result')} would be computed anew; the report is that of before")
+            complain(f"{folder}: {count(len(tasks), 'result')} would be computed again; this is the report from before")
         else:
             run_manifest(manifest, Options(executor="local"))
         if not (folder / "report.html").is_file():
-            raise ManifestError(f"{folder}: has no report; finish the run, with a stage that writes one")
+            raise ManifestError(f"{folder}: has no report; finish the run, with a stage that makes one")
         say(str(folder / "report.html"))
 
 
@@ -225,14 +225,14 @@ def failures(run: RunName, debug: Debug = False) -> None:
 
 @app.command()
 def clean(
-    manifests: Annotated[list[str], typer.Argument(metavar="MANIFEST...", help="Manifests whose results stay.")],
+    manifests: Annotated[list[str], typer.Argument(metavar="MANIFEST...", help="Manifests whose results are kept.")],
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
     settings: Settings = None,
     debug: Debug = False,
 ) -> None:
-    """Remove results that no manifest and no run beside theirs needs; asks first.
+    """Remove results that neither these manifests nor other runs in their runs/ folder need. Asks first.
 
-    Recognitions are runs, too: give their manifest.json, or their videos are decoded anew.
+    Recognitions are runs too: give their manifest.json, or their videos must be decoded again.
 
     \b
     pipeline clean demo
@@ -251,7 +251,7 @@ def clean(
             size, kept = byte_size(sum(garbage.remove.values())), byte_size(sum(garbage.keep.values()))
             question = f"{garbage.store.url}: remove {count(len(garbage.remove), 'file')}, {size} ({kept} stay)"
             if not yes and not sys.stdin.isatty():
-                raise ManifestError(f"{question}: cannot ask here; add --yes to remove them")
+                raise ManifestError(f"{question}: cannot ask without a terminal; add --yes to remove them")
             if yes or typer.confirm(question):
                 garbage.sweep()
                 say(f"removed {size}")
@@ -260,11 +260,11 @@ def clean(
 @app.command()
 def stages(
     stage: Annotated[
-        str | None, typer.Argument(metavar="[STAGE]", help="As after `uses`: train, or my_module:MyStage.")
+        str | None, typer.Argument(metavar="[STAGE]", help="A name as under `uses`: train, or my_module:MyStage.")
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """List the stages, or the parameters of one with their defaults.
+    """List the stages, or the parameters of one, with their defaults.
 
     \b
     pipeline stages
@@ -291,7 +291,7 @@ def manifests(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print this one.")] = None,
     debug: Debug = False,
 ) -> None:
-    """List the manifests that ship with the package, or print one, to save and change it.
+    """List the manifests that ship with the package, or print one to start from.
 
     \b
     pipeline manifests

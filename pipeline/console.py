@@ -1,4 +1,4 @@
-"""How the command line talks: lines and tables for people, errors without tracebacks, and how a run ended."""
+"""The output of the command line: lines and tables, errors without tracebacks, and how a run ended."""
 
 import os
 import shutil
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from pipeline.run import Options, Result
 
 BROKEN_PIPE = 141
-"""What shells report of a program that SIGPIPE has ended."""
+"""The exit code that shells report for a program ended by SIGPIPE."""
 
 EXPORTED_LINES = 5
-"""Lines of whole stages with which a run ends, one per variant where nothing gathers them."""
+"""A run ends with at most this many lines of whole stages, which are one per variant if nothing gathers them."""
 
 
 @contextmanager
 def plain_errors(debug: bool) -> Iterator[None]:
-    """Turn errors into a line for people and the exit code that belongs to them."""
+    """Turn errors into a message for people and an exit code."""
     from pipeline.errors import PipelineError
 
     try:
@@ -37,9 +37,9 @@ def plain_errors(debug: bool) -> Iterator[None]:
         complain(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        complain("interrupted; what is done is kept: give the same command again to go on")
+        complain("interrupted; what is done is kept: run the same command again to resume")
         raise typer.Exit(130) from None
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except BrokenPipeError:  # a reader such as head has stopped reading
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(BROKEN_PIPE) from None
     except (typer.Exit, typer.Abort):
@@ -52,7 +52,7 @@ def plain_errors(debug: bool) -> Iterator[None]:
 
 
 def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
-    """Run with a display, and say how it ended."""
+    """Run with a progress display, and say how it ended."""
     import time
 
     from rich.console import Console
@@ -75,13 +75,13 @@ def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
 
 
 def conclude(manifest: "Manifest", result: "Result") -> None:
-    """Name what failed, then say what people wait for. Exits with 1 where a stage failed, or too many clips did."""
+    """Name what failed, then print the main results. Exits with 1 if a stage failed, or too many clips."""
     clips, failed = result.clips, result.failed_clips
     text = f"{failed:,} of {clips:,} clips failed"
     for error in result.errors:
         complain(error)
     if result.errors:
-        complain("the run is incomplete; what is done is kept: mend this, then give the same command again")
+        complain("the run is incomplete; what is done is kept: fix this, then run the same command again")
         raise typer.Exit(1)
     if not result.succeeded:
         why = "" if failed == clips else f", more than max_failed ({manifest.max_failed:.0%}) allows"
@@ -95,8 +95,8 @@ def conclude(manifest: "Manifest", result: "Result") -> None:
         say(f"and {count(len(result.exported) - EXPORTED_LINES, 'more variant')}, below {result.folder}/variants/")
 
 
-def say_what_was_passed_over(result: "Result", each: bool) -> None:
-    """Name the files that the index does not list, and why; or, if not ``each``, how many there are for each reason."""
+def say_what_was_skipped(result: "Result", each: bool) -> None:
+    """Name the files that the index does not list, and why. each: False only says how many there are per reason."""
     from pipeline.stage import Source
 
     stages = [node.stage for node in result.plan.graph.nodes.values()]
@@ -112,7 +112,7 @@ def say_what_was_passed_over(result: "Result", each: bool) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as they need, but for the last, on any output."""
+    """Print rows in columns that are as wide as their content, on any output."""
     table = [head, *rows] if any(head) else rows
     widths = [max(len(row[i]) for row in table) for i in range(len(head) - 1)]
     for row in table:
@@ -121,7 +121,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def paragraph(text: str) -> str:
-    """Indented, in lines that fit the terminal and are not longer than people like to read."""
+    """The text indented, in lines that fit the terminal and have at most 100 characters."""
     width = min(shutil.get_terminal_size().columns, 100)
     return textwrap.fill(" ".join(text.split()), width, initial_indent="    ", subsequent_indent="    ")
 

@@ -1,4 +1,4 @@
-"""What happened in a run: one append-only log that the progress display, ``pipeline status`` and the report read."""
+"""What happened in a run: an append-only log, which the progress display, ``pipeline status`` and the report read."""
 
 import json
 import os
@@ -14,10 +14,10 @@ Listener = Callable[[Event], None]
 
 
 class EventLog:
-    """Appends events to ``FOLDER/events.jsonl``, a JSON object a line, and tells them to listeners.
+    """Appends events to ``FOLDER/events.jsonl``, one JSON object per line, and passes them to listeners.
 
     Every event has ``time`` (seconds since 1970) and ``event``: run_started, noted, started, finished, progress,
-    retried, stage_failed, run_finished. A line is written by one system call, so runs may share a log.
+    retried, stage_failed, run_finished. Each line is written by one system call, so runs may share a log.
     """
 
     def __init__(self, folder: Path, *listeners: Listener) -> None:
@@ -36,7 +36,7 @@ class EventLog:
 
 
 def read_events(folder: Path) -> Iterator[Event]:
-    """The events of a run so far; a line cut short by a crash is left out."""
+    """The events of a run so far, without lines that a crash has cut short."""
     try:
         lines = (folder / EVENTS).read_text(errors="replace").splitlines()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Where jobs run. An executor takes jobs and gives back, for each, its outcome or what became of it."""
+"""Where jobs run. An executor takes jobs, and returns for each its outcome, an error, or the death of its worker."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from pipeline.stage import Resources
 
 @dataclass(frozen=True)
 class WorkerDied:
-    """The process that worked on a job is gone: it crashed, was killed, or hung beyond its time limit."""
+    """The process that worked on a job is gone: it crashed, was killed, or hung past its time limit."""
 
     node_lost: bool = False
-    """The whole machine went away: no clip is to blame."""
+    """The whole machine is gone, so no clip is the cause."""
 
 
 Result = Outcome | WorkerDied | Exception
@@ -23,34 +23,34 @@ class Executor:
     """Base of all executors."""
 
     def slots(self) -> int:
-        """How many jobs should be handed over at a time, to keep all workers busy."""
+        """How many jobs it should have at a time, to keep all workers busy."""
         return 1
 
     def submit(self, job: Job) -> None:
         raise NotImplementedError
 
     def has_room(self, worker: Resources) -> bool:
-        """Whether a whole stage that occupies this much should be handed over now, to run beside others. Where it
-        should not, it runs in this process when nothing else does."""
+        """Whether to submit a whole stage that occupies this much now, to run beside others. If not, it runs in this
+        process while nothing else does."""
         return False
 
     def submit_whole(self, job: WholeJob, progress: Callable[..., None]) -> None:
-        """Called where there is room. ``progress``: called from ``wait``."""
+        """Called if there is room. ``progress`` is called from ``wait``."""
         raise NotImplementedError
 
     def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
-        """Jobs that have ended, waiting at most so long for the first."""
+        """Jobs that have ended. Waits at most this long for the first."""
         raise NotImplementedError
 
     def rest(self) -> None:
-        """Give back what is held for jobs to come, such as GPUs: a whole stage is about to run."""
+        """Release what is kept for later jobs, such as GPUs, because a whole stage is about to run."""
 
     def close(self) -> None:
         raise NotImplementedError
 
 
 class LocalExecutor(Executor):
-    """Runs jobs in the calling process, one after the other: for debugging. A crashing decoder ends the run with it."""
+    """Runs jobs in the calling process, one at a time, for debugging. A crash in a decoder ends the run."""
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()

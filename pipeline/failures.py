@@ -1,4 +1,4 @@
-"""Clips that failed, and why: read from the tables of the stages they failed in."""
+"""The clips that failed, and why, from the tables of the stages in which they failed."""
 
 import csv
 import io
@@ -20,13 +20,13 @@ class Failure(NamedTuple):
 
 
 def too_many(failed: int, clips: int, max_failed: float) -> bool:
-    """Whether more of the clips have failed than the share ``max_failed`` allows. Unless it is 0, one clip may fail
-    in the smallest folder too, if another is left."""
+    """Whether more clips have failed than the share ``max_failed`` allows. Unless it is 0, one clip may always fail,
+    even of two."""
     return failed > max(max_failed * clips, min(1, clips - 1) if max_failed else 0)
 
 
 def find_failures(plan: Plan, nodes: set[str] | None = None) -> list[Failure]:
-    """Error rows of all results that exist, of all map stages or of the given nodes, sorted by clip."""
+    """The error rows of existing results, for all map stages or only the given nodes, sorted by clip."""
     files: dict[str, str] = {}  # variants of a matrix share files
     for name, node_plan in plan.nodes.items():
         if node_plan.node.kind == "map" and (nodes is None or name in nodes):
@@ -53,7 +53,7 @@ def find_failures(plan: Plan, nodes: set[str] | None = None) -> list[Failure]:
 
 
 def failed_partitions(plan: Plan) -> dict[str, set[int]]:
-    """Partitions with an error row of their own, by node: what ``--retry-failed`` tries again."""
+    """By node, the partitions with an error row of their own, which ``--retry-failed`` computes again."""
     found: dict[str, set[int]] = {}
     for name, node_plan in plan.nodes.items():
         if node_plan.node.kind == "map":
@@ -79,7 +79,7 @@ def _has_failures(plan: Plan, node_plan: NodePlan, partition: int) -> bool:
 
 
 def write_failures(failures: list[Failure], folder: Path) -> None:
-    """Write ``FOLDER/failures.csv``; a stale one is replaced also when nothing has failed."""
+    """Write ``FOLDER/failures.csv``; an old file is replaced even if nothing has failed."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(Failure._fields)

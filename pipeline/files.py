@@ -1,4 +1,4 @@
-"""Writing local files so that at every moment, also after a power cut, there is the old one or the whole new one."""
+"""Writes local files so that at any moment, even after a power failure, either the old or the whole new file exists."""
 
 import os
 import socket
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def replace_file(path: Path, content: bytes | memoryview, temporary: Path | None = None) -> None:
-    """Write under a temporary name, bring it to the disk, then rename; makes the folder if it is missing.
+    """Write under a temporary name, flush to disk, then rename. Creates missing folders.
 
-    temporary: folder of the half-written file, on the same file system; the file's own unless given.
+    temporary: folder of the half-written file, on the same file system; None: the folder of the file.
     """
     folder = temporary or path.parent
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""The graph of a manifest: every variant of every stage as a node, with the table that each need gives it.
+"""The graph of a manifest: every variant of every stage is a node, which takes a table from each of its needs.
 
-A node takes tables by kind: of its needs, the one that makes ``frames`` gives it the frames. The clips come by
-themselves from the one Source among its ancestors. Variants of a matrix multiply everything downstream, up to a stage
-that gathers them.
+Tables are matched by kind: a stage that takes ``frames`` gets them from the need that makes ``frames``. The clips come
+from the one Source upstream, without being named. The variants of a matrix multiply everything downstream, up to a
+stage that gathers them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,16 +22,16 @@ MAX_NODES = 5000
 
 
 class VariantNodes(NamedTuple):
-    """The nodes of one variant that a whole stage takes."""
+    """The nodes that give a whole stage the tables of one variant."""
 
     name: str
-    """Like ``modality=rgb``; empty where nothing upstream has variants, or the stage does not gather them."""
+    """Like ``modality=rgb``; empty if nothing upstream has variants, or the stage does not gather them."""
     source: str
-    """The Source node they descend from; empty for a stage without any, such as pretrained weights."""
+    """The Source node upstream; empty if there is none, as with pretrained weights."""
     inputs: dict[str, str]
     """Node name by table name."""
     labels: dict[str, Any]
-    """The variant's label on each axis of the matrices; empty where the name is."""
+    """The variant's label on each axis; empty if the name is."""
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,28 @@ class Node:
     """``module:Class``"""
     stage: Stage
     inputs: dict[str, tuple[str, ...]]
-    """Node names by table name: several only where the stage gathers. Sources are not among them."""
+    """Node names by table name: more than one only if the stage gathers. Without Sources."""
     needs: tuple[str, ...]
-    """Names of all nodes it is made from, a Source among them."""
+    """Names of all nodes that it takes tables from, including a Source."""
     source: str
-    """The Source node it descends from, itself for a Source; empty where there is none, or several gathered ones."""
+    """The Source node upstream (a Source: itself); empty if there is none, or if it gathers several."""
     labels: dict[str, Any]
-    """Its variant's label on each axis of the matrices it descends from."""
+    """The label on each axis of its own matrix and of those upstream."""
     variant_name: str
     kind: Kind
     variants: tuple[VariantNodes, ...] = ()
-    """For a whole stage: a single one, unless it gathers."""
+    """Only for a whole stage: one, unless it gathers."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """All nodes in topological order, those of the manifest's order first where needs allow."""
+    """All nodes in topological order; as far as needs allow, in the manifest's order."""
 
     manifest: Manifest
     nodes: dict[str, Node]
 
     def ancestors(self, name: str) -> set[str]:
-        """Names of all nodes that a node depends on, directly or not."""
+        """Names of all nodes that a node depends on, directly or indirectly."""
         found: set[str] = set()
         for other in reversed(self.nodes):
             if other == name or other in found:
@@ -75,7 +75,7 @@ class Graph:
         return found
 
     def descendants(self, name: str) -> set[str]:
-        """Names of all nodes that depend on a node, directly or not."""
+        """Names of all nodes that depend on a node, directly or indirectly."""
         found: set[str] = set()
         for other, node in self.nodes.items():
             if name in node.needs or not found.isdisjoint(node.needs):
@@ -91,11 +91,11 @@ class Graph:
         return found
 
     def blame(self, name: str, error: PipelineError) -> ManifestError:
-        """The error of a node with the file and line of what is to blame for it."""
+        """The error of a node with the file and line that caused it."""
         return self.manifest.blame(self.nodes[name].spec, error)
 
     def text(self) -> str:
-        """A drawing in plain characters: a line a node, what it makes, its kind and what it needs."""
+        """A drawing in plain characters: one line per node, with its kind, what it makes and what it needs."""
         depth: dict[str, int] = {}
         for name, node in self.nodes.items():
             depth[name] = max((depth[need] + 1 for need in node.needs), default=0)
@@ -113,7 +113,7 @@ class Graph:
         return "\n".join(lines)
 
     def mermaid(self) -> str:
-        """The drawing for Markdown pages that render Mermaid: sources round, whole stages with double sides."""
+        """A drawing for Markdown pages that render Mermaid: sources are round, whole stages have double sides."""
         shapes = {"source": ('(["', '"])'), "map": ('["', '"]'), "whole": ('[["', '"]]')}
         identifier = {name: f"n{i}" for i, name in enumerate(self.nodes)}
         lines = ["flowchart LR"]
@@ -127,7 +127,7 @@ class Graph:
 
 
 def build_graph(manifest: Manifest) -> Graph:
-    """Resolve needs, tables and matrices. Raises ManifestError with a line for everything that is wrong."""
+    """Resolve needs, tables and matrices. Raises ManifestError with one line for each error."""
     specs = {spec.name: spec for spec in manifest.stages}
     raise_complaints(_unknown_needs(manifest, specs))
     nodes: dict[str, Node] = {}
@@ -135,7 +135,7 @@ def build_graph(manifest: Manifest) -> Graph:
     failed: set[str] = set()
     for spec in _in_order(manifest, specs):
         if not failed.isdisjoint(spec.needs):
-            failed.add(spec.name)  # the first error is the one to mend
+            failed.add(spec.name)  # a consequence of the first error
             continue
         try:
             nodes.update((node.name, node) for node in _nodes_of(manifest, spec, nodes))
@@ -148,7 +148,7 @@ def build_graph(manifest: Manifest) -> Graph:
 
 
 class _RelationError(Exception):
-    """Something is wrong with a stage's relations: a text that goes on after the stage's name."""
+    """A stage does not fit the others. The text continues a sentence that starts with the stage's name."""
 
     def __init__(self, spec: StageSpec, text: str, need: str | None = None) -> None:
         super().__init__(text)
@@ -158,7 +158,7 @@ class _RelationError(Exception):
 
 
 class _AxisError(_RelationError):
-    """A parameter names an axis that no matrix has: the text quotes it."""
+    """A parameter names an axis that no matrix has. The text quotes the axis."""
 
     def __init__(self, spec: StageSpec, text: str) -> None:
         super().__init__(spec, text)
@@ -172,13 +172,13 @@ def _unknown_needs(manifest: Manifest, specs: dict[str, StageSpec]) -> Iterator[
             if need not in specs:
                 others = [name for name in specs if name != spec.name]
                 hint = did_you_mean(need, others)
-                yield Complaint(place, f"stage '{spec.name}' needs '{need}', which no stage is called{hint}")
+                yield Complaint(place, f"stage '{spec.name}' needs '{need}', but no stage is called that{hint}")
             elif need in spec.needs[:i]:
                 yield Complaint(place, f"stage '{spec.name}' needs '{need}' twice")
 
 
 def _in_order(manifest: Manifest, specs: dict[str, StageSpec]) -> list[StageSpec]:
-    """Topological order that keeps the manifest's own where it can. Raises ManifestError with the path of a cycle."""
+    """Topological order, close to the manifest's. Raises ManifestError that names the stages of a cycle."""
     ordered: dict[str, StageSpec] = {}
     waiting = dict(specs)
     while waiting:
@@ -192,7 +192,7 @@ def _in_order(manifest: Manifest, specs: dict[str, StageSpec]) -> list[StageSpec
 
 
 def _cycle(waiting: dict[str, StageSpec]) -> list[str]:
-    """Names along a cycle; every stage given here needs another one of them."""
+    """The names along a cycle. Every stage in ``waiting`` needs another one of them."""
     path: list[str] = []
     name = next(iter(waiting))
     while name not in path:
@@ -202,7 +202,7 @@ def _cycle(waiting: dict[str, StageSpec]) -> list[str]:
 
 
 def _nodes_of(manifest: Manifest, spec: StageSpec, nodes: dict[str, Node]) -> Iterator[Node]:
-    """The nodes of one stage: its own variants times the variants of its needs that fit together."""
+    """The nodes of one stage: its own variants, combined with the variants of its needs that fit together."""
     stages, complaints = built_stages(spec, manifest.places, manifest.path)
     raise_complaints(complaints)
     needs = [[node for node in nodes.values() if node.spec == need] for need in spec.needs]
@@ -213,7 +213,7 @@ def _nodes_of(manifest: Manifest, spec: StageSpec, nodes: dict[str, Node]) -> It
         chosen = [choices[i] for choices, i in zip(needs, picked, strict=False)]
         sources = list(dict.fromkeys(node.source for node in chosen if node.source))
         if len(sources) > 1:
-            raise _RelationError(spec, f" descends from two sources, {' and '.join(sources)}; clips must come from one")
+            raise _RelationError(spec, f" has two sources, {' and '.join(sources)}; clips must come from one")
         inputs = {table: chosen[i].name for table, i in position.items()}
         return VariantNodes(variant_name(labels), "".join(sources), inputs, labels)
 
@@ -228,9 +228,9 @@ def _nodes_of(manifest: Manifest, spec: StageSpec, nodes: dict[str, Node]) -> It
     else:
         found = [(labels, stages[picked[-1]], (taken({}, picked),)) for labels, picked in joined([*upstream, own])]
     if not found:
-        raise _RelationError(spec, " has no variant: those of its needs and of its own matrix never agree")
+        raise _RelationError(spec, " has no variants, because none of its needs and of its own matrix fit together")
     if len(found) + len(nodes) > MAX_NODES:
-        raise _RelationError(spec, f" brings the graph to more than {MAX_NODES:,} nodes; make the matrices smaller")
+        raise _RelationError(spec, f" makes the graph larger than {MAX_NODES:,} nodes; make the matrices smaller")
     for labels, stage, variant_nodes in found:
         yield _node(spec, stage, labels, variant_nodes, needs)
 
@@ -252,7 +252,7 @@ def _node(
     sources = {nodes.source for nodes in taken}
     source = name if kind == "source" else "".join(sources) if len(sources) == 1 else ""
     if kind == "map" and not source:
-        raise _RelationError(spec, " has no source of clips among its ancestors; give it needs that lead to one")
+        raise _RelationError(spec, " gets no clips, because no source is upstream; add one to its needs")
     used = {need for needs in inputs.values() for need in needs} | sources
     ordered = tuple(node.name for choices in needs for node in choices if node.name in used)
     return Node(
@@ -262,9 +262,9 @@ def _node(
 
 
 def _tables(spec: StageSpec, stage: Stage, needs: list[list[Node]], nodes: dict[str, Node]) -> dict[str, int]:
-    """For each table that the stage takes from a need, the need's position; clips come by themselves."""
+    """The position of the need that makes each table the stage takes. Clips need not be named."""
     if isinstance(stage, Source) and needs:
-        raise _RelationError(spec, " lists clips and needs nothing; leave its needs out")
+        raise _RelationError(spec, " is a source, which needs no other stage; leave its needs out")
     position: dict[str, int] = {}
     taken = [table.name for table in (*stage.takes, *stage.may_take)]
     for i, (need, *_) in enumerate(needs):
@@ -272,7 +272,7 @@ def _tables(spec: StageSpec, stage: Stage, needs: list[list[Node]], nodes: dict[
         if need.kind == "source":
             continue
         if made not in taken:
-            takes = f"it takes {', '.join(taken)}" if taken else "it takes nothing but clips"
+            takes = f"it takes {', '.join(taken)}" if taken else "it takes only clips"
             raise _RelationError(spec, f" does not take '{made}', which '{need.spec}' makes; {takes}", need.spec)
         if made in position:
             other = spec.needs[position[made]]
@@ -287,4 +287,4 @@ def _tables(spec: StageSpec, stage: Stage, needs: list[list[Node]], nodes: dict[
 
 
 def _like(names: list[str]) -> str:
-    return f" (like '{names[0]}')" if names else ""
+    return f" (such as '{names[0]}')" if names else ""

@@ -1,4 +1,4 @@
-"""What is done with a partition, and with a whole stage. All executors call this, so all make the same files."""
+"""Computes a partition, or a whole stage. All executors call these functions, so all of them make the same files."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from pipeline.store import TEMPORARY, Store
 
 @dataclass(frozen=True)
 class Job:
-    """One partition of one map stage: all that a worker on any machine needs to know. Keys and rows, no pixels."""
+    """One partition of one map stage: all that a worker on any machine needs. Contains keys and rows, no pixels."""
 
     node: str
     stage: MapStage
@@ -28,27 +28,27 @@ class Job:
     clips: pa.Table
     """The partition's clips, without annotations."""
     inputs: dict[str, str] = field(default_factory=dict)
-    """Table name to path in the store, of the same partition."""
+    """Path in the store by table name: tables of the same partition."""
     whole_inputs: dict[str, str] = field(default_factory=dict)
-    """Table name to path in the store, of stages such as training."""
+    """Path in the store by table name: tables of whole stages such as training."""
     one_by_one: bool = False
-    """Set after a worker died twice over this partition: keeps a journal that names the clip it dies at."""
+    """Set after the worker has died twice: a journal then names the clip on which it dies."""
     token: str = ""
-    """Of the run, ``HOST@PID.RANDOM``: runs that share a store must not read each other's journals."""
-    guilty: tuple[tuple[str, str], ...] = ()
-    """(clip_id, error) of the clips that have been found out; they are not touched again."""
+    """The run's ``HOST@PID.RANDOM``. Runs that share a store must not read each other's journals."""
+    culprits: tuple[tuple[str, str], ...] = ()
+    """(clip_id, error) of the clips that have killed a worker; they are not processed again."""
 
     @property
     def journal(self) -> str:
         return f"{TEMPORARY}/{self.key}.journal.{self.token}"
 
     def without(self, clip_id: str, error: str) -> "Job":
-        return replace(self, guilty=(*self.guilty, (clip_id, error)))
+        return replace(self, culprits=(*self.culprits, (clip_id, error)))
 
 
 @dataclass(frozen=True)
 class WholeJob:
-    """A whole stage."""
+    """One whole stage."""
 
     node: str
     stage: WholeStage
@@ -57,7 +57,7 @@ class WholeJob:
     key: str
     variants: list[VariantInputs]
     work_folder: Path
-    """Of the run, for checkpoints."""
+    """A folder of the run, for checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Outcome:
 def do_job(job: Job) -> Outcome:
     """Compute one partition and commit it to the store.
 
-    Raises StageError where the stage cannot work at all; a clip's own failure is a row of the result.
+    Raises StageError if the stage cannot work at all. A clip that fails is a row with an error.
     """
     started = time.perf_counter()
     store = Store(job.store)
@@ -100,7 +100,7 @@ def do_whole(job: WholeJob, progress: Callable[..., None]) -> Outcome:
 
 
 def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, pa.Table]]:
-    """The clips that have not failed in any input, and the inputs' rows for just these, in the clips' order."""
+    """The clips that have not failed in any input, and the inputs' rows for these clips, in the same order."""
     positions = []
     for table in inputs.values():
         ids, errors = table["clip_id"].to_pylist(), table["error"].to_pylist()
@@ -116,7 +116,7 @@ def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, 
 
 
 def _at_once(job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any) -> pa.Table:
-    """The whole partition in one call; where that raises, clip by clip, so that one clip costs only itself."""
+    """The whole partition in one call. If that raises, clip by clip, so that only the clips at fault fail."""
     stage = job.stage
     if not clips.num_rows:
         return stage.makes.schema.empty_table()
@@ -138,11 +138,11 @@ def _one_by_one(job: Job, store: Store, clips: pa.Table, inputs: dict[str, pa.Ta
 def _each(
     job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any, journal: Store | None = None
 ) -> pa.Table:
-    stage, guilty = job.stage, dict(job.guilty)
+    stage, culprits = job.stage, dict(job.culprits)
     tables = [stage.makes.schema.empty_table()]
     for i, clip_id in enumerate(clips["clip_id"].to_pylist()):
-        if clip_id in guilty:
-            tables.append(_error_rows(stage, [{"clip_id": clip_id, "error": guilty[clip_id]}]))
+        if clip_id in culprits:
+            tables.append(_error_rows(stage, [{"clip_id": clip_id, "error": culprits[clip_id]}]))
             continue
         if journal:
             journal.write_note(job.journal, f"{time.time()} {clip_id}")
@@ -160,11 +160,11 @@ def _each(
 
 
 def conforming(table: pa.Table, stage: MapStage, clips: pa.Table) -> pa.Table:
-    """The stage's table in its declared schema. Raises StageError where it has other columns or other rows."""
+    """The stage's table in its declared schema. Raises StageError if it has other columns or rows."""
     try:
         table = table.select(stage.makes.schema.names).cast(stage.makes.schema)
     except (KeyError, pa.ArrowInvalid) as error:
-        raise StageError(f"{type(stage).__name__} made no table of kind '{stage.makes.name}': {error}") from error
+        raise StageError(f"{type(stage).__name__} did not make the table '{stage.makes.name}': {error}") from error
     if table["clip_id"].to_pylist() != clips["clip_id"].to_pylist():
         raise StageError(f"{type(stage).__name__} must make one row for each of its {clips.num_rows} clips, in order")
     return table
@@ -179,7 +179,7 @@ KEPT_MODELS = 4
 
 
 def _load(job: Job, store: Store) -> Any:
-    """The stage's costly objects, kept in this process for the partitions to come."""
+    """What the stage's ``load`` returns, kept in this process for later partitions."""
     stage = job.stage
     kind = f"{type(stage).__module__}:{type(stage).__qualname__}"
     key = (kind, stage.model_dump_json(), *sorted(job.whole_inputs.values()))

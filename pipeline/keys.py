@@ -1,6 +1,6 @@
 """Names of results: the hash of everything that made them.
 
-Nothing here reads or writes files except parameters' own files (weights), whose content counts.
+The only files that are read here are those that parameters name (weights), because their content counts.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ KEY_BYTES = 16
 
 
 def digest(*parts: str) -> str:
-    """A key: 32 hex digits that stand for the given texts in the given order."""
+    """A key: 32 hex digits, the hash of the given strings in the given order."""
     state = hashlib.blake2b(digest_size=KEY_BYTES)
     for part in parts:
         encoded = part.encode("utf-8", "surrogateescape")
@@ -30,7 +30,7 @@ def digest(*parts: str) -> str:
 
 
 def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
-    """What a stage contributes to its keys, kept readable so that a plan can say which part of it changed."""
+    """What a stage contributes to its keys, in readable form, so that a plan can say what has changed."""
     return {
         "uses": vars(type(stage)).get("key_name") or uses,
         "version": stage.version,
@@ -40,7 +40,7 @@ def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
 
 
 def keyed_parameters(stage: Stage) -> dict[str, Any]:
-    """The parameters that decide the result, JSON-ready; those declared with ``unkeyed`` are left out."""
+    """The parameters that affect the result, as JSON values: all but those declared with ``unkeyed``."""
     unkeyed = {
         name
         for name, field in type(stage).model_fields.items()
@@ -50,7 +50,7 @@ def keyed_parameters(stage: Stage) -> dict[str, Any]:
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys: equal values give equal texts."""
+    """JSON with sorted keys: equal values give equal strings."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
@@ -59,7 +59,7 @@ def _file_digest(path: Path) -> str:
         stat = path.stat()
     except OSError as error:
         raise ManifestError(
-            f"{path}: {error.strerror or error} (named by a parameter; give an existing file)"
+            f"{path}: {error.strerror or error} (a parameter names it; give an existing file)"
         ) from None
     return _content_digest(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
 
@@ -73,9 +73,9 @@ def _content_digest(path: str, size: int, mtime_ns: int) -> str:
 def partition_bounds(clip_ids: list[str], mean: int) -> list[tuple[int, int]]:
     """Cut sorted clips into partitions of about ``mean`` clips at content-defined boundaries.
 
-    A clip ends its partition where the hash of its id says so (one in ``mean``), so that adding or removing a clip
-    changes the partition it falls in and leaves all others as they are. Runs without such a clip are cut at four
-    times the mean, which bounds what one partition costs; the cuts agree again from the next boundary on.
+    A clip ends its partition if the hash of its id says so (one in ``mean`` does), so that adding or removing a clip
+    changes only the partition that it falls into. Without such a clip, a partition is cut at four times the mean, which
+    bounds its cost. Such a cut may move when clips are added, but only up to the next boundary.
     """
     bounds, start = [], 0
     for i, clip_id in enumerate(clip_ids):
@@ -89,7 +89,7 @@ def partition_bounds(clip_ids: list[str], mean: int) -> list[tuple[int, int]]:
 
 
 def row_texts(clips: pa.Table, columns: Iterable[str]) -> list[str]:
-    """One text a row that holds the given columns unambiguously (each value with its length; null is not empty)."""
+    """One string per row with the values of the given columns. Lengths make it unambiguous, and null is not empty."""
     texts: list[pa.ChunkedArray] = []
     for name in columns:
         text = pc.cast(clips[name], pa.string())
@@ -99,5 +99,5 @@ def row_texts(clips: pa.Table, columns: Iterable[str]) -> list[str]:
 
 
 def columns_of(clips: pa.Table, *roles: str) -> list[str]:
-    """Columns of an index whose field metadata gives them one of the roles content, place, annotation."""
+    """Columns of an index that have one of the given roles (content, place, annotation) in their field metadata."""
     return [field.name for field in clips.schema if (field.metadata or {}).get(b"role", b"").decode() in roles]

@@ -1,6 +1,6 @@
-"""What a manifest is put together from: the files it extends, options of the command line, and the environment.
+"""Combines what a manifest consists of: the files it extends, options of the command line, and the environment.
 
-All of it is done on plain values, with the place of every value kept, before anything is checked.
+This works on plain values, before anything is checked. The place of every value is kept.
 """
 
 import copy
@@ -20,12 +20,12 @@ MAX_FILES = 50
 
 
 def read_layers(path: Path, origin: str) -> Located:
-    """A manifest merged onto all that it extends. Raises ManifestError with file and line."""
+    """A manifest merged with all that it extends. Raises ManifestError with file and line."""
     return _read(path, origin, (), [])
 
 
 def _read(path: Path, origin: str, above: tuple[str, ...], files: list[str]) -> Located:
-    """A manifest merged onto all that it extends."""
+    """A manifest merged with all that it extends. above: the manifests that extend it. files: all files read so far."""
     files.append(origin)
     if len(files) > MAX_FILES:
         raise ManifestError(f"{above[0]}: extends more than {MAX_FILES} manifests")
@@ -53,13 +53,13 @@ def _read(path: Path, origin: str, above: tuple[str, ...], files: list[str]) -> 
             raise ManifestError(f"{place}: 'extends': no such file: {below}{near}")
         _merge(merged, _read(Path(below), below, (*above, origin), files))
     if "name" in values:
-        merged.value.pop("description", None)  # it is the other manifest's
+        merged.value.pop("description", None)  # that of the extended manifest
     _merge(merged, Located(values, places))
     return merged
 
 
 def _merge(base: Located, over: Located) -> None:
-    """Put a manifest's values and places over those of ``base``, in place."""
+    """Merge the values and places of a manifest into those of ``base``, in place."""
 
     def put(old: dict[str, Any], new: dict[str, Any], path: KeyPath) -> None:
         for key, value in new.items():
@@ -84,7 +84,10 @@ def _merge(base: Located, over: Located) -> None:
 
 
 def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, heads: Sequence[str]) -> None:
-    """Set one ``train.epochs=2``, short for ``stages.train.with.epochs=2``, or one of ``heads``, keys at the top."""
+    """Apply an option such as ``train.epochs=2``, which is short for ``stages.train.with.epochs=2``.
+
+    heads: the keys at the top of a manifest that may be set, as in ``store=FOLDER``.
+    """
     place = Place(f"--set {option}")
     name, equals, text = option.partition("=")
     path = name.strip().split(".")
@@ -121,9 +124,9 @@ def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, 
 
 
 def _axis_first(path: list[str], values: Any, above: list[str]) -> list[str]:
-    """The path below ``matrix``, whose first step is an axis and may have dots in it: ``model.width``.
+    """The path below ``matrix``, whose first step is the name of an axis, possibly with dots: ``model.width``.
 
-    The longest axis that is there already counts, and may be followed by one of its labels; else all is a new axis.
+    This is the longest existing axis, with a label after it or not. If there is none, all of the path is a new axis.
     """
     for step in above:
         values = values.get(step) if isinstance(values, dict) else None
@@ -135,7 +138,7 @@ def _axis_first(path: list[str], values: Any, above: list[str]) -> list[str]:
 
 
 def _parameters(name: str, stage: Any) -> Collection[str]:
-    """Names of the parameters of a manifest's stage, as far as it can be imported."""
+    """Names of the parameters of a manifest's stage; none if it cannot be imported."""
     uses = stage.get("uses", name) if isinstance(stage, dict) else name
     try:
         return find_stage(uses).model_fields
@@ -149,7 +152,7 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_]\w*)(?P<default>:-[^{}]*)
 def expand(
     values: dict[str, Any], places: Mapping[KeyPath, Place], origin: str, environ: Mapping[str, str]
 ) -> Iterator[Complaint]:
-    """Replace ``${NAME}`` in all strings, in place; the text put in is not looked at again."""
+    """Replace ``${NAME}`` in all strings, in place. Inserted text is not expanded again."""
     for path, text in list(strings_of(values, ())):
         wrong: list[str] = []
 
@@ -158,13 +161,13 @@ def expand(
                 return "${"
             name, default = match["name"], match["default"]
             if name is None:
-                wrong.append("'${' opens no variable; write ${NAME}, ${NAME:-default}, or $${ for the text itself")
+                wrong.append("'${' does not start a variable; write ${NAME}, ${NAME:-default}, or $${ for '${'")
             elif environ.get(name):
                 return environ[name]
             elif default is not None:
                 return str(default[2:])
             elif name in environ:
-                wrong.append(f"environment variable {name} is empty; set it, or write ${{{name}:-}} if it may be")
+                wrong.append(f"environment variable {name} is empty; set it, or write ${{{name}:-}} if it may be empty")
             else:
                 near = did_you_mean(name, environ, most=0, cutoff=0.8)
                 wrong.append(f"environment variable {name} is not set{near or f'; export {name}=…'}")
@@ -179,7 +182,7 @@ def expand(
 
 
 def strings_of(values: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    """Every text below, with its path; keys are left out."""
+    """All strings with their paths, without keys."""
     if isinstance(values, str):
         yield path, values
     elif isinstance(values, dict | list):
@@ -188,7 +191,7 @@ def strings_of(values: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 
 
 def place_of(places: Mapping[KeyPath, Place], path: KeyPath, origin: str) -> Place:
-    """The place of a path, or of the nearest known path above it."""
+    """The place of a value, or of the nearest value around it that has a known place."""
     for length in range(len(path), -1, -1):
         if path[:length] in places:
             return places[path[:length]]

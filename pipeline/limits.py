@@ -1,4 +1,4 @@
-"""Time limits inside a worker: a soft one that raises, and a hard one that ends a process hung in native code."""
+"""Time limits inside a worker: a soft one that raises, and a hard one that ends a process that hangs in native code."""
 
 import faulthandler
 import signal
@@ -14,7 +14,7 @@ _hard_exit = False
 
 
 def allow_hard_exit() -> None:
-    """Called once by worker processes, which may be ended; never by the process a person started."""
+    """Called by worker processes, which may be ended, but not by the process that a person started."""
     global _hard_exit
     _hard_exit = True
 
@@ -23,10 +23,10 @@ def allow_hard_exit() -> None:
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeoutError in the block after ``seconds``.
 
-    Python code is interrupted by SIGALRM. Native code that does not return is ended with the whole process, after a
-    grace, by faulthandler's watchdog thread: a worker's death names the clip it was at (see ``pipeline.jobs``).
-    Limits nest: the block of an inner one does not suspend the outer one.
-    Signals reach only the main thread, so elsewhere the block runs without a soft limit.
+    Python code is interrupted by SIGALRM. If native code does not return within ``GRACE`` after that, faulthandler's
+    watchdog thread ends the whole process; the engine then finds out which clip it hung on (see ``pipeline.jobs``).
+    Limits nest: inside an inner limit, the outer one still applies. Signals reach only the main thread, so in other
+    threads the block runs without a limit.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -49,7 +49,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _arm(seconds: float) -> None:
-    """Start both alarms, or stop them with 0."""
+    """Start both alarms; 0 stops them."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     if _hard_exit and seconds:
         faulthandler.dump_traceback_later(seconds + GRACE, exit=True)

@@ -1,16 +1,16 @@
-"""Manifests: YAML files that say which stages to run on what, with what parameters.
+"""Manifests: YAML files that say which stages to run, on which data, with which parameters.
 
     name: demo                            # of the run's folder; the file's name unless given
-    extends: base/paper.yaml              # one or several manifests this one changes: relative to this file, or shipped
-    store: store                          # where results go: a folder, or any URL that fsspec opens
+    extends: base/paper.yaml              # one or more manifests that this one changes: relative paths or shipped ones
+    store: store                          # where results are kept: a folder, or any URL that fsspec opens
     stages:
       index:  {uses: folder, with: {root: "${VIDEOS}"}}
       decode: {needs: index, with: {frames: 12}}
       cache:  {needs: [decode]}
 
-Mappings of an extended manifest are merged key by key, everything else is replaced; a stage set to null is removed, and
-one that changes its ``uses`` starts with no parameters. ``"${NAME}"`` and ``"${NAME:-default}"`` come from the
-environment, ``$${`` is a literal ``${``.
+Mappings of an extended manifest are merged key by key; everything else is replaced. A stage that is set to null is
+removed, and one that changes its ``uses`` starts without parameters. ``"${NAME}"`` and ``"${NAME:-default}"`` are
+replaced from the environment; ``$${`` is a literal ``${``.
 """
 
 import copy
@@ -43,23 +43,23 @@ class Head(BaseModel):
     description: str = ""
     """One line for people."""
     extends: str | list[str] | None = None
-    """Manifests this one builds on: files relative to this one, or names in ``pipeline manifests``."""
+    """Manifests that this one builds on: paths relative to this file, or names in ``pipeline manifests``."""
     store: str = Field("store", min_length=1)
     """Where results are kept: a folder, or a URL such as ``s3://bucket/store``."""
     runs: str = Field("runs", min_length=1)
-    """The folder of the runs' own folders."""
+    """The folder that contains a folder for each run."""
     partition: int = Field(32, ge=1, le=100_000)
-    """Mean number of clips a partition."""
+    """Mean number of clips per partition."""
     max_failed: float = Field(0.05, ge=0, le=1)
-    """Share of clips that may fail before the whole run counts as failed; unless it is 0, one clip may."""
+    """Share of clips that may fail before the run counts as failed. Unless it is 0, one clip may always fail."""
     stages: dict[str, Any] = Field(min_length=1)
-    """The stages by the name this manifest gives them."""
+    """The stages, by the name that this manifest gives them."""
 
     @field_validator("name")
     @classmethod
     def _fit_for_a_folder(cls, name: str) -> str:
         if not name.isprintable() or not name.strip() or name.startswith(".") or re.search(r"[/\\\\]", name):
-            raise ValueError(f"{name!r} cannot name a folder; leave out '/' and a '.' at the start")
+            raise ValueError(f"{name!r} cannot be the name of a folder; it must not contain '/' or start with '.'")
         return name
 
 
@@ -69,18 +69,18 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     uses: str | None = None
-    """A stage of the package, or ``package.module:Class``; the stage's own name unless given."""
+    """A stage of the package, or ``package.module:Class``. Default: the stage's own name."""
     needs: Annotated[list[str], BeforeValidator(lambda needs: [needs] if isinstance(needs, str) else needs)] = []
     """Stages whose results this one takes."""
     parameters: dict[str, Any] | None = Field(None, alias="with")
     """The stage's parameters."""
     matrix: dict[str, Any] | None = None
-    """Settings to multiply the stage by (see ``pipeline.matrix``)."""
+    """The axes that multiply the stage into variants (see ``pipeline.matrix``)."""
 
 
 @dataclass(frozen=True)
 class StageSpec:
-    """One stage as the manifest has it, everything expanded."""
+    """One stage of a manifest, fully expanded."""
 
     name: str
     uses: str
@@ -92,7 +92,7 @@ class StageSpec:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that is right in itself: known keys, known stages, valid parameters. Relations: ``pipeline.graph``."""
+    """A manifest with known keys, known stages and valid parameters. How stages fit together: ``pipeline.graph``."""
 
     name: str
     path: str
@@ -102,19 +102,19 @@ class Manifest:
     max_failed: float
     stages: tuple[StageSpec, ...]
     resolved: dict[str, Any]
-    """Everything expanded, as plain JSON values: what ``manifest_from_dict`` reads."""
+    """The manifest, fully expanded, as plain JSON values that ``manifest_from_dict`` reads."""
     places: dict[KeyPath, Place] = field(repr=False, compare=False)
 
     def where(self, path: KeyPath) -> Place:
-        """The place of a value by its path from the top, or of the nearest thing around it."""
+        """The place of a value by its path from the top, or of the nearest value around it."""
         return place_of(self.places, path, self.path)
 
     def blame(self, stage: str, error: PipelineError) -> ManifestError:
-        """The error with the place of the stage's parameter that it quotes, or of the stage itself."""
+        """The error with a place: that of the stage's parameter whose value it quotes, or that of the stage."""
         return ManifestError(f"{self.place_of_quoted(stage, str(error))}: stage '{stage}': {error}")
 
     def place_of_quoted(self, stage: str, text: str) -> Place:
-        """The place of the stage's parameter whose value the text quotes, or of the stage itself."""
+        """The place of the stage's parameter whose value the text quotes, or of the stage."""
         spec = next(spec for spec in self.stages if spec.name == stage)
         top = ("stages", stage)
         quoted = [path for path, value in strings_of(spec.parameters, ()) if value and value in text]
@@ -124,10 +124,10 @@ class Manifest:
 def load_manifest(
     path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
 ) -> Manifest:
-    """Read a manifest with all it extends, then ``overrides`` such as ``train.epochs=2``, then the environment.
+    """Read a manifest and all that it extends, then apply ``overrides`` like ``train.epochs=2``, then the environment.
 
-    Raises ManifestError with one line for each thing that is wrong. No stage is run, and no code but that of the
-    stages' own files is imported.
+    Raises ManifestError with one line for each error. No stage is run; only the files that define the stages are
+    imported.
     """
     origin = os.path.normpath(path)
     values, places = read_layers(Path(origin), origin)
@@ -140,23 +140,23 @@ def load_manifest(
 
 
 def manifest_from_dict(resolved: Mapping[str, Any], origin: str) -> Manifest:
-    """A manifest from what ``Manifest.resolved`` held. ``origin``: where it came from, for error texts."""
+    """A manifest from the value of ``Manifest.resolved``. origin: where it came from, for error texts."""
     return _checked_manifest(copy.deepcopy(dict(resolved)), {}, origin, [])
 
 
 def load_resolved(path: Path) -> Manifest:
-    """The manifest that a run's folder keeps. Raises ManifestError where the file is damaged or no longer fits."""
+    """The manifest in a run's folder. Raises ManifestError if the file is damaged or no longer valid."""
     try:
         resolved = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ManifestError(f"{path}: the run's manifest cannot be read: {error}") from None
     if not isinstance(resolved, dict):
-        raise ManifestError(f"{path}: is no manifest of a run")
+        raise ManifestError(f"{path}: is not the manifest of a run")
     return manifest_from_dict(resolved, str(path))
 
 
 def built_stages(spec: StageSpec, places: Mapping[KeyPath, Place], origin: str) -> tuple[list[Stage], list[Complaint]]:
-    """One instance of the stage for each variant of its matrix, in order; or what is wrong."""
+    """One instance of the stage for each variant of its matrix, in order, and what is wrong."""
     top = ("stages", spec.name)
     subject = f"stage '{spec.name}': "
     try:
@@ -194,13 +194,13 @@ def built_stages(spec: StageSpec, places: Mapping[KeyPath, Place], origin: str) 
 def _checked_manifest(
     values: dict[str, Any], places: dict[KeyPath, Place], origin: str, complaints: list[Complaint]
 ) -> Manifest:
-    """Check everything that can be said of each stage by itself, and raise all that is wrong at once."""
+    """Check everything that can be checked for each stage by itself, and raise all errors at once."""
 
     def where(path: KeyPath) -> Place:
         return place_of(places, path, origin)
 
     def report(found: list[Complaint]) -> None:
-        unset = {complaint.place for complaint in complaints}  # what stands there is not yet the value to check
+        unset = {complaint.place for complaint in complaints}  # the value there is not the final one
         complaints.extend(complaint for complaint in found if complaint.place not in unset)
 
     head, wrong = checked(Head, values, where, noun="key")
@@ -228,7 +228,7 @@ def _checked_manifest(
 
 
 def _spec(name: str, body: Any, where: Any) -> tuple[StageSpec | None, list[Complaint]]:
-    """The stage with its class named, or what is wrong with its keys."""
+    """The stage, or what is wrong with its keys."""
     top: KeyPath = ("stages", name)
     subject = f"stage '{name}': "
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
@@ -246,7 +246,7 @@ def _spec(name: str, body: Any, where: Any) -> tuple[StageSpec | None, list[Comp
 
 
 def _missing_files(stage: Stage, values: dict[str, Any], where: Any, subject: str) -> list[Complaint]:
-    """Complaints about files named by parameters that are not there."""
+    """Complaints about missing files that parameters name."""
     missing = {str(file.absolute()) for file in stage.files() if not file.exists()}
     return [
         Complaint(where(path), f"{subject}'{'.'.join(map(str, path))}': no such file: {text}")

@@ -3,15 +3,14 @@
     train:
       needs: cache
       matrix:
-        modality: [rgb, pose, rgb+pose]          # one parameter; dotted where nested: model.width
-        size:                                    # or labels, each for several parameters at once
+        modality: [rgb, pose, rgb+pose]          # values of one parameter; nested ones have dots: model.width
+        size:                                    # or labels, each of which sets several parameters
           small: {model.width: 32, epochs: 10}
           large: {model.width: 64, epochs: 20}
+        exclude: [{modality: pose, size: large}] # combinations to leave out, by some or all of their labels
 
-        exclude: [{modality: pose, size: large}]     # combinations to leave out, by some or all of their labels
-
-Variants of two stages fit together if they agree on every axis that both have. An axis set to null is removed, which a
-manifest that extends another one may need.
+Variants of two stages fit together if they agree on every axis that both have. An axis that is set to null is removed:
+a manifest can thus remove an axis of one that it extends.
 """
 
 import copy
@@ -24,7 +23,7 @@ from typing import Any, NamedTuple
 MAX_VARIANTS = 1000
 
 EXCLUDE = "exclude"
-"""The key beside the axes under which combinations are left out."""
+"""The key, beside the axes, that lists combinations to leave out."""
 
 
 class AxisValue(NamedTuple):
@@ -38,7 +37,7 @@ class Variant(NamedTuple):
     """One combination of the axes' values."""
 
     labels: dict[str, Any]
-    """The label on each axis: what names the variant."""
+    """The label on each axis. The variant is named after them."""
     parameters: dict[str, Any]
     """All parameters that it sets, by dotted name."""
     axis_of: dict[str, str]
@@ -46,7 +45,7 @@ class Variant(NamedTuple):
 
 
 def variants(matrix: Mapping[str, Any]) -> list[Variant]:
-    """All combinations, in the order written; a single empty one without a matrix. Raises ValueError for people."""
+    """All combinations, in the order written; without a matrix, a single empty one. Raises ValueError for people."""
     given = {name: values for name, values in matrix.items() if values is not None}
     axes = {name: _axis_values(name, values) for name, values in given.items() if name != EXCLUDE}
     count = 1
@@ -74,7 +73,7 @@ def variants(matrix: Mapping[str, Any]) -> list[Variant]:
 
 
 def applied(parameters: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of ``parameters`` with the changes put in at their dotted names."""
+    """A copy of ``parameters`` with the changes, given by dotted names."""
     result = copy.deepcopy(dict(parameters))
     for name, value in changes.items():
         *path, last = name.split(".")
@@ -88,9 +87,9 @@ def applied(parameters: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[s
 
 
 def joined(needs: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[tuple[dict[str, Any], tuple[int, ...]]]:
-    """Pick one variant's labels from each list so that all agree on shared axes: (union, the index picked in each)."""
+    """All ways to pick labels from each list that agree on shared axes: (union of the labels, index in each list)."""
     partial: list[tuple[dict[str, Any], tuple[int, ...]]] = [({}, ())]
-    for choices in needs:  # list by list, since most combinations of many lists disagree
+    for choices in needs:  # list by list, because most combinations disagree early
         partial = [
             (union | dict(labels), (*picked, i))
             for union, picked in partial
@@ -101,7 +100,7 @@ def joined(needs: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[tuple[dict[
 
 
 def variant_name(labels: Mapping[str, Any]) -> str:
-    """``modality=rgb,width=32``: fit for a node's name and for a folder's."""
+    """``modality=rgb,width=32``: part of the names of nodes and folders."""
     short = [axis.rpartition(".")[2] for axis in labels]
     return ",".join(
         f"{last if short.count(last) == 1 else axis}={_text(label)}"
@@ -120,13 +119,13 @@ def _axis_values(axis: str, values: Any) -> list[AxisValue]:
 
 
 def _without(found: list[Variant], excluded: Any) -> list[Variant]:
-    """The variants that no item of ``exclude`` describes."""
+    """The variants that match no item of ``exclude``."""
     if not isinstance(excluded, list) or not all(isinstance(labels, Mapping) and labels for labels in excluded):
         raise ValueError(f"'{EXCLUDE}' should be a list of combinations such as [{{a: 1, b: 2}}]")
     for labels in excluded:
         kept = [one for one in found if any(one.labels.get(axis, ...) != label for axis, label in labels.items())]
         if len(kept) == len(found):
-            raise ValueError(f"'{EXCLUDE}': no combination is left that {json.dumps(labels)} describes")
+            raise ValueError(f"'{EXCLUDE}': {json.dumps(labels)} matches no combination that is left")
         found = kept
     if not found:
         raise ValueError(f"'{EXCLUDE}' leaves no combination")

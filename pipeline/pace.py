@@ -1,4 +1,4 @@
-"""How far a stage is that reports its own progress, and how long it will still take."""
+"""The progress of a stage that reports it, and how much longer it will take."""
 
 from pipeline.events import Event
 from pipeline.texts import duration, figures_text
@@ -13,8 +13,8 @@ class Pace:
     def text(self, event: Event) -> str:
         """``120 of 400, epoch 3, loss 1.234, 2 min 05 s left``.
 
-        The time left is that of the work left at the mean rate so far. What a resumed stage had done before its first
-        event counts neither as work nor as time.
+        The time left is estimated from the mean rate so far. What a resumed stage had done before its first event
+        counts neither as work nor as time.
         """
         if self._first is None or event["done"] < self._first["done"]:
             self._first = event

@@ -1,4 +1,4 @@
-"""Checks values against a pydantic model and says what is wrong as one line each, with file, line and nearest name."""
+"""Checks values against a pydantic model. Each error is one line, with file, line and the nearest valid name."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ class Complaint(NamedTuple):
 
 
 def raise_complaints(complaints: Iterable[Complaint]) -> None:
-    """Raise one ManifestError with a line for each complaint, in the order of files and lines; return if none."""
+    """Raise one ManifestError with a line for each complaint, sorted by file and line; return if there is none."""
     unique = sorted(set(complaints))
     if unique:
         raise ManifestError("\n".join(map(str, unique)))
@@ -40,15 +40,15 @@ def checked(
 ) -> tuple[M | None, list[Complaint]]:
     """An instance of ``model``, or None and what is wrong.
 
-    where: the place of a value by its path within ``values``. subject: opens each text, like ``stage 'decode': ``.
-    listing: the command that lists the names that are valid, for those that resemble none.
+    where: gives the place of a value by its path within ``values``. subject: the start of each text, such as
+    ``stage 'decode': ``. listing: the command that lists the valid names, for a name that resembles none of them.
     """
     try:
         made = model.model_validate(values)
     except ValidationError as error:
-        texts = _texts(model, values, error, noun, f"; '{listing}' lists what there is" if listing else "")
+        texts = _texts(model, values, error, noun, f"; '{listing}' lists them all" if listing else "")
         return None, [Complaint(where(path), subject + text) for path, text in texts]
-    except Exception as error:  # a validator of somebody's own stage may fail in any way
+    except Exception as error:  # a validator of a user's own stage may fail in any way
         return None, [Complaint(where(()), f"{subject}parameters cannot be checked: {type(error).__name__}: {error}")]
     wrong = [
         Complaint(where(path), f"{subject}'{_dotted(path)}' should not be true or false")
@@ -60,7 +60,7 @@ def checked(
 def _texts(
     model: type[BaseModel], values: Any, error: ValidationError, noun: str, listed: str
 ) -> Iterator[tuple[KeyPath, str]]:
-    """(path, text) for each wrong value; the several errors of a union become one text."""
+    """(path, text) for each wrong value. The errors that pydantic gives for each member of a union become one text."""
     wanted: dict[KeyPath, list[str]] = {}
     given: dict[KeyPath, Any] = {}
     for detail in error.errors(include_url=False):
@@ -96,7 +96,7 @@ def _texts(
 _PLAIN = {
     "a valid integer": "an integer",
     "a valid number": "a number",
-    "a valid string": "a text",
+    "a valid string": "text",
     "a valid tuple": "a list",
     "a valid list": "a list",
     "a valid dictionary": "a mapping",
@@ -106,7 +106,7 @@ _PLAIN = {
 
 
 def _plain(message: str) -> str:
-    """Pydantic's message in the words of a manifest."""
+    """Pydantic's message in the terms of a manifest."""
     message = re.sub(
         r", (unable to|got a number) .*| for <class .*| after validation, not .*| or instance of .*", "", message
     )
@@ -125,7 +125,7 @@ def _nearest(detail: Any) -> str:
 
 
 def _named(text: str, values: Any) -> KeyPath:
-    """Of the given parameters, the first one that the error of a check over several of them names; () for none."""
+    """The first of the given parameters that the text of an error about several of them names; () if it names none."""
     found = []
     for path in _leaves(values, ()):
         name = re.search(rf"(?<![\w.]){re.escape(_dotted(path))}(?!\w)", text)
@@ -146,7 +146,7 @@ def _at(values: Any, path: KeyPath) -> Any:
 
 
 def _real_path(loc: KeyPath, values: Any) -> KeyPath:
-    """The part of pydantic's location that exists in the values: names of union members and missing keys are not."""
+    """The part of pydantic's location that exists in the values, without names of union members and missing keys."""
     path: list[str | int] = []
     for step in loc:
         known = step in values if isinstance(values, Mapping) else False
@@ -161,13 +161,13 @@ def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
     models = [model]
     for step in path:
         below = [field for model in models for name, field in model.model_fields.items() if name == step]
-        if below:  # an index into a list names no field and stays at the models found so far
+        if below:  # an index into a list names no field: the models stay the same
             models = [found for field in below for found in _models_in(field.annotation)]
     return [field.alias or name for model in models for name, field in model.model_fields.items()]
 
 
 def _paths_to(model: type[BaseModel], name: str | int) -> Iterator[str]:
-    """Where in a model, or in one inside it, a field has this name, with dots."""
+    """The dotted paths of all fields with this name, in a model and in the models inside it."""
     for field_name, field in model.model_fields.items():
         called = field.alias or field_name
         if called == name:
@@ -185,7 +185,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _misplaced_booleans(raw: Any, made: Any, path: KeyPath) -> Iterator[KeyPath]:
-    """Paths of true and false that pydantic took for 1 and 0."""
+    """Paths of true and false that pydantic converted to 1 and 0."""
     if isinstance(raw, bool):
         if isinstance(made, int | float) and not isinstance(made, bool):
             yield path

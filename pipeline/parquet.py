@@ -8,8 +8,8 @@ import pyarrow as pa
 def read_parquet(file: Any, columns: list[str] | None = None) -> pa.Table:
     """The table of an open file, or some of its columns.
 
-    Without Arrow's own threads: a process that ends while they start is aborted, with exit status 134, after its work
-    is done (github.com/apache/arrow/issues/34314). And every worker has a core of its own already.
+    Arrow's own threads are off: a process that ends while they are starting is aborted with exit status 134, although
+    its work is done (github.com/apache/arrow/issues/34314). Each worker has a core of its own anyway.
     """
     import pyarrow.parquet as pq
 

@@ -1,7 +1,7 @@
-"""The plan: the key of every result a manifest asks for, known before anything runs, and why some are missing.
+"""The plan: the key of every result that a manifest asks for, known before anything runs, and which are missing.
 
-The key of a partition is the hash of the stage (name, version, parameters, files it names), of the partition's clips
-and of the keys of what it is made from. A result exists if the store has a file of that name; nothing else is asked.
+The key of a partition is the hash of the stage (name, version, parameters, files it names), of the partition's clips,
+and of the keys of its inputs. A result exists if and only if the store has a file of that name.
 """
 
 from collections.abc import Set
@@ -19,7 +19,7 @@ from pipeline.stage_inputs import TableFiles, VariantInputs
 from pipeline.store import Store
 
 NO_CLIPS = pa.table({"clip_id": pa.array([], pa.string())})
-"""What a stage without a source gets, such as one that loads a trained model."""
+"""The clips of a stage without a source, such as one that loads a trained model."""
 
 
 class Clips:
@@ -30,13 +30,13 @@ class Clips:
         self.ids: list[str] = self.table["clip_id"].to_pylist()
         for one, other in zip(self.ids, self.ids[1:], strict=False):
             if one == other:
-                raise ManifestError(f"two clips have the id {one!r}; every clip of an index needs its own")
+                raise ManifestError(f"two clips have the id {one!r}; every clip needs its own")
         self.content = row_texts(self.table, columns_of(self.table, "content"))
         self.bounds = partition_bounds(self.ids, partition)
 
     @cached_property
     def digest(self) -> str:
-        """Of everything in the index but places: what whole stages depend on."""
+        """Digest of everything in the index except places: what whole stages depend on."""
         return digest(*row_texts(self.table, columns_of(self.table, "content", "annotation")))
 
     @cached_property
@@ -50,18 +50,18 @@ class Clips:
 
 @dataclass
 class NodePlan:
-    """What is known of one node before it runs. Lists run over the partitions of its source; a whole stage has one."""
+    """What is known about one node before it runs. Lists have an item per partition; whole stages have one."""
 
     node: Node
     identity: dict[str, Any]
     folder: str
     clips: Clips | None = None
     rows: list[list[int] | range] = field(default_factory=list)
-    """Rows of the index that each partition works on; an empty one has no result and no key."""
+    """Rows of the index in each partition; an empty partition has no result and no key."""
     keys: list[str] = field(default_factory=list)
-    """Key of each partition, "" where it is empty."""
+    """Key of each partition; "" if the partition is empty."""
     first_keys: list[str] = field(default_factory=list)
-    """The same before any retry."""
+    """The keys before any retry."""
     done: list[bool] = field(default_factory=list)
 
     @property
@@ -75,29 +75,29 @@ class NodePlan:
         return [store.path(self.folder, key) for key in self.keys if key]
 
     def clips_of(self, partition: int) -> pa.Table:
-        """The rows a worker gets for a partition."""
+        """The clips that a worker gets for a partition."""
         assert self.clips is not None
         return self.clips.unannotated.take(pa.array(self.rows[partition], pa.int64()))
 
 
 @dataclass
 class Plan:
-    """All nodes in topological order, and the partitions that have to be computed for the manifest's results."""
+    """All nodes in topological order, and the tasks: partitions that must be computed for the manifest's results."""
 
     graph: Graph
     store: Store
     nodes: dict[str, NodePlan]
     sources: dict[str, Clips]
     tasks: list[tuple[str, int]]
-    """(node, partition) of everything that is missing and wanted, each result once, in an order that respects needs."""
+    """(node, partition) of every missing result that is wanted. Each result occurs once, after the results it needs."""
 
     known_failures: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """(clip_id, error) by file, of the results that have been looked at; results never change."""
+    """(clip_id, error) by file, for results that have been read: they never change."""
     forced: Set[str] = frozenset()
-    """Nodes to compute again although they are done."""
+    """Nodes to compute again, even if they are done."""
 
     def todo(self, name: str) -> int:
-        """Partitions of a node that would be computed."""
+        """The number of partitions of a node that would be computed."""
         return self._counts.get(name, 0)
 
     @cached_property
@@ -113,7 +113,7 @@ class Plan:
         return counts
 
     def variants(self, name: str) -> list[VariantInputs]:
-        """What a whole node is given: for each variant its clips and its inputs by table name."""
+        """What a whole node is given: the clips and inputs of each variant."""
         return [
             VariantInputs(
                 variant.name,
@@ -139,8 +139,8 @@ def make_plan(
 ) -> Plan:
     """Compute all keys and look up which results exist.
 
-    partition: mean number of clips of a partition. only: nodes that may be computed (all others must be done where
-    they are needed). force: nodes to compute again although they are done.
+    partition: mean number of clips per partition. only: nodes that may be computed (of all others, the needed results
+    must exist). force: nodes to compute again, even if they are done.
     """
     sources: dict[str, Clips] = {}
     nodes: dict[str, NodePlan] = {}
@@ -218,9 +218,9 @@ def _after_attempts(key: str, attempts: dict[str, int]) -> str:
 
 
 def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: Set[str] | None, force: Set[str]) -> list[tuple[str, int]]:
-    """What must be computed: every missing result that nothing else is made from, and what these lack in turn.
+    """What must be computed: missing results of nodes without descendants, and all missing results that those need.
 
-    So an intermediate result may be deleted once everything made from it is there.
+    So an intermediate result may be deleted once everything made from it exists.
     """
     wanted: set[tuple[str, int]] = set()
     needed = {name: bytearray(len(plan.keys)) for name, plan in nodes.items()}
@@ -232,8 +232,8 @@ def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: Set[str] | None, for
                 continue
             if only is not None and name not in only:
                 raise ManifestError(
-                    f"stage '{name}' is not done (partition {i + 1} of {len(plan.keys)}), and what was asked for "
-                    "needs it; run without --from and --only, or with an earlier stage"
+                    f"stage '{name}' is not done (partition {i + 1} of {len(plan.keys)}), and what you "
+                    "asked for needs it; run without --from and --only, or with an earlier stage"
                 )
             wanted.add((name, i))
             for need in plan.node.needs:
@@ -244,16 +244,16 @@ def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: Set[str] | None, for
     order = {name: position for position, name in enumerate(graph.nodes)}
 
     def turn(task: tuple[str, int]) -> tuple[bool, int, int]:
-        """Partition by partition, so that a later stage need not wait for all of an earlier one; whole stages last."""
+        """Partition by partition, so that later stages start before earlier ones have ended. Whole stages last."""
         name, i = task
         whole = nodes[name].node.kind == "whole"
         return whole, 0 if whole else i, order[name]
 
-    # Variants may want the same result; the first one makes it.
+    # Several variants may want the same result: the first one makes it.
     first = {nodes[name].keys[i]: (name, i) for name, i in sorted(wanted, key=turn, reverse=True)}
     return sorted(first.values(), key=turn)
 
 
 def stage_folder(stage: Stage) -> str:
-    """The store's folder of a stage's results: for people; the key alone decides."""
+    """The store's folder for a stage's results. It is named for people: keys alone identify results."""
     return type(stage).__name__.lower()

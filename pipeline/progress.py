@@ -1,4 +1,4 @@
-"""What a person sees of a run: bars on a terminal, plain lines elsewhere. Both only read events."""
+"""Shows the progress of a run, from its events: bars on a terminal, plain lines elsewhere."""
 
 import time
 from typing import Any, Protocol
@@ -8,10 +8,10 @@ from pipeline.pace import Pace
 from pipeline.texts import figures_text, sanitize
 
 MANY = 20
-"""Stages, variants counted, above which a terminal shows only those at work, and a bar for all of them."""
+"""With more stages than this (counting variants), a terminal shows only those at work, and one bar for all."""
 
 NAMED = 20
-"""Failed clips of a stage that are named line by line; all of them are in the run's failures.csv."""
+"""Up to this many failed clips of a stage have a line each; all of them are in the run's failures.csv."""
 
 EVERY = 10.0
 """Seconds between two plain lines about the same stage."""
@@ -29,7 +29,7 @@ def display_for(console: Any) -> Display:
 
 
 class Bars:
-    """One bar a stage, in partitions or in whatever unit a whole stage reports."""
+    """One bar per stage, in partitions or in the unit that a whole stage reports."""
 
     def __init__(self, console: Any) -> None:
         from rich.progress import (
@@ -52,7 +52,7 @@ class Bars:
         )
         self._tasks: dict[str, Any] = {}
         self._all: Any = None
-        """The bar for all results, where the stages are too many for a bar each."""
+        """The bar for all results, if there are too many stages for a bar each."""
         self._failed: dict[str, int] = {}
         self._reporting: dict[str, float] = {}
         """Whole stages that report their own progress, with their total."""
@@ -101,7 +101,7 @@ class Bars:
 
 
 class Lines:
-    """A line when a stage starts and ends, and now and then between."""
+    """A line when a stage starts, when it ends, and every few seconds in between."""
 
     def __init__(self, console: Any) -> None:
         self._console = console

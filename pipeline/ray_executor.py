@@ -1,9 +1,9 @@
 """Runs jobs with Ray, on this machine or on a cluster: CPU jobs as tasks, GPU jobs in actors that keep their model, and
-whole stages beside each other, each in a process of its own.
+whole stages side by side, each in a process of its own.
 
-Tasks rather than actors also for CPU stages that hold a model: it lives in the worker process (``pipeline.jobs``),
-which Ray keeps between tasks, so that two cores can be decoding at one moment and estimating poses at the next. An
-actor would hold its core while it has nothing to do. A GPU is another matter: it must stay with one process.
+CPU stages that load a model are tasks too: the model stays in the worker process (see ``pipeline.jobs``), which Ray
+keeps between tasks, so that the same cores can decode now and estimate poses next. An actor would occupy its core even
+when idle. A GPU, on the other hand, must stay with one process.
 """
 
 import os
@@ -31,21 +31,21 @@ class RayExecutor(Executor):
         self._folder = str(Path.cwd())
         self._task = ray.remote(max_retries=0)(_do_in_folder)
         self._actor = ray.remote(max_restarts=0, max_task_retries=0)(_GPUWorker)
-        # A process for each: what a training leaves behind, on a GPU too, goes with it.
+        # A process for each: it ends with the training, and frees all its memory, also on a GPU.
         self._whole_task = ray.remote(max_retries=0, max_calls=1)(_do_whole_in_folder)
         self._running: dict[Any, tuple[Job | WholeJob, Any]] = {}
         """Job and actor (None for a task) by reference."""
         self._progress: dict[str, Callable[..., None]] = {}
-        """Of the whole stages that run, by key."""
+        """Callbacks of the running whole stages, by key."""
         self._news: Any = None
-        """A queue from whole stages to this process, from the first of them on."""
+        """A queue from whole stages to this process; None until the first one starts."""
         self._idle: dict[Resources, list[Any]] = {}
-        """Actors without a job, by what they hold."""
+        """Actors without a job, by the resources that they hold."""
         self._waiting: deque[Job] = deque()
         """GPU jobs that wait for an actor."""
 
     def slots(self) -> int:
-        """Twice the cores: the next job's process is up when a core comes free."""
+        """Twice the cores, so that the next job's process is ready when a core becomes free."""
         return max(2, 2 * int(self._resource("CPU")))
 
     def submit(self, job: Job) -> None:
@@ -59,12 +59,12 @@ class RayExecutor(Executor):
             self._start_task(job, worker)
 
     def _start_task(self, job: Job, worker: Resources) -> None:
-        """On CPUs."""
+        """Run a job on CPUs."""
         task = self._task.options(num_cpus=worker.num_cpus, name=f"{job.node} {job.key}")
         self._running[task.remote(job, self._folder)] = job, None
 
     def has_room(self, worker: Resources) -> bool:
-        """A whole stage that could only run alone has no room: it is better off in the process that was started."""
+        """Only if at least two fit: a whole stage that would run alone does better in the main process."""
         cpus, gpus = self._granted(worker)
         if gpus and self._gpus_in_use() + gpus > self._resource("GPU"):
             return False
@@ -76,7 +76,7 @@ class RayExecutor(Executor):
 
     def submit_whole(self, job: WholeJob, progress: Callable[..., None]) -> None:
         self.rest()
-        if self._news is None:  # an empty queue is false
+        if self._news is None:  # not "not self._news": an empty queue is false
             self._news = self._queue()
         self._progress[job.key] = progress
         options = self._granted(job.stage.resources() or Resources())._asdict()
@@ -96,7 +96,7 @@ class RayExecutor(Executor):
         self._idle.clear()
 
     def close(self) -> None:
-        if self._own:  # tasks and actors end with the connection; a task canceled as it completes would crash Ray
+        if self._own:  # ends tasks and actors; canceling a task as it completes would crash Ray
             self._ray.shutdown()
             return
         for reference, (_, actor) in self._running.items():
@@ -108,17 +108,17 @@ class RayExecutor(Executor):
         self.rest()
 
     def _hand_out(self) -> None:
-        """Give waiting GPU jobs to actors: idle ones, or new ones while GPUs are left."""
+        """Give waiting GPU jobs to idle actors, or to new ones while GPUs are free."""
         while self._waiting:
             worker = self._waiting[0].stage.resources()
-            if self._resource("GPU") < worker.num_gpus:  # the last one has gone since
+            if self._resource("GPU") < worker.num_gpus:  # the last GPU is gone by now
                 self._start_task(self._waiting.popleft(), worker)
                 continue
             idle = self._idle.setdefault(worker, [])
             if not idle and self._gpus_in_use() + worker.num_gpus > self._resource("GPU"):
                 return
             if not idle:
-                for others in self._idle.values():  # what stages of another size hold would be waited for
+                for others in self._idle.values():  # they may hold the GPU that the new actor needs
                     while others:
                         self._ray.kill(others.pop())
             actor = idle.pop() if idle else self._actor.options(**worker._asdict()).remote()
@@ -137,7 +137,7 @@ class RayExecutor(Executor):
         except (exceptions.NodeDiedError, exceptions.ObjectLostError):
             return job, WorkerDied(node_lost=True)
         except exceptions.LocalRayletDiedError:
-            return job, StageError("Ray itself has died on this machine; what is done is kept: run again to go on")
+            return job, StageError("Ray itself has died on this machine; what is done is kept: run again to resume")
         except exceptions.RayError:
             return job, WorkerDied()
         if actor is not None and (worker := job.stage.resources()):
@@ -145,7 +145,7 @@ class RayExecutor(Executor):
         return job, result
 
     def _queue(self) -> Any:
-        """On this machine, so that no other takes it along when it goes."""
+        """A queue on this machine, so that it survives when other machines are lost."""
         from ray.util.queue import Queue
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -159,13 +159,13 @@ class RayExecutor(Executor):
                 self._progress[key](done, total, **figures)
 
     def _granted(self, worker: Resources) -> Resources:
-        """What a stage gets here: no GPU where there are too few; beside a GPU, no more than its share of the cores."""
+        """What a stage gets here: no GPU if there are too few; with a GPU, at most that GPU's share of the cores."""
         if self._resource("GPU") < worker.num_gpus:
             return worker._replace(num_gpus=0)
         if not worker.num_gpus:
             return worker
         shares = [machine.get("CPU", 0) / machine["GPU"] for machine in self._machines() if machine.get("GPU")]
-        share = min(shares, default=0)  # none where the last such machine has just gone
+        share = min(shares, default=0)  # empty if the last such machine has just been lost
         return worker._replace(num_cpus=min(worker.num_cpus, max(1, int(share * worker.num_gpus))))
 
     def _gpus_in_use(self) -> float:
@@ -181,7 +181,7 @@ class RayExecutor(Executor):
 
 
 class _GPUWorker:
-    """An actor: one process that holds its GPU, and the models on it, from job to job."""
+    """An actor: one process that keeps its GPU, and the models on it, between jobs."""
 
     def do(self, job: Job, folder: str) -> Outcome:
         return _do_in_folder(job, folder)
@@ -197,7 +197,7 @@ def _do_whole_in_folder(job: WholeJob, folder: str, news: Any) -> Outcome:
     _go_to(folder)
     if not job.work_folder.is_dir():
         raise StageError(
-            f"{job.work_folder} is not on the machine that {job.node} was given to: for a cluster, set runs to a "
+            f"{job.work_folder} does not exist on the machine that runs {job.node}: for a cluster, set runs to a "
             "folder that all machines share"
         )
 
@@ -208,6 +208,6 @@ def _do_whole_in_folder(job: WholeJob, folder: str, news: Any) -> Outcome:
 
 
 def _go_to(folder: str) -> None:
-    """Work where the run was started, as far as this machine has that folder: paths may be relative to it."""
+    """Change to the folder in which the run was started, if it exists here, because paths may be relative to it."""
     if Path(folder).is_dir():
         os.chdir(folder)

@@ -1,4 +1,4 @@
-"""Ray as this project starts it: quiet, small, and on this machine unless there is a cluster to connect to."""
+"""Starts Ray without its log output and with little memory, on this machine unless an address of a cluster is given."""
 
 import os
 import signal
@@ -13,15 +13,15 @@ OBJECT_STORE_BYTES = 200 * 1024 * 1024
 
 
 def start_ray(address: str | None = None) -> bool:
-    """Start Ray on this machine, or connect to the cluster at ``address``; False where this process has it already.
+    """Start Ray on this machine, or connect to the cluster at ``address``; False if this process has already done so.
 
-    Raises StageError where Ray does not start.
+    Raises StageError if Ray does not start.
     """
-    # Ray would otherwise rebuild the environment of "uv run" for every worker.
+    # Otherwise, Ray would rebuild the environment of "uv run" for every worker.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    # A worker that has asked for no GPU must see none, or all of them would take the first.
+    # A worker without a GPU must see none, or all of them would use the first.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
-    # A dead worker is reported by the schedule, in plain words; Ray's own messages stay out of the display.
+    # The schedule reports dead workers; Ray's own messages would disturb the progress display.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     import ray
 
@@ -33,18 +33,18 @@ def start_ray(address: str | None = None) -> bool:
     try:
         ray.init(**options, log_to_driver=False, logging_level="ERROR", configure_logging=True)
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_termination)  # Ray's own would end the program without a word
+            signal.signal(signal.SIGTERM, on_termination)  # Ray's own would end the program without a message
     except Exception as error:
         where = f"the cluster at {address}" if address else "on this machine"
         raise StageError(
-            f"Ray does not start {where}: {error} (--executor local and data_parallel: 1 do without)"
+            f"Ray does not start {where}: {error} (--executor local and data_parallel: 1 work without Ray)"
         ) from error
     return True
 
 
 @contextmanager
 def ray_session() -> Iterator[None]:
-    """Ray runs inside the block, and ends with it if it was started for it."""
+    """Ray runs inside the block. If it was started for the block, it is stopped at the end."""
     started = start_ray()
     import ray
 

@@ -1,4 +1,4 @@
-"""Why a plan would compute what it would: compared with the record of the run's last plan."""
+"""Says why a plan would compute its tasks, by comparing it with the record of the run's last plan."""
 
 import json
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from pipeline.plan import NodePlan, Plan
 from pipeline.source_code import code_of
 
 RECORD = "plan.json"
-"""What a run's folder keeps of its last plan."""
+"""The file in a run's folder that records its last plan."""
 
 LISTED = 3
-"""How many variants with the same reason have a line of their own, and how many changed modules are named."""
+"""Up to this many variants with the same reason have a line each, and up to this many changed modules are named."""
 
 
 def record(plan: Plan, run_folder: Path) -> str:
-    """JSON for the run's folder: identities and keys, from which the next plan tells what changed."""
+    """JSON for the run's folder: identities, code and keys, from which the next plan finds out what has changed."""
     before = _last_record(run_folder)
 
     def code(name: str, node_plan: NodePlan) -> dict[str, str]:
-        """Of a stage with nothing to do: that of the run which computed its results."""
+        """The code of a stage. If it has nothing to do, then that with which its results were computed."""
         known = None if plan.todo(name) else before.get(name)
         return _recorded_code(known) if known else code_of(type(node_plan.node.stage))
 
@@ -34,7 +34,7 @@ def record(plan: Plan, run_folder: Path) -> str:
 
 
 def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
-    """One text a node: why it would be computed, or that it is done."""
+    """One text per node: why it would be computed, or that it is done."""
     record = _last_record(run_folder)
     events = list(read_events(run_folder))
     started = {event["key"] for event in events if event["event"] == "started"}
@@ -52,7 +52,7 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
             texts[name] = _why_nothing_to_do(plan, node_plan)
             changed = _changed_code(_recorded_code(before), code_of(type(node.stage))) if before else ""
             if changed:
-                texts[name] += f" (code changed since: {changed}; to recompute, bump the stage's version or --force)"
+                texts[name] += f" (code changed since: {changed}; to recompute, use --force or increase the version)"
         elif name in plan.forced:
             texts[name] = "forced"
         else:
@@ -64,7 +64,7 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
 
 
 def plan_lines(plan: Plan, run_folder: Path) -> list[tuple[str, str, str]]:
-    """(stage, how much of it would be computed, why) for people; variants with the same reason share a line."""
+    """(stage, how much of it would be computed, why) for people. Many variants with the same reason share a line."""
     alike: dict[tuple[str, str], list[NodePlan]] = {}
     for name, why in reasons(plan, run_folder).items():
         alike.setdefault((plan.nodes[name].node.spec, why), []).append(plan.nodes[name])
@@ -96,7 +96,7 @@ def _why_nothing_to_do(plan: Plan, node_plan: NodePlan) -> str:
 
 
 def _recomputed_needs(plan: Plan, node_plan: NodePlan) -> list[str]:
-    """Stages that a node is made from and that have something to compute, be it by the task of another variant."""
+    """The needs of a node that would be computed, if only because another variant shares the result."""
     needs = [plan.nodes[need] for need in node_plan.node.needs]
     return list(
         dict.fromkeys(need.node.spec for need in needs if not plan.task_of.keys().isdisjoint(filter(None, need.keys)))
@@ -114,12 +114,12 @@ def _what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
-    changes += [f"{name} has another content" for name, sha in now["files"] if [name, sha] not in before["files"]]
+    changes += [f"{name} has different content" for name, sha in now["files"] if [name, sha] not in before["files"]]
     return "changed: " + ", ".join(changes) if changes else ""
 
 
 def _flat(parameters: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Parameters within parameters by dotted names."""
+    """Parameters by name; nested ones by dotted name."""
     for name, value in parameters.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
@@ -144,12 +144,12 @@ def _why_missing(
     if set(before["keys"]) >= keys:
         return "started, not finished"
     if recomputed:
-        return f"made from {', '.join(recomputed)}"
+        return f"new input from {', '.join(recomputed)}"
     return f"{todo} of {plan.partitions} partitions {'has' if todo == 1 else 'have'} new or changed clips"
 
 
 def recorded_keys(run_folder: Path) -> dict[str, list[str]]:
-    """The keys of every node's partitions when the run was last planned; empty where there is no record."""
+    """The keys of every node's partitions when the run was last planned; empty if there is no record."""
     return {name: known["keys"] for name, known in _last_record(run_folder).items()}
 
 
@@ -161,13 +161,13 @@ def _last_record(run_folder: Path) -> dict[str, Any]:
 
 
 def _recorded_code(known: dict[str, Any]) -> dict[str, str]:
-    """Digests by module, as the record has them; empty in those of early versions, which knew of one file alone."""
+    """Digests by module, from the record. Empty if it was written by an early version, which recorded a single file."""
     code = known.get("code")
     return code if isinstance(code, dict) else {}
 
 
 def _changed_code(before: dict[str, str], now: dict[str, str]) -> str:
-    """The modules whose code differs, the first few by name; none where the record knows no code."""
+    """The modules whose code differs, the first few by name; empty if the record has no code."""
     changed = sorted(module for module in before.keys() | now.keys() if before.get(module) != now.get(module))
     if not before or not changed:
         return ""

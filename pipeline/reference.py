@@ -1,4 +1,4 @@
-"""What a manifest can say of a stage: its parameters with their defaults, out of the fields of its class."""
+"""The reference of a stage: its parameters with their defaults, from the fields of its class."""
 
 import inspect
 import json
@@ -25,19 +25,19 @@ _KINDS = {
 
 
 class Parameter(NamedTuple):
-    """One parameter of a stage, or the name under which several stand."""
+    """One parameter of a stage, or the name of a group of parameters."""
 
     name: str
-    """As after ``--set STAGE.``, with dots."""
+    """As after ``--set STAGE.``; with dots if it is in a group."""
     value: str | None
-    """The default as YAML; None where there is none."""
+    """The default as YAML; None if there is none."""
     kind: str
-    """What may be given, for people; empty for a name under which several stand."""
+    """Which values are possible, for people; empty for a group."""
     text: str
 
 
 def all_stages() -> Iterator[tuple[str, str, str]]:
-    """Name, kind and first line of each of the package's stages, in the order in which a manifest has them."""
+    """Name, kind and first line of each of the package's stages, in the order in which manifests list them."""
     for name in known_stages():
         stage = find_stage(name)
         kind = "source" if issubclass(stage, Source) else "clip by clip" if issubclass(stage, MapStage) else "whole"
@@ -45,12 +45,12 @@ def all_stages() -> Iterator[tuple[str, str, str]]:
 
 
 def summary(stage: type[Stage]) -> str:
-    """What the stage does, as its author says."""
+    """The stage's docstring."""
     return _plain(inspect.getdoc(stage) or "")
 
 
 def parameters(model: type[BaseModel], prefix: str = "") -> Iterator[Parameter]:
-    """The parameters of a stage, each followed by those that stand under it."""
+    """The parameters of a stage. A group is followed by its parameters."""
     for name, field in model.model_fields.items():
         text = _plain(field.description or "")
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -62,7 +62,7 @@ def parameters(model: type[BaseModel], prefix: str = "") -> Iterator[Parameter]:
 
 
 def _yaml(value: Any) -> str:
-    """As a manifest would say it; the texts among the defaults are names and paths, which need no quotes."""
+    """A value as in a manifest. Strings among the defaults are names and paths, which need no quotes."""
     return str(value) if isinstance(value, str | Path) else json.dumps(value, default=str)
 
 

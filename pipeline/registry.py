@@ -1,4 +1,4 @@
-"""Finds stage classes by what a manifest says under ``uses``: a name of the package's own stages, or a user's class."""
+"""Finds the stage class that a manifest names under ``uses``: one of the package's by name, or a user's own."""
 
 import difflib
 import importlib
@@ -16,7 +16,7 @@ DISTRIBUTION = "action-pipeline"
 
 
 def known_stages() -> dict[str, str]:
-    """Names a manifest can use, each with its ``module:Class``."""
+    """The names that a manifest can use, each with its ``module:Class``."""
     return dict(importlib.import_module("stages").STAGES)
 
 
@@ -27,12 +27,12 @@ def resolve(uses: str) -> str:
         return _moved(uses) or uses
     if uses not in stages:
         hint = did_you_mean(uses, stages)
-        raise ManifestError(f"no stage is called '{uses}'{hint or '; your own are given as package.module:Class'}")
+        raise ManifestError(f"no stage is called '{uses}'{hint or '; give your own as package.module:Class'}")
     return stages[uses]
 
 
 def _moved(target: str) -> str | None:
-    """Where a stage of the package is now whose former ``module:Class`` an old run's manifest names."""
+    """The present ``module:Class`` of a stage whose former one an old run's manifest names."""
     ours = [known for known in known_stages().values() if known.partition(".")[0] == target.partition(".")[0]]
     return next((known for known in ours if load_stage(known).key_name == target), None)
 
@@ -43,7 +43,7 @@ def name_of(target: str) -> str:
 
 
 def load_stage(target: str) -> type[Stage]:
-    """Import ``module:Class``. Raises ManifestError saying what is missing and which extra has it."""
+    """Import ``module:Class``. Raises ManifestError that says what is missing, and which extra installs it."""
     module_name, class_name = target.split(":")
     make_current_folder_importable()
     try:
@@ -60,24 +60,24 @@ def load_stage(target: str) -> type[Stage]:
         classes = [name for name, value in vars(module).items() if isinstance(value, type)]
         raise ManifestError(f"module '{module_name}' has no class '{class_name}'{did_you_mean(class_name, classes)}")
     if not issubclass(found, Stage):
-        raise ManifestError(f"'{target}' is no stage: it must be a Source, MapStage or WholeStage of pipeline.stage")
+        raise ManifestError(f"'{target}' is not a stage: it must be a Source, MapStage or WholeStage of pipeline.stage")
     return found
 
 
 def find_stage(uses: str) -> type[Stage]:
-    """The class that ``uses`` means, imported. Raises ManifestError where there is none."""
+    """The class that ``uses`` means, imported. Raises ManifestError if there is none."""
     return load_stage(resolve(uses))
 
 
 def make_current_folder_importable() -> None:
-    """Let a user's own modules be found beside the manifest's data, as ``python -m`` does; ours keep precedence."""
+    """Let users import modules from the current folder, as with ``python -m``; installed ones take precedence."""
     folder = str(Path.cwd())
     if folder not in sys.path and "" not in sys.path:
         sys.path.append(folder)
 
 
 def makers(table: str) -> list[str]:
-    """Names of the package's stages that make a table; those that cannot be imported are passed over."""
+    """Names of the package's stages that make a table. Those that cannot be imported are skipped."""
     names = []
     for name, target in known_stages().items():
         try:
@@ -90,7 +90,7 @@ def makers(table: str) -> list[str]:
 
 
 def did_you_mean(name: str, valid: Iterable[str], most: int = 20, cutoff: float = 0.6) -> str:
-    """``; did you mean 'frames'?``, or the valid names where none is near and they are few, or nothing."""
+    """``; did you mean 'frames'?``, or all valid names if none is similar; nothing if they are more than ``most``."""
     names = list(valid)
     lowered = {other.lower(): other for other in names}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=cutoff)
@@ -102,13 +102,13 @@ def did_you_mean(name: str, valid: Iterable[str], most: int = 20, cutoff: float 
 
 
 def how_to_get(module: str) -> str:
-    """``; pip install 'action-pipeline[onnx]'`` for a package of one of our extras, else a plain hint."""
+    """``; pip install 'action-pipeline[onnx]'`` for a package that an extra installs, else a general hint."""
     extra = extras().get(module.partition(".")[0])
     return f"; pip install '{DISTRIBUTION}[{extra}]'" if extra else "; install it in this environment"
 
 
 def extras() -> dict[str, str]:
-    """Optional packages, each with the extra of this distribution that installs it."""
+    """Optional packages, each with the extra that installs it."""
     try:
         requirements = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
@@ -116,5 +116,5 @@ def extras() -> dict[str, str]:
     matches = (re.match(r"""([\w.-]+).*;.*extra == ['"](\w+)['"]""", requirement) for requirement in requirements)
     pairs = [(match[1], match[2]) for match in matches if match and match[1] != DISTRIBUTION and match[2] != "test"]
     size = Counter(extra for _, extra in pairs)
-    # Of several extras that have a package, the one that installs the least.
+    # If several extras install a package: the smallest extra.
     return dict(sorted(pairs, key=lambda pair: -size[pair[1]]))

@@ -1,4 +1,4 @@
-"""A run: plan, compute what is missing, lay out what people open. Resuming is running again."""
+"""A run: plan, compute what is missing, and write the files that people open. To resume a run is to run it again."""
 
 import json
 from collections.abc import Iterable, Sequence, Set
@@ -26,15 +26,15 @@ EXPORTED = "exported.json"
 TIMINGS = "timings.json"
 
 SMALL = 40
-"""Clips times stages up to which one child process is done before Ray has started."""
+"""Up to this many clips times stages, one child process finishes before Ray would have started."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line may ask of a run. A stage's name stands for all its variants."""
+    """Options of a run. A stage's name means all its variants."""
 
     start: str | None = None
-    """Compute only this stage and what follows from it."""
+    """Compute only this stage and the stages after it."""
     only: str | None = None
     force: tuple[str, ...] = ()
     retry_failed: bool = False
@@ -50,13 +50,13 @@ class Result:
     """Partitions and whole stages computed by this run."""
     failures: list[Failure] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    """Stages that could not work, one text each; empty where the run is complete."""
+    """One text for each stage that failed; empty if the run is complete."""
     exported: list[str] = field(default_factory=list)
-    """What the last whole stages say that people wait for, one line each."""
+    """The main result of each of the last whole stages, in one line."""
 
     @property
     def clips(self) -> int:
-        """Clips that the sources list."""
+        """The number of clips that the sources list."""
         return sum(len(clips.ids) for clips in self.plan.sources.values())
 
     @property
@@ -65,7 +65,7 @@ class Result:
 
     @property
     def succeeded(self) -> bool:
-        """Whether all stages could work, and no more clips failed than the manifest allows."""
+        """Whether no stage failed, and no more clips failed than the manifest allows."""
         failed, clips = self.failed_clips, self.clips
         allowed = self.plan.graph.manifest.max_failed
         return not (self.errors or too_many(failed, clips, allowed) or (clips and failed == clips))
@@ -77,13 +77,13 @@ def run(
     listeners: Sequence[Listener] = (),
     executor: Executor | None = None,
 ) -> Result:
-    """Bring everything the manifest asks for into the store, and write the run's folder.
+    """Compute all results that the manifest asks for, and write the run's folder.
 
-    executor: runs the jobs instead of the one that ``options`` ask for. It is left open, and may be given to the next
-    run; whoever made it closes it, and must do so after a run that raised, since it may still hold that run's jobs.
+    executor: runs the jobs, instead of the one that ``options`` choose. It is not closed, so that the next run can use
+    it. The caller closes it, and must do so after a run that raised, since it may still have that run's jobs.
 
-    Raises ManifestError before anything has run where the request is wrong. A stage that fails stops what depends on
-    it, nothing else; see ``Result.errors``.
+    Raises ManifestError before anything runs if the request is wrong. A stage that fails stops only the stages that
+    depend on it; see ``Result.errors``.
     """
     folder = run_folder(manifest)
     plan = plan_run(manifest, options, create=True)
@@ -97,7 +97,7 @@ def run(
     replace_file(folder / RECORD, record(plan, folder).encode())
     if not plan.tasks and _exported(folder) == _exports(plan):
         result.failures = _read_failures(folder)
-        result.exported = _export(plan, folder)  # what is known to be there may have been deleted since
+        result.exported = _export(plan, folder)  # the files may have been deleted
         return result
     refuse(plan, prepare(plan, fetch=True))
     plan.store.sweep()
@@ -126,9 +126,9 @@ def run(
 
 
 def plan_run(manifest: Manifest, options: Options = Options(), create: bool = False) -> Plan:
-    """The plan of a manifest; looks at sources and store, and changes nothing.
+    """The plan of a manifest. Reads sources and store, and changes nothing.
 
-    create: have sources of made-up data make their files first.
+    create: let sources of synthetic data make their files first.
     """
     graph = build_graph(manifest)
     for stage in [node.stage for node in graph.nodes.values() if create]:
@@ -136,7 +136,7 @@ def plan_run(manifest: Manifest, options: Options = Options(), create: bool = Fa
             stage.create()
     only = _only(graph, options)
     asked = {name for stage in options.force for name in graph.select(stage)}
-    force = asked.union(*(graph.descendants(name) for name in asked))  # they are made from what is made again
+    force = asked.union(*(graph.descendants(name) for name in asked))  # their inputs are computed again
     if only is not None:
         force &= only
     return make_plan(graph, Store(manifest.store), manifest.partition, only, force)
@@ -149,7 +149,7 @@ def run_folder(manifest: Manifest) -> Path:
 def timings(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
     """Seconds, clips, bytes and failures of every stage, from the events in the run's folder.
 
-    ``elsewhere`` counts the results that are there although no event tells of them: another run has computed them.
+    ``elsewhere`` counts the results that exist without an event in this folder: another run has computed them.
     """
     names = {key: name for name in reversed(plan.nodes) for key in plan.nodes[name].keys if key}
     finished = with_interrupted(read_events(folder))
@@ -170,12 +170,12 @@ def timings(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
 
 
 def with_interrupted(events: Iterable[Event]) -> dict[str, Event]:
-    """The last ``finished`` event of each key. What a stage that reports its progress had done when it was
-    interrupted counts in its seconds, too: it goes on from there."""
+    """The last ``finished`` event of each key. Its seconds include the time before an interruption, for a stage that
+    reports progress, because such a stage resumes."""
     finished: dict[str, Event] = {}
     before: dict[str, float] = {}
     running: dict[str, tuple[str, float, float]] = {}
-    """Key, start and last sign of life of the stages that are not known to have ended."""
+    """Key, start and last event of each stage that has not ended, by name."""
     for event in events:
         kind, name = event["event"], event.get("stage", "")
         if kind == "started":
@@ -187,20 +187,20 @@ def with_interrupted(events: Iterable[Event]) -> dict[str, Event]:
             running[name] = (*running[name][:2], event["time"])
         elif kind in ("finished", "stage_failed"):
             running.pop(name, None)
-        if kind == "finished" and event.get("bytes"):  # else another run had made it by then
+        if kind == "finished" and event.get("bytes"):  # otherwise, another run had computed it
             finished[event["key"]] = event | {"seconds": event["seconds"] + before.pop(event["key"], 0.0)}
     return finished
 
 
 def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> list[str]:
-    """The files a person opens: failures, timings, and what whole stages export. Returns what the last of these say."""
+    """Write the files that people open: failures, timings and exports. Returns the lines of the last whole stages."""
     write_failures(result.failures, folder)
     replace_file(folder / TIMINGS, json.dumps(timings(folder, plan), indent=1).encode())
     return _export(plan, folder, blocked)
 
 
 def _export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[str]:
-    """Have all whole stages that are done lay out their files. Returns what those say that nothing is made from."""
+    """Let all whole stages that are done write their files. Returns the lines of those without descendants."""
     exported, lines = {}, []
     for name, key in _exports(plan).items():
         node_plan = plan.nodes[name]
@@ -223,7 +223,7 @@ def _exports(plan: Plan) -> dict[str, str]:
 
 
 def is_outdated(folder: Path, name: str) -> bool:
-    """Whether a run was changed since a whole node of it laid out its files, and has not made them anew."""
+    """Whether a run has been changed since a whole node wrote its files, and has not yet written them again."""
     exported, planned = _exported(folder), recorded_keys(folder).get(name)
     return exported is not None and planned is not None and [exported.get(name)] != planned
 
@@ -246,7 +246,7 @@ def _read_failures(folder: Path) -> list[Failure]:
 
 
 def _count_attempts(plan: Plan) -> bool:
-    """Record one more attempt for every partition with failures, which gives it and what depends on it a new key."""
+    """Record one more attempt for each partition with failures. It and all partitions made from it get new keys."""
     counts = plan.store.attempts()
     failed = failed_partitions(plan)
     for name, partitions in failed.items():
@@ -257,7 +257,7 @@ def _count_attempts(plan: Plan) -> bool:
 
 
 def _choose_executor(plan: Plan, options: Options) -> Executor:
-    """Ray only where it pays: it takes seconds to start."""
+    """Ray takes seconds to start, so it is used only for larger work."""
     jobs = [(name, i) for name, i in plan.tasks if plan.nodes[name].node.kind == "map"]
     if options.executor == "local" or not (jobs or options.ray_address):
         return LocalExecutor()
@@ -273,7 +273,7 @@ def _choose_executor(plan: Plan, options: Options) -> Executor:
 
 def _only(graph: Graph, options: Options) -> set[str] | None:
     if options.start and options.only:
-        raise ManifestError("--from and --only exclude each other")
+        raise ManifestError("--from and --only cannot be combined")
     if options.only:
         return set(graph.select(options.only))
     if options.start:

@@ -1,4 +1,4 @@
-"""Runs the tasks of a plan in the order their needs allow, and deals with workers that die."""
+"""Runs the tasks of a plan, each as soon as its inputs exist, and handles workers that die."""
 
 import heapq
 import math
@@ -24,7 +24,7 @@ from pipeline.stage import MapStage, WholeStage
 Task = tuple[str, int]
 
 DEATHS = 2
-"""Deaths of a worker over a partition after which it is gone through clip by clip."""
+"""After this many deaths of its worker, a partition is processed clip by clip."""
 DEATHS_BEFORE_ANY_CLIP = 3
 DEATHS_OF_A_WHOLE_STAGE = 3
 LOST_NODES = 10
@@ -33,8 +33,8 @@ LOST_NODES = 10
 class Schedule:
     """One pass over a plan's tasks.
 
-    A map task waits for the tasks that make its partition's inputs and for nothing else. Whole stages begin when no map
-    task can: side by side where the executor has room, else one after another in this process, when nothing else runs.
+    A map task waits only for the tasks that make its partition's inputs. Whole stages start when no map task is ready:
+    side by side if the executor has room, otherwise one at a time in this process, while nothing else runs.
     """
 
     def __init__(self, plan: Plan, executor: Executor, log: EventLog, folder: Path, max_failed: float) -> None:
@@ -42,7 +42,7 @@ class Schedule:
         self.computed = 0
         self.errors: list[str] = []
         self.blocked: dict[str, str] = {}
-        """Nodes that cannot be computed, with the node whose failure is to blame."""
+        """Nodes that cannot be computed, each with the node whose failure is the cause."""
         self._position = {task: position for position, task in enumerate(plan.tasks)}
         self._dependents: dict[Task, list[Task]] = {}
         self._missing = {task: self._count_needs(task) for task in plan.tasks}
@@ -54,7 +54,7 @@ class Schedule:
         self._lost: dict[Task, int] = {}
 
     def run(self) -> None:
-        """Compute all tasks that can be computed; what could not is in ``errors`` and ``blocked``."""
+        """Compute all tasks that can be computed. For all others, see ``errors`` and ``blocked``."""
         while self._ready or self._running:
             self._fill()
             if self._running:
@@ -84,7 +84,7 @@ class Schedule:
         return self.plan.nodes[name].node.kind == "whole"
 
     def _fill(self) -> None:
-        """Hand ready tasks to the executor while it has slots. Whole stages sort last, so they wait at the end."""
+        """Give ready tasks to the executor while it has slots. Whole stages come last in the order."""
         while self._ready and len(self._running) < self.executor.slots():
             name, i = task = self.plan.tasks[self._ready[0]]
             if self._is_whole(name) and not self._has_room(name):
@@ -117,17 +117,17 @@ class Schedule:
         )
 
     def _whole_job(self, task: Task) -> WholeJob | None:
-        """None where nothing is left to do, or nothing can be done."""
+        """None if there is nothing left to do, or if the stage has failed."""
         name = task[0]
         plan, store = self.plan.nodes[name], self.plan.store
         if name not in self.plan.forced and plan.keys[0] in store.keys(plan.folder):
-            self._finished(task, Outcome(0, (), 0, 0.0))  # another run has made it since, and hours are not spent twice
+            self._finished(task, Outcome(0, (), 0, 0.0))  # another run has computed it since the plan was made
             return None
         try:
             self._check_failed_share(name)
             folder = self.folder.absolute() / "work" / f"{name}-{plan.keys[0][:12]}"
             if name in self.plan.forced:
-                shutil.rmtree(folder, ignore_errors=True)  # its checkpoint would make it end before it has begun
+                shutil.rmtree(folder, ignore_errors=True)  # with its checkpoint, it would end at once
             folder.mkdir(parents=True, exist_ok=True)
             stage, variants = cast(WholeStage, plan.node.stage), self.plan.variants(name)
         except Exception as error:
@@ -168,21 +168,21 @@ class Schedule:
                 heapq.heappush(self._ready, self._position[dependent])
 
     def _worker_died(self, task: Task, job: Job | WholeJob, death: WorkerDied) -> None:
-        """Try again; after two deaths clip by clip; a clip that is caught becomes an error row. A training goes on from
-        its checkpoint."""
+        """Try again; after two deaths, clip by clip. A clip that kills its worker becomes an error row. A training
+        resumes from its checkpoint."""
         if death.node_lost:
             self._lost[task] = self._lost.get(task, 0) + 1
             if self._lost[task] >= LOST_NODES:
-                self._stage_failed(task[0], StageError(f"lost {LOST_NODES} machines over the same work"))
+                self._stage_failed(task[0], StageError(f"lost {LOST_NODES} machines during the same work"))
                 return
         elif isinstance(job, WholeJob):
             self._deaths[task] = self._deaths.get(task, 0) + 1
             if self._deaths[task] >= DEATHS_OF_A_WHOLE_STAGE:
-                error = f"its process died {DEATHS_OF_A_WHOLE_STAGE} times (out of memory, or a fault in native code?)"
+                error = f"its process died {DEATHS_OF_A_WHOLE_STAGE} times (out of memory, or a crash in native code?)"
                 self._stage_failed(task[0], StageError(error))
                 return
-        elif job.one_by_one and (guilty := self._caught(job)):
-            job = job.without(*guilty)
+        elif job.one_by_one and (culprit := self._caught(job)):
+            job = job.without(*culprit)
         else:
             self._deaths[task] = self._deaths.get(task, 0) + 1
             if self._deaths[task] >= DEATHS + DEATHS_BEFORE_ANY_CLIP:
@@ -195,7 +195,7 @@ class Schedule:
         self._submit(task, job)
 
     def _caught(self, job: Job) -> tuple[str, str] | None:
-        """The clip that the dead worker was at, from its journal, and what is to be said of it."""
+        """The clip on which the worker died, from its journal, with the text of its error."""
         note = self.plan.store.read_note(job.journal)
         if note is None:
             return None
@@ -204,10 +204,10 @@ class Schedule:
         limit = job.stage.seconds_per_clip()
         if time.time() - float(began) >= limit:
             return clip_id, f"took longer than {limit:g} s"
-        return clip_id, "crashed its worker process (a fault in native code, or out of memory)"
+        return clip_id, "crashed its worker process (native code failed, or out of memory)"
 
     def _run_whole(self, task: Task) -> None:
-        """In this process."""
+        """Run a whole stage in this process."""
         name = task[0]
         if name in self.blocked or (job := self._whole_job(task)) is None:
             return
@@ -228,7 +228,7 @@ class Schedule:
         return progress
 
     def _check_failed_share(self, name: str) -> None:
-        """Stop before a whole stage where too many clips have failed to call its result one."""
+        """Stop before a whole stage if too many clips have failed for a meaningful result."""
         for source in {variant.source for variant in self.plan.nodes[name].node.variants if variant.source}:
             nodes = {n for n in self.plan.graph.ancestors(name) if self.plan.nodes[n].node.source == source}
             failed = {failure.clip_id for failure in find_failures(self.plan, nodes)}
@@ -237,7 +237,7 @@ class Schedule:
                 enough = math.ceil(100 * len(failed) / total) / 100
                 raise StageError(
                     f"{len(failed)} of {total} clips failed, more than max_failed ({self.max_failed:.0%}) allows: see "
-                    "pipeline failures; mend them and run again with --retry-failed, or with --set "
+                    "pipeline failures; fix them and run again with --retry-failed, or with --set "
                     f"max_failed={enough:g}"
                 )
 
@@ -252,7 +252,7 @@ class Schedule:
                 self.blocked.setdefault(blocked, name)
 
     def _sharing(self, name: str) -> Iterator[str]:
-        """The node and all others that wait for one of its tasks: variants may share results."""
+        """The node, and all others that wait for one of its tasks, because variants may share results."""
         keys = {self.plan.nodes[task_name].keys[i] for task_name, i in self.plan.tasks if task_name == name}
         for other, node_plan in self.plan.nodes.items():
             if other == name or not keys.isdisjoint(node_plan.keys):

@@ -1,4 +1,4 @@
-"""The manifests that ship with the package: found by name from any folder, listed, and printed to start one's own from.
+"""The manifests that ship with the package. They are found by name from any folder, and can be printed and changed.
 
 A name is the path below ``manifests/`` without the suffix: ``demo``, ``base/laptop``.
 """
@@ -10,10 +10,10 @@ from pipeline.errors import ManifestError
 
 _IN_WHEEL = Path(__file__).parent / "manifests"
 FOLDER = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[1] / "manifests"
-"""Inside the package where a wheel is installed, at the top of the repository in a clone."""
+"""Inside the package if a wheel is installed; at the top of the repository in a clone."""
 
 TO_EXTEND = "base/"
-"""How the names of recipes begin that have no data of their own: they are extended, not run."""
+"""The start of the names of recipes without data, which are extended and not run."""
 
 
 def shipped_manifests() -> dict[str, Path]:
@@ -23,15 +23,15 @@ def shipped_manifests() -> dict[str, Path]:
 
 
 def description(file: Path) -> str:
-    """What a shipped manifest says about itself, on one line. Read without YAML: parsing them all takes 0.3 s."""
+    """The one-line description of a shipped manifest. Found without parsing YAML, which takes 0.3 s for all of them."""
     line = re.search(r"^description: (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
     return line[1] if line else ""
 
 
 def find_manifest(asked: str) -> Path:
-    """The manifest that a command is given: a file, or else a shipped one by its name. Raises ManifestError."""
+    """The manifest that a command is given: a file, or else the name of a shipped one. Raises ManifestError."""
     shipped = shipped_manifests().get(asked)
-    if shipped and not Path(asked).is_file():  # a folder may well be called demo
+    if shipped and not Path(asked).is_file():  # a folder called demo does not hide it
         return shipped
     if not Path(asked).exists():
         raise _unknown(asked, "no such file, and no manifest of this name ships with the package")
@@ -39,7 +39,7 @@ def find_manifest(asked: str) -> Path:
 
 
 def find_shipped(name: str) -> Path:
-    """The file of a shipped manifest. Raises ManifestError with the nearest name."""
+    """The file of a shipped manifest. Raises ManifestError that suggests the nearest name."""
     try:
         return shipped_manifests()[name]
     except KeyError:
@@ -47,10 +47,10 @@ def find_shipped(name: str) -> Path:
 
 
 def shipped_base(extends: str) -> Path | None:
-    """The shipped manifest that ``extends`` means where the file it names does not exist; None if there is none.
+    """The shipped manifest that ``extends`` means if the file that it names does not exist; None if there is none.
 
-    It is given by name, or as shipped manifests do it, by its path from where they are (``../base/laptop.yaml``): a
-    copy of one works in any folder.
+    It is given by name or, as in shipped manifests, by relative path (``../base/laptop.yaml``), so that a copy of a
+    shipped manifest works in any folder.
     """
     return shipped_manifests().get(re.sub(r"^(\.\./)+|\.yaml$", "", extends))
 

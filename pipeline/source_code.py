@@ -1,4 +1,4 @@
-"""The code that a stage's results come from: not part of any key, but worth a word when it has changed."""
+"""The source code of a stage. It is not part of any key, but a plan mentions that it has changed."""
 
 import ast
 import hashlib
@@ -13,17 +13,18 @@ from typing import NamedTuple
 from pipeline.stage import Stage
 
 _CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-"""``module:Class`` in a text: how tables of models name what they load."""
+"""``module:Class`` as a string: how classes are named that are imported on first use."""
 
 ENGINE = __name__.partition(".")[0]
-"""The engine's own package: what it does is no part of any result."""
+"""The engine's own package, which is not followed: it does not affect results."""
 
 
 def code_of(stage: type[Stage]) -> dict[str, str]:
-    """Digest of each source file by its module: those that define the stage, and all that they import in turn.
+    """Digest of each source file by module: of the one that defines the stage, and of all that it imports, directly or
+    indirectly.
 
-    Imports inside functions count, and classes named in texts. Followed are the packages of the stages that ship with
-    this one, the stage's own, and other modules that lie beside the latter.
+    Imports inside functions count, and so do classes named in strings. Imports are followed into the packages that ship
+    with this one, into the stage's own package, and into modules beside the latter.
     """
     found: dict[str, str] = {}
     waiting = [stage.__module__]
@@ -41,7 +42,7 @@ def code_of(stage: type[Stage]) -> dict[str, str]:
 
 
 class _Allowed:
-    """Whether the modules of a top-level package are followed."""
+    """Whether imports are followed into a top-level package."""
 
     def __init__(self, own: str) -> None:
         self._shipped = set(importlib.import_module("stages").CODE)
@@ -58,11 +59,11 @@ class _Allowed:
 
 
 class _Source(NamedTuple):
-    """What is kept of a source file."""
+    """A source file."""
 
     digest: str
     imports: tuple[str, ...]
-    """Modules that it may import: of ``from a import b`` both ``a`` and ``a.b``."""
+    """Modules that it may import: for ``from a import b`` both ``a`` and ``a.b``."""
 
 
 @lru_cache(maxsize=4096)
@@ -88,7 +89,7 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def _folder_of(package: str) -> Path | None:
-    """The folder that a top-level package or module lies in; None where it has no source."""
+    """The folder that contains a top-level package or module; None if it has no source."""
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
@@ -100,7 +101,7 @@ def _folder_of(package: str) -> Path | None:
 
 
 def _file_of(module: str) -> Path | None:
-    """The source file of a module, found without importing it; None where the name is none of a module."""
+    """The source file of a module, found without importing it; None if there is no such module."""
     folder = _folder_of(module.partition(".")[0])
     if folder is None:
         return None

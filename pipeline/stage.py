@@ -1,8 +1,8 @@
 """What a stage is: its parameters as fields, the tables it takes and makes, and one method that does the work.
 
 There are three kinds. A ``Source`` lists clips. A ``MapStage`` works partition by partition, in any order and on any
-machine. A ``WholeStage`` needs all its input at once, like training. The engine finds out what a stage depends on from
-its fields and tables alone, so a stage never mentions files of the store, keys or resuming.
+machine. A ``WholeStage``, such as training, needs all its input at once. The engine derives what a stage depends on
+from its fields and tables, so a stage never mentions files of the store, keys or resuming.
 
 A file that defines a stage imports nothing heavy (no torch, cv2, av) at its top: planning imports it.
 """
@@ -20,14 +20,14 @@ from pipeline.stage_inputs import StageContext, VariantInputs
 
 
 class Table(NamedTuple):
-    """A kind of table that crosses between stages, written as one Parquet file a partition."""
+    """A kind of table that stages pass to each other, written as one Parquet file per partition."""
 
     name: str
     schema: pa.Schema
     row_group: int = 1024
-    """Rows a Parquet row group: 1 where single clips are read at random, as in training."""
+    """Rows per Parquet row group: 1 where single clips are read in random order, as in training."""
     compression: str | None = "zstd"
-    """None where the columns hold bytes that are compressed already (JPEG)."""
+    """None where the columns contain bytes that are already compressed (JPEG)."""
 
 
 class Resources(NamedTuple):
@@ -38,72 +38,72 @@ class Resources(NamedTuple):
 
 
 def unkeyed(default: Any, **constraints: Any) -> Any:
-    """A parameter that changes how fast or where the work is done but never its result: it stays out of the keys."""
+    """A parameter that affects how fast or where the work is done, but not its result: it is not part of the keys."""
     return Field(default, json_schema_extra={"keyed": False}, **constraints)
 
 
 class Problem(NamedTuple):
-    """Something that a stage has to say about its work before anything runs: what is wrong, and what to do."""
+    """Something that a stage reports before anything runs: what is wrong, and what to do about it."""
 
     text: str
     fatal: bool = True
-    """False: worth knowing, but the run goes on."""
+    """False: good to know, but the run continues."""
 
 
 class Stage(BaseModel):
-    """Base of all stages. Fields are the parameters a manifest gives under ``with``."""
+    """Base of all stages. Fields are the parameters that a manifest sets under ``with``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
     key_name: ClassVar[str | None] = None
-    """What the stage is called in keys, for good: with it, results are found again after the class has moved or been
-    renamed. None: its ``module:Class``. A subclass does not inherit it, since it may compute something else."""
+    """The stage's name in keys. It never changes, so that results are found again after the class has moved or been
+    renamed. None: ``module:Class``. Subclasses do not inherit it, because they may compute something else."""
     version: ClassVar[int] = 1
-    """Bumped by hand when the code's results change; part of every key of the stage."""
+    """Increased by hand when the code computes something else; part of every key of the stage."""
     makes: ClassVar[Table]
     takes: ClassVar[tuple[Table, ...]] = ()
     may_take: ClassVar[tuple[Table, ...]] = ()
 
     def files(self) -> tuple[Path, ...]:
-        """Files named by parameters (weights, label tables) whose content decides the result: hashed into the keys."""
+        """Files named by parameters (weights, label tables) whose content affects the result, and thus the keys."""
         return ()
 
     def check(self, clips: pa.Table, upstream: Mapping[str, "Stage"]) -> Iterable[Problem]:
-        """What is wrong or unusual, as far as it can be seen before anything runs. Looks, and changes nothing.
+        """Report what is wrong or unusual, as far as it can be known before anything runs. Changes nothing.
 
-        clips: all clips of the index, with labels and splits. upstream: the stages it is made from, directly or not,
-        by the table they make.
+        clips: all clips of the index, with labels and splits. upstream: the stages that this one depends on, directly
+        or indirectly, by the name of the table that they make.
         """
         return ()
 
     def prepare(self, clips: pa.Table, fetch: bool) -> Iterable[Problem]:
-        """Get what the work needs from elsewhere, such as weights, before anything runs; say what cannot be had.
+        """Download what the work needs, such as weights, before anything runs. Report what is not available.
 
-        fetch: False to only look whether it could be had.
+        fetch: False only checks whether it is available.
         """
         return ()
 
 
 class Source(Stage):
-    """Lists the clips a manifest is about."""
+    """Lists the clips of a manifest."""
 
     def clips(self) -> pa.Table:
-        """Return a table of schema ``makes``, one row a clip, with a unique ``clip_id`` in each row.
+        """Return a table of schema ``makes``: one row per clip, each with a unique ``clip_id``.
 
-        Raises ManifestError where the data set as a whole is missing or malformed; a single bad file is still listed,
-        and fails later as a row of its own.
+        Raises ManifestError if the data set as a whole is missing or malformed. A single bad file is still listed; it
+        fails later, as a row with an error.
         """
         raise NotImplementedError
 
     def create(self) -> None:
-        """Make the files that ``clips`` lists, for a source of made-up data. Called by a run, never by a plan."""
+        """Make the files that ``clips`` lists, for a source of synthetic data. Called by a run, never by a plan."""
 
     def about(self) -> str:
-        """A line on the data for whoever uses a model that was trained on it; empty where there is nothing to say."""
+        """One line about the data, for users of a model that was trained on it. May be empty."""
         return ""
 
     def skipped(self) -> Sequence[tuple[str, str]]:
-        """What was found beside the clips and is not listed, each with the reason, for people."""
+        """(path, reason) of each file that was found but is not listed, for people."""
         return ()
 
 
@@ -111,7 +111,7 @@ class MapStage(Stage):
     """Works on the clips of one partition at a time.
 
     Implement ``clip`` (one clip at a time) or override ``process`` (all clips of a partition, where batching across
-    clips pays). Output rows carry ``clip_id`` and ``error``; whatever else is null in a row with an error.
+    clips pays). Output rows have the columns ``clip_id`` and ``error``; in a row with an error, all others are null.
     """
 
     def resources(self) -> Resources:
@@ -125,23 +125,23 @@ class MapStage(Stage):
     def select(self, clips: pa.Table) -> pa.Table:
         """The clips this stage works on, given all columns of the index (labels and splits too).
 
-        Called before anything runs. Raises ManifestError where there is nothing that the manifest could mean.
+        Called before anything runs. Raises ManifestError if the parameters match no clip.
         """
         return clips
 
     def load(self, inputs: Mapping[str, pa.Table]) -> Any:
-        """Whatever is costly and shared by all partitions, such as a model; kept by the worker process.
+        """What is expensive to create and used for all partitions, such as a model. The worker process keeps it.
 
-        ``inputs`` holds the tables made by whole stages (a trained model), by table name.
+        inputs: the tables made by whole stages (a trained model), by table name.
         """
         return None
 
     def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Any) -> pa.Table:
         """Return one row of schema ``makes`` for each clip, in order.
 
-        clips: the partition's rows without labels and splits, so that these cannot influence the result.
-        inputs: the tables made by map stages, by table name; row i belongs to clip i. Clips that failed earlier are
-        already gone from both.
+        clips: the partition's rows without labels and splits, so that those cannot influence the result.
+        inputs: the tables made by map stages, by table name; row i belongs to clip i. Clips that failed earlier
+        have been removed from both.
         """
         rows = []
         for clip, own in zip(clips.to_pylist(), aligned_rows(inputs, clips.num_rows), strict=True):
@@ -154,14 +154,14 @@ class MapStage(Stage):
 
 
 class WholeStage(Stage):
-    """Needs all of its input at once. ``run`` makes the table; ``export`` lays out what a person opens."""
+    """Needs all of its input at once. ``run`` makes the table; ``export`` writes the files that people open."""
 
     gathers: ClassVar[bool] = False
     """True for a stage that takes all variants of a matrix together, like the report."""
 
     def check_axes(self, axes: Collection[str]) -> None:
-        """Raise ManifestError where a parameter names an axis that is not among ``axes``, those of all matrices
-        upstream of a stage that gathers. Called before anything runs."""
+        """Raise ManifestError if a parameter names an axis that is not among ``axes``: those of all matrices upstream.
+        Called before anything runs, for a stage that gathers."""
 
     def resources(self) -> Resources | None:
         """What it occupies when the variants of a matrix run side by side, each in its own process. None: it always
@@ -176,8 +176,8 @@ class WholeStage(Stage):
         raise NotImplementedError
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str | None:
-        """Write the files people open into ``folder`` (the run's own, or one below it for a variant).
+        """Write the files that people open to ``folder`` (the run's own, or one below it for a variant).
 
-        Called after the run, also when ``table`` came from the store. ``run_folder`` holds the events so far.
-        Returns what people wait for, in one line: the run ends with it where nothing else is made from this stage.
+        Called after the run, also if ``table`` came from the store. ``run_folder`` contains the events so far. Returns
+        the main result in one line, which the run prints at its end unless another stage uses this one's table.
         """

@@ -1,11 +1,11 @@
-"""Commands that know what stages do: found by name in the package of the stages, as the stages are themselves."""
+"""Commands that know what the stages do. Like the stages, they are found by name in the package ``stages``."""
 
 import importlib
 from collections.abc import Callable
 
 
 def stage_commands() -> dict[str, Callable[..., None]]:
-    """The commands that know what the package's stages do, by name."""
+    """These commands by name, imported."""
     commands = {}
     for name, target in importlib.import_module("stages").COMMANDS.items():
         module, _, function = target.partition(":")

@@ -11,7 +11,7 @@ from pipeline.parquet import read_parquet
 
 
 class TableFiles:
-    """A table as the list of its Parquet files, for stages that need all of it but not at once."""
+    """A table as a list of Parquet files, for stages that need all of it, but not all in memory at once."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class TableFiles:
         self.schema = schema
 
     def __iter__(self) -> Iterator[pa.Table]:
-        """The partitions, one after the other."""
+        """The partitions, one at a time."""
         return (self.read_one(path) for path in self.paths)
 
     def read_one(self, path: str, columns: list[str] | None = None) -> pa.Table:
@@ -39,22 +39,22 @@ class TableFiles:
 
 
 class VariantInputs(NamedTuple):
-    """The clips and tables of one variant, for a whole stage. One that gathers gets all variants of a matrix."""
+    """The clips and tables of one variant, for a whole stage. A stage that gathers is given one for each variant."""
 
     name: str
     """Empty where the manifest has no matrix, else like ``modality=rgb``."""
     clips: pa.Table
     inputs: dict[str, TableFiles]
     labels: Mapping[str, Any] = MappingProxyType({})
-    """The variant's label on each axis, by the axis's name; empty unless the stage gathers."""
+    """The variant's label on each axis, by the name of the axis; empty unless the stage gathers."""
     about: str = ""
-    """What the source says of its data (see ``Source.about``)."""
+    """What the source says about its data (see ``Source.about``)."""
 
 
 class StageContext(NamedTuple):
     """What the engine lends a whole stage while it runs."""
 
     folder: Path
-    """A folder of the run that belongs to this stage and key alone; survives kills. For checkpoints."""
+    """A folder of the run for this stage and key only. It survives when the process is killed: for checkpoints."""
     progress: Callable[..., None]
     """``progress(done, total, **figures)``: shown to the user and written to the run's events."""

@@ -1,4 +1,4 @@
-"""What became of a run: read from its folder, while it runs and after."""
+"""The state of a run, from its folder, during the run and after it."""
 
 import time
 from dataclasses import dataclass, field
@@ -15,46 +15,46 @@ from pipeline.texts import duration
 
 @dataclass
 class StageStatus:
-    """One node of the last run, in partitions."""
+    """The state of one node in the last run. ``todo`` and ``done`` count partitions."""
 
     todo: int
     done: int = 0
     clips: int = 0
     failed: int = 0
     seconds: float = 0.0
-    """Of work, summed over workers."""
+    """Working time, summed over workers."""
     note: str = ""
-    """What it said last: progress, or why it failed."""
+    """Its last message: progress, or why it failed."""
     broken: bool = False
     pace: Pace = field(default_factory=Pace, repr=False)
 
 
 @dataclass
 class Status:
-    """The last time a run was started."""
+    """The state of a run since it was last started."""
 
     started: float
     last: float
-    """When it was last heard of, in seconds since 1970."""
+    """Time of the last event, in seconds since 1970."""
     finished: bool = False
     succeeded: bool = True
-    """What the run said of itself at its end."""
+    """What the run recorded at its end."""
     stages: dict[str, StageStatus] = field(default_factory=dict)
-    """Only those that had something to do."""
+    """Only the stages that had something to do."""
 
     @property
     def broken(self) -> bool:
         return any(stage.broken for stage in self.stages.values())
 
     def text(self) -> str:
-        """One word or two for people: done, failed, or when a run that has not ended was last heard of."""
+        """For people: done, failed, or how long ago the last event of an unfinished run was."""
         if self.finished:
             return "done" if self.succeeded and not self.broken else "failed"
-        return f"running or interrupted, last heard of {duration(time.time() - self.last)} ago,"
+        return f"running or interrupted, last event {duration(time.time() - self.last)} ago,"
 
 
 def find_run(asked: str) -> Path:
-    """The folder of a run given as a folder, as a name below ``runs``, or as the manifest that was run."""
+    """The folder of a run, which is given by its folder, its name in ``runs``, or its manifest."""
     path = Path(asked)
     if path.suffix in (".yaml", ".yml") and path.is_file():
         path = run_folder(load_manifest(path))
@@ -63,11 +63,12 @@ def find_run(asked: str) -> Path:
         if (candidate / MANIFEST).is_file() or (candidate / EVENTS).is_file():
             return candidate
     names = [folder.parent.name for folder in Path("runs").glob(f"*/{MANIFEST}")]
-    raise ManifestError(f"{asked}: no run is there or is called so below runs/{did_you_mean(path.name, names)}")
+    hint = did_you_mean(path.name, names)
+    raise ManifestError(f"{asked}: no run in this folder, and none of this name in runs/{hint}")
 
 
 def read_status(folder: Path) -> Status:
-    """The state of the last run in a folder. Raises ManifestError where nothing has been run."""
+    """The state of the last run in a folder. Raises ManifestError if nothing has been run."""
     status: Status | None = None
     for event in read_events(folder):
         if event["event"] == "run_started":
@@ -90,5 +91,5 @@ def read_status(folder: Path) -> Status:
             case "run_finished":
                 status.finished, status.succeeded = True, event.get("succeeded", True)
     if status is None:
-        raise ManifestError(f"{folder}: nothing has been run there")
+        raise ManifestError(f"{folder}: nothing has been run in this folder")
     return status

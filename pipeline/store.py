@@ -1,7 +1,7 @@
-"""The store: one Parquet file a result, named by its key, written whole or not at all.
+"""The store: one Parquet file per result, named by its key, and written completely or not at all.
 
-A store is a folder or any URL that fsspec opens. Its files never change once written, so any number of runs may share
-one store at the same time: the worst that happens is that two of them make the same file twice.
+A store is a folder or any URL that fsspec opens. Its files never change once written, so any number of runs may share a
+store at the same time: at worst, two of them make the same file.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ ATTEMPTS = "attempts"
 class Store:
     """Results by stage folder and key.
 
-    url: a folder or an fsspec URL (``s3://bucket/prefix``; credentials as fsspec takes them).
+    url: a folder or an fsspec URL (``s3://bucket/prefix``; with credentials as fsspec expects them).
     """
 
     def __init__(self, url: str) -> None:
@@ -35,13 +35,13 @@ class Store:
 
         self.url = url
         try:
-            # Other processes write files too: a listing that is kept would hide them.
+            # Other processes write files too: a cached listing would hide them.
             self.filesystem, self.root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise ManifestError(f"cannot open the store {url}: {error}") from error
         self.is_local = "file" in _protocols(self.filesystem)
         if self.is_local:
-            self.url = self.root  # absolute: workers may be in another folder
+            self.url = self.root  # absolute, because workers may run in another folder
 
     def path(self, folder: str, key: str) -> str:
         return f"{self.root}/{folder}/{key}.parquet"
@@ -51,13 +51,13 @@ class Store:
         return {name.removesuffix(".parquet") for name in self._names(folder) if name.endswith(".parquet")}
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of every result, by path; other files that lie in the store's folder are none of ours."""
+        """Bytes of every result, by path. Other files in the store's folder are ignored."""
         found = self.filesystem.find(self.root, detail=True) if self.filesystem.exists(self.root) else {}
         ours = re.compile(re.escape(self.root) + rf"/\w+/[0-9a-f]{{{2 * KEY_BYTES}}}\.parquet")
         return {path: info["size"] for path, info in found.items() if ours.fullmatch(path)}
 
     def write(self, folder: str, key: str, table: pa.Table, spec: Table) -> int:
-        """Commit a result under its key; returns its size in bytes. Raises StageError where it cannot be written."""
+        """Commit a result under its key; returns its size in bytes. Raises StageError if it cannot be written."""
         buffer = io.BytesIO()
         pq.write_table(
             table, buffer, row_group_size=spec.row_group, compression=spec.compression or "none", use_dictionary=False
@@ -76,7 +76,7 @@ class Store:
     def remove(self, path: str) -> None:
         self.filesystem.rm_file(path)
 
-    # Notes: small texts of the engine itself, beside the results.
+    # Notes: the engine's own small files, beside the results.
 
     def write_note(self, name: str, text: str) -> None:
         self._commit(f"{self.root}/{name}", memoryview(text.encode()))
@@ -92,7 +92,7 @@ class Store:
             self.filesystem.rm_file(f"{self.root}/{name}")
 
     def attempts(self) -> dict[str, int]:
-        """How often failed partitions have been tried again, by their first key."""
+        """How often partitions with failures have been retried, by their first key."""
         counts: dict[str, int] = {}
         for name in self._names(ATTEMPTS):
             key, _, count = name.rpartition(".")
@@ -104,7 +104,7 @@ class Store:
         self.write_note(f"{ATTEMPTS}/{key}.{count}", "")
 
     def sweep(self) -> None:
-        """Remove temporary files that killed processes of this machine have left behind."""
+        """Remove temporary files that killed processes on this machine have left behind."""
         host = socket.gethostname()
         for name in self._names(TEMPORARY) if self.is_local else ():
             writer, _, rest = name.rpartition("@")
@@ -124,7 +124,7 @@ class Store:
             if self.is_local:
                 replace_file(Path(path), content, Path(self.root) / TEMPORARY)
             else:
-                # Object stores show an object only when its upload is complete.
+                # In object stores, an object exists only when its upload is complete.
                 self.filesystem.pipe_file(path, bytes(content))
         except OSError as error:
             reason = error.strerror or error
@@ -140,15 +140,15 @@ def _protocols(filesystem: Any) -> tuple[str, ...]:
 
 
 def _still_writes(pid: int, path: Path) -> bool:
-    """Whether the process that began the file still runs, and is not another one that was given its number."""
+    """Whether the process that created the file is still running. Its number may have been given to another one."""
     import psutil
 
     try:
         process = psutil.Process(pid)
-        # Killed, but not yet waited for by its parent: it has a number still, and writes nothing any more.
+        # Killed, but not yet waited for by its parent: it still has its number, but no longer writes.
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        # The clocks of processes and of files may differ a little.
+        # Start times of processes and times of files may come from slightly different clocks.
         return process.create_time() < path.stat().st_mtime + 60
     except (psutil.NoSuchProcess, FileNotFoundError):
         return False

@@ -1,4 +1,4 @@
-"""Values as people read them."""
+"""Values as texts for people."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ def duration(seconds: float) -> str:
 
 
 def byte_size(size: float) -> str:
-    """``12.3 MB``: powers of 1000, as disks are sold."""
+    """``12.3 MB``, in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
@@ -26,12 +26,12 @@ def count(number: int, noun: str) -> str:
 
 
 def figures_text(figures: Mapping[str, object]) -> str:
-    """What a stage reports of itself: ``epoch 3, loss 1.234``."""
+    """The figures of a progress event: ``epoch 3, loss 1.234``."""
     return ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in figures.items()
     )
 
 
 def sanitize(text: str) -> str:
-    """The text without what could control the terminal: names of files come from anywhere."""
+    """The text with characters that could control the terminal escaped, since file names may contain anything."""
     return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)

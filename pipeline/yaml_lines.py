@@ -1,8 +1,8 @@
-"""Reads YAML into plain values and remembers where each of them stands, so that an error can name file and line.
+"""Reads YAML into plain values with the place of each, so that an error can name file and line.
 
-YAML is read by the core rules of version 1.2 (``no`` is a text, ``1e-3`` a number, dates are texts), without tags,
-merge keys, duplicate keys or several documents. Size, nesting and the growth of aliases are limited: a manifest may
-come from somebody else.
+YAML is read by the core rules of version 1.2 (``no`` is a string, ``1e-3`` a number, dates are strings). Tags, merge
+keys, duplicate keys and several documents are not allowed. Size, nesting and the expansion of aliases are limited,
+because a manifest may come from somebody else.
 """
 
 import math
@@ -39,7 +39,7 @@ class Located(NamedTuple):
 
 
 def read_yaml(path: Path, origin: str) -> Located:
-    """Read a YAML file. Raises ManifestError ``origin:LINE: what is wrong`` for anything but a plain document."""
+    """Read a YAML file. Raises ManifestError ``origin:LINE: what is wrong`` unless it is a plain document."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -48,7 +48,7 @@ def read_yaml(path: Path, origin: str) -> Located:
     except OSError as error:
         raise ManifestError(f"{origin}: cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
-        raise ManifestError(f"{origin}: is larger than {MAX_BYTES // 1000} kB; this is no manifest")
+        raise ManifestError(f"{origin}: is larger than {MAX_BYTES // 1000} kB; this is not a manifest")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -58,14 +58,14 @@ def read_yaml(path: Path, origin: str) -> Located:
 
 
 def parse_yaml(text: str, origin: str, numbered: bool = True) -> Located:
-    """Like ``read_yaml`` for a text. ``numbered=False`` leaves lines out of places, for a text of one line."""
+    """Like ``read_yaml``, for a string. numbered: False leaves out line numbers, for a single line."""
     try:
         node = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         raise ManifestError(f"{_mark(origin, error, numbered)}: {_explain(error, text)}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ManifestError(f"{origin}:{line}: holds a control character (code {error.character})") from None
+        raise ManifestError(f"{origin}:{line}: contains a control character (code {error.character})") from None
     if node is None:
         return Located(None, {})
     walk = _Walk(origin, numbered)
@@ -73,7 +73,7 @@ def parse_yaml(text: str, origin: str, numbered: bool = True) -> Located:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes only (constructs nothing), to a limited depth, and resolves plain scalars by the core rules."""
+    """Only composes nodes (constructs nothing), to a limited depth, and resolves plain scalars by the core rules."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {}
     depth = 0
@@ -99,7 +99,7 @@ _Loader.add_implicit_resolver(
 
 
 class _Walk:
-    """Turns composed nodes into plain values; aliases are copied out, up to a limit."""
+    """Turns composed nodes into plain values. Aliases are expanded, up to a limit."""
 
     def __init__(self, origin: str, numbered: bool) -> None:
         self.origin = origin
@@ -114,7 +114,7 @@ class _Walk:
         self.count += 1
         self.places.setdefault(path, self.place(node))
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
-            raise ManifestError(f"{self.place(node)}: aliases expand without end; write the values out")
+            raise ManifestError(f"{self.place(node)}: aliases expand to too many values; write the values out")
         if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
             return {key: self.value(below, (*path, key)) for key, below in self.pairs(node, path)}
         if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
@@ -130,7 +130,7 @@ class _Walk:
             key = self.scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
                 shown = repr(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "a list or mapping"
-                raise ManifestError(f"{place}: a key must be a text, not {shown}; put it in quotes")
+                raise ManifestError(f"{place}: a key must be text, not {shown}; put it in quotes")
             if key == "<<":
                 raise ManifestError(f"{place}: merge keys ('<<') are not supported; use 'extends'")
             if key in pairs:
@@ -158,7 +158,7 @@ class _Walk:
 
     def tag_error(self, node: yaml.Node) -> ManifestError:
         tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-        return ManifestError(f"{self.place(node)}: tag {tag} is not allowed; manifests hold plain values only")
+        return ManifestError(f"{self.place(node)}: tag {tag} is not allowed; manifests contain only plain values")
 
 
 def _mark(origin: str, error: yaml.MarkedYAMLError, numbered: bool) -> Place:
@@ -172,11 +172,11 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> str:
     if "'\\t'" in problem:
         return "a tab where spaces are expected; indent with spaces"
     if "expected a single document" in (error.context or ""):
-        return "holds several documents ('---'); a manifest is one"
+        return "contains several documents ('---'); a manifest is a single one"
     if "${" in _line(error, text):
-        return 'a ${…} between braces or brackets must stand in quotes: "${NAME}"'
+        return 'a ${…} between braces or brackets must be quoted: "${NAME}"'
     if "mapping values are not allowed" in problem:
-        return "a ':' where none can stand; check the indentation, and put texts that hold ': ' in quotes"
+        return "a ':' where none is allowed; check the indentation, and quote texts that contain ': '"
     if "found undefined alias" in problem or "nested deeper" in problem:
         return problem
     context = f" ({error.context})" if error.context else ""

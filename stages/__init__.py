@@ -1,4 +1,4 @@
-"""The stages and commands that come with the package. The engine finds them here by name and imports none itself."""
+"""The stages and commands that ship with the package. The engine finds them here by name and imports none directly."""
 
 STAGES = {
     "folder": "stages.sources.folder:Folder",
@@ -19,14 +19,14 @@ STAGES = {
     "explain": "stages.explanation.stage:Explain",
     "recognitions": "stages.predict.recognitions:Recognitions",
 }
-"""Stages by the name a manifest gives under ``uses``."""
+"""Stages, by the name that a manifest gives under ``uses``."""
 
 COMMANDS = {
     "recognize": "stages.commands.cli:recognize",
     "explain": "stages.commands.cli:explain",
     "doctor": "stages.commands.cli:doctor",
 }
-"""Commands of ``pipeline`` that know what the stages do, by name."""
+"""Those commands of ``pipeline`` that know what the stages do, by name."""
 
 CODE = ("stages", "recognizer")
-"""Packages whose code decides what the stages compute."""
+"""Packages whose code affects what the stages compute: a plan says when it has changed."""

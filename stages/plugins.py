@@ -1,4 +1,4 @@
-"""Classes that are named in parameters: those of the package by a short name, a user's own as ``my_module:MyClass``."""
+"""Classes that parameters name: the package's by a short name, a user's own as ``my_module:MyClass``."""
 
 import importlib
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from pipeline.registry import did_you_mean, make_current_folder_importable
 
 
 def check_name(name: str, ours: Mapping[str, str], what: str) -> str:
-    """Return ``name`` if it is one of the package's (``ours``, each with its target) or has the form of a user's own.
+    """Return ``name`` if the package has it (``ours``, each with its target) or it has the form of a user's own class.
 
-    what: the parameter. Raises ValueError that says the nearest name and all names. Imports nothing.
+    what: the parameter. Raises ValueError with the nearest name and all names. Imports nothing.
     """
     if name in ours or name.count(":") == 1:
         return name
@@ -23,8 +23,8 @@ def check_name(name: str, ours: Mapping[str, str], what: str) -> str:
 def load_class(target: str, what: str) -> Any:
     """Import ``module:Class``, also from the current folder.
 
-    what: the parameter that names it, for error messages. Raises StageError where the module cannot be imported, for
-    whatever reason, or has no such class.
+    what: the parameter that names it, for error texts. Raises StageError if the module cannot be imported, for any
+    reason, or has no such class.
     """
     module, _, name = target.partition(":")
     make_current_folder_importable()
@@ -35,7 +35,7 @@ def load_class(target: str, what: str) -> Any:
 
 
 def build(target: str, what: str, *arguments: Any) -> Any:
-    """An instance of ``module:Class``. Raises StageError where it cannot be imported or built."""
+    """An instance of ``module:Class``. Raises StageError if it cannot be imported or built."""
     cls = load_class(target, what)
     try:
         return cls(*arguments)

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import app
+from pipeline.shipped import shipped_manifests
 from pipeline.stage_commands import stage_commands
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = sorted(
-    set(re.findall(r"\bpipeline ([a-z]+)\b(?! *=)", "\n".join(re.findall(r"```bash\n(.*?)```", README, re.S))))
-)
+BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.S))
+COMMANDS = sorted(set(re.findall(r"\bpipeline ([a-z]+)\b(?! *=)", BLOCKS)))
+SHIPPED = sorted(set(re.findall(r"\bpipeline (?:run|plan|doctor|graph|clean|manifests) (\w+) ", BLOCKS)))
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
@@ -23,6 +24,11 @@ def test_links_lead_somewhere(link: str) -> None:
 @pytest.mark.parametrize("manifest", sorted(set(re.findall(r"manifests/\w+\.yaml", README))))
 def test_manifests_exist(manifest: str) -> None:
     assert (ROOT / manifest).is_file()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_manifests_called_by_name_ship_with_the_package(name: str) -> None:
+    assert name in shipped_manifests()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

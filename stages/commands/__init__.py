@@ -1,8 +1,8 @@
-"""Commands that know what the stages do: they stand above both the engine and the stages, and nothing imports them.
+"""Commands that know what the stages do. They may import the engine and all stages, and nothing imports them.
 
-cli.py          the commands themselves, which ``pipeline`` finds by name
-recognition.py  new videos through a trained run's stages
-explanation.py  what a trained run's model looks at
-trained_run.py  what the two ask of a run
-examination.py  what ``doctor`` looks at
+cli.py          the commands, which ``pipeline`` finds by name
+recognition.py  ``recognize``: runs new videos through the stages of a trained run
+explanation.py  ``explain``: draws what the model of a trained run attends to
+trained_run.py  finds the models of a run, for both
+examination.py  ``doctor``: says what is missing
 """

@@ -6,26 +6,26 @@ from typing import Annotated
 import typer
 
 from pipeline.arguments import Debug, Executor, ExecutorName, RayAddress, RetryFailed, RunName
-from pipeline.console import complain, conclude, plain_errors, run_and_show, say, say_what_was_passed_over, table
+from pipeline.console import complain, conclude, plain_errors, run_and_show, say, say_what_was_skipped, table
 from pipeline.texts import count
 
 LISTED = 20
-"""Failures that are named one by one: a video in short windows may have thousands."""
+"""Up to this many failures are listed: a video in short windows may have thousands."""
 
 
 def recognize(
-    videos: Annotated[
-        Path, typer.Argument(metavar="VIDEOS", help="A folder of videos, in any depth of folders, or one video.")
-    ],
+    videos: Annotated[Path, typer.Argument(metavar="VIDEOS", help="One video, or a folder with videos at any depth.")],
     model: Annotated[str, typer.Option(metavar="RUN", help="The run that trained the model, or one of its variants.")],
-    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv, recognitions.parquet.")],
+    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv and recognitions.parquet.")],
     window: Annotated[
         float | None,
         typer.Option(
-            help="Cut longer videos into windows of this many seconds; 0: into none. Default: as the training clips."
+            help="Split longer videos into windows of this many seconds; 0: never. Default: as long as training clips."
         ),
     ] = None,
-    stride: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
+    stride: Annotated[
+        float | None, typer.Option(help="Seconds between the starts of two windows. Default: half a window.")
+    ] = None,
     executor: Executor = ExecutorName.auto,
     ray_address: RayAddress = None,
     retry_failed: RetryFailed = False,
@@ -51,7 +51,7 @@ def recognize(
         result = run_and_show(
             manifest, Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
         )
-        say_what_was_passed_over(result, each=True)
+        say_what_was_skipped(result, each=True)
         for failure in result.failures[:LISTED]:
             say(f"skipped {failure.clip_id}: {failure.error}")
         if len(result.failures) > LISTED:
@@ -63,10 +63,12 @@ def explain(
     run: RunName,
     clips: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CLIP", help="Ids of clips, or patterns; none: a few that the run has predicted."),
+        typer.Argument(
+            metavar="CLIP", help="Ids of clips, or patterns. Default: a few clips of the run's predictions."
+        ),
     ] = None,
     variant: Annotated[
-        str | None, typer.Option(help="A variant of a matrix, as modality=rgb. Default: the first.")
+        str | None, typer.Option(help="A variant of a matrix, such as modality=rgb. Default: the first.")
     ] = None,
     out: Annotated[
         Path | None,
@@ -74,12 +76,12 @@ def explain(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Draw what a trained model looks at: frames, points, joints.
+    """Draw what a trained model attends to: points on the frames, joints over time.
 
     \b
     pipeline explain demo
     pipeline explain demo test/wave_left/0003.mp4 'test/push/*'
-    pipeline explain demo_modalities --variant modality=pose --out looks
+    pipeline explain demo_modalities --variant modality=pose --out pictures
     """
     with plain_errors(debug):
         from stages.commands.explanation import explain_run
@@ -94,11 +96,11 @@ def explain(
 
 def doctor(
     manifest: Annotated[
-        str | None, typer.Argument(metavar="[MANIFEST]", help="Check what this one needs, too.")
+        str | None, typer.Argument(metavar="[MANIFEST]", help="Also check what this one needs.")
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Say what is installed and what is missing.
+    """Show what is installed, and what is missing before a run.
 
     \b
     pipeline doctor demo

@@ -1,4 +1,4 @@
-"""Looks at the machine, the installation and, if asked, at what one manifest needs, and says what is missing."""
+"""Examines the machine, the installation and, if given, one manifest, and says what is missing."""
 
 import importlib
 import importlib.metadata
@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 
     what: str
     verdict: Literal["ok", "missing", "absent", "note"]
-    """``missing``: must be fixed. ``absent``: not needed for what was asked. ``note``: good to know."""
+    """``missing``: must be fixed. ``absent``: not needed here. ``note``: good to know."""
     detail: str
 
 
@@ -35,7 +35,7 @@ def examine(path: Path | None = None) -> Iterator[Finding]:
     yield Finding("Python", "ok", f"{platform.python_version()} in {sys.prefix}")
     yield from _packages()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("processors", "ok", f"{usable} usable")
+    yield Finding("CPU cores", "ok", f"{usable} usable")
     yield Finding("memory", "ok", byte_size(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
     yield _gpu()
     yield from _downloaded_weights()
@@ -44,7 +44,7 @@ def examine(path: Path | None = None) -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """The distribution's own requirements, in one line each only where something is the matter."""
+    """The distribution's requirements: one line for all that are installed, and one for each that is not."""
     found, absent, optional = [], {}, extras()
     for requirement in importlib.metadata.requires(DISTRIBUTION) or []:
         name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
@@ -68,20 +68,20 @@ def _gpu() -> Finding:
     except ImportError as error:
         return Finding("GPU", "absent", f"unknown: PyTorch does not import: {error}")
     if not torch.cuda.is_available():
-        return Finding("GPU", "absent", "none that PyTorch can use; everything runs on the processors")
+        return Finding("GPU", "absent", "none that PyTorch can use; everything runs on the CPU")
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return Finding("GPU", "ok", ", ".join(names))
 
 
 def _downloaded_weights() -> Iterator[Finding]:
-    """Weights that stages have downloaded go to torch's hub folder."""
+    """Weights that stages have downloaded to torch's hub folder."""
     home = Path(os.environ.get("TORCH_HOME", Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "torch")).expanduser()
     folder = home / "hub" / "checkpoints"
     files = sorted(folder.glob("*.pth")) if folder.is_dir() else []
     for file in files:
         yield Finding("weights", "ok", f"{file.name} ({byte_size(file.stat().st_size)})")
     if not files:
-        yield Finding("weights", "absent", f"none downloaded to {folder}; stages do so when they first need some")
+        yield Finding("weights", "absent", f"none downloaded to {folder}; stages download what they need")
 
 
 def _manifest(path: Path) -> Iterator[Finding]:
@@ -109,13 +109,13 @@ def _manifest(path: Path) -> Iterator[Finding]:
 
 
 def _stages(manifest: Manifest, graph: Graph) -> Iterator[Finding]:
-    """What the stages themselves say of the data, of their parameters, and of what they need from elsewhere."""
+    """What the stages report about the data, their parameters, and what they would download."""
     try:
         plan = plan_run(manifest)
     except PipelineError as error:
         for line in str(error).splitlines():
             yield Finding("manifest", "missing", line)
-        unknown = CLIPS.schema.empty_table()  # without an index, what may be needed is looked for
+        unknown = CLIPS.schema.empty_table()  # without an index, look for everything that may be needed
         found = [Found(node.name, one) for node in graph.nodes.values() for one in node.stage.prepare(unknown, False)]
     else:
         for name, clips in plan.sources.items():
@@ -134,14 +134,14 @@ def _disk(manifest: Manifest) -> Finding:
 
 
 def _needed_packages(where: str, text: str) -> Iterator[Finding]:
-    """What a parameter's text asks for: an extra has the name of the choice that needs it."""
+    """Missing packages that a parameter's value needs. An extra is named after the value that needs it."""
     for package, extra in extras().items():
         if text == extra and not _version(package):
             yield Finding(where, "missing", f"'{text}' needs {package}: pip install '{DISTRIBUTION}[{extra}]'")
 
 
 def _texts(values: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """All texts among parameters, with their dotted names."""
+    """All strings among parameters, with their dotted names."""
     if isinstance(values, str):
         yield name, values
     elif isinstance(values, dict | list):

@@ -1,6 +1,6 @@
-"""What a finished run's model looks at: the stage that draws it, on the model and clips that the run left in its store.
+"""Draws what the model of a finished run attends to, from the model and the shards that the run left in its store.
 
-Nothing is computed again: the keys are those of the run's own record, whatever has changed since.
+Nothing is computed again: the keys are those that the run recorded, even if something has changed since.
 """
 
 from fnmatch import fnmatchcase
@@ -23,7 +23,7 @@ from stages.commands.trained_run import predicting_nodes, run_and_variant
 
 
 class Explained(NamedTuple):
-    """Where the pictures are, and the clips that have none, each with the reason."""
+    """The folder of the pictures, the number of clips, and the clips without pictures, each with the reason."""
 
     folder: Path
     clips: int
@@ -31,20 +31,20 @@ class Explained(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """What a finished run has left of one variant."""
+    """The results of a finished run for one variant."""
 
     folder: Path
-    """The run's, or the variant's."""
+    """The folder of the run, or of the variant."""
     clips: pa.Table
     """The whole index, sorted."""
     predicted: pa.Table
-    """The clips that the run has predicted."""
+    """The clips that the run made predictions for."""
     inputs: dict[str, TableFiles]
-    """What it has predicted them from, by table name: models and shards."""
+    """The inputs of these predictions, by table name: models and shards."""
 
 
 def open_run(asked: str, variant: str | None) -> Opened:
-    """Find the model and the shards of a run, or of one of its variants: the first one where None."""
+    """Find the model and the shards of a run, or of one of its variants. variant: None is the first one."""
     run, own = run_and_variant(asked)
     manifest = load_resolved(run / MANIFEST)
     graph = build_graph(manifest)
@@ -60,10 +60,10 @@ def open_run(asked: str, variant: str | None) -> Opened:
 
 
 def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | None) -> Explained:
-    """Draw what the model of a run, or of one of its variants, looks at.
+    """Draw what the model of a run, or of one of its variants, attends to.
 
-    wanted: ids of clips, or patterns such as ``test/wave*``; none: a few of those that the run has predicted.
-    variant: the first one where None. out: by default ``explain`` in the run's folder, or in the variant's.
+    wanted: ids of clips, or patterns such as ``test/wave*``; empty: a few of those that the run made
+    predictions for. variant: None is the first one. out: by default ``explain`` in the folder of the run or variant.
     """
     opened = open_run(asked, variant)
     ids = _matching(wanted, opened.clips["clip_id"].to_pylist(), opened.folder)
@@ -79,7 +79,7 @@ def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | 
 
 
 def _matching(wanted: list[str], ids: list[str], run: Path) -> list[str]:
-    """The ids that are wanted, in the order asked for, each once. Raises ManifestError for what matches none."""
+    """The wanted ids in the given order, each once. Raises ManifestError if an item of ``wanted`` matches none."""
     known = set(ids)
     chosen: dict[str, None] = {}
     for one in wanted:
@@ -91,7 +91,7 @@ def _matching(wanted: list[str], ids: list[str], run: Path) -> list[str]:
 
 
 def _inputs(graph: Graph, predict: Node, run: Path, store: Store) -> dict[str, TableFiles]:
-    """The tables that the run's predictions were made from. Raises ManifestError where they are no longer there."""
+    """The tables from which the run's predictions were made. Raises ManifestError if they no longer exist."""
     keys = recorded_keys(run)
     inputs = {}
     for table, (name,) in predict.inputs.items():
@@ -99,8 +99,8 @@ def _inputs(graph: Graph, predict: Node, run: Path, store: Store) -> dict[str, T
         paths = [store.path(stage_folder(stage), key) for key in keys.get(name, []) if key]
         if not paths or not store.keys(stage_folder(stage)).issuperset(key for key in keys[name] if key):
             raise ManifestError(
-                f"{run}: what '{name}' made is not in the store {store.url}: finish the run, from the folder in which "
-                "it was started"
+                f"{run}: the results of '{name}' are not in the store {store.url}: finish the run, from the folder in "
+                "which it was started"
             )
         inputs[table] = TableFiles(paths, store.open, stage.makes.schema)
     return inputs

@@ -1,8 +1,8 @@
 """Recognition of new videos: a manifest derived from that of the run that trained the model.
 
-The index is replaced by a folder of videos, training by the trained model, evaluation and report by a table of
-recognitions; what lies between, from decoding to prediction, stays as it was in training. The result is run like any
-other manifest, so it resumes, is cached, and counts failures like one.
+The index is replaced by a folder of videos, training by the trained model, and evaluation and report by a table of
+recognitions. The stages in between, from decoding to prediction, stay as they were in training. The new manifest is run
+like any other: it resumes, its results are kept, and failures are counted.
 """
 
 import json
@@ -20,11 +20,11 @@ from stages.tables import FRAMES
 def recognition_manifest(
     videos: Path, model: str, out: Path, window: float | None = None, stride: float | None = None
 ) -> Manifest:
-    """What to run to recognize a video, or the videos in a folder.
+    """The manifest that recognizes a video, or the videos in a folder.
 
-    model: a run, or one variant of it (``runs/NAME/variants/modality=rgb``). out: becomes the run's own folder.
-    window: seconds of the windows that longer videos are cut into; None: as long as the clips the model was trained
-    on; 0: none, every video is one clip. stride: seconds between the starts of two windows.
+    model: a run, or one variant of it (``runs/NAME/variants/modality=rgb``). out: the new run's folder.
+    window: length, in seconds, of the windows into which longer videos are split; None: that of the clips the model was
+    trained on; 0: every video is one clip. stride: seconds between the starts of two windows.
     """
     run, variant = run_and_variant(model)
     trained = load_resolved(run / MANIFEST)
@@ -32,7 +32,7 @@ def recognition_manifest(
     predict = _predicting_node(graph, run, variant)
     weights = (run / "variants" / variant if variant else run) / MODEL
     if not weights.is_dir():
-        raise ManifestError(f"{weights}: the run has not laid out a trained model; finish it first")
+        raise ManifestError(f"{weights}: the run has no trained model yet; finish it first")
     if is_outdated(run, predict.inputs["models"][0]):
         raise ManifestError(f"{weights}: the run has been changed since this model was trained; finish it first")
     ancestors = [graph.nodes[name] for name in graph.ancestors(predict.name)]
@@ -60,14 +60,14 @@ def recognition_manifest(
         "store": trained.store,
         "runs": str(out.absolute().parent),
         "partition": trained.partition,
-        "max_failed": 1.0,  # what fails is named one by one; the other videos are recognized all the same
+        "max_failed": 1.0,  # failures are listed, and all other videos are recognized
         "stages": stages,
     }
     return manifest_from_dict(resolved, "recognize")
 
 
 def _refuse_other_runs(out: Path) -> None:
-    """Raise ManifestError where recognizing into a folder would overwrite the records of something else."""
+    """Raise ManifestError if a recognition would overwrite the files of another run."""
     try:
         recognizes = "recognitions" in json.loads((out / MANIFEST).read_bytes())["stages"]
     except FileNotFoundError:
@@ -75,11 +75,11 @@ def _refuse_other_runs(out: Path) -> None:
     except (OSError, ValueError, LookupError, TypeError):
         recognizes = False
     if not recognizes:
-        raise ManifestError(f"{out}: holds a manifest that is of no recognition: give another folder as --out")
+        raise ManifestError(f"{out}: is the folder of another run: give another folder as --out")
 
 
 def _called(node: Node) -> str:
-    """The stage's name here: what gives the model that ``train`` made is no training."""
+    """The stage's name in the new manifest: the stage that loads the model of ``train`` does not train."""
     return f"{node.spec}-{MODEL}" if node.kind == "whole" else node.spec
 
 
@@ -93,7 +93,7 @@ def _predicting_node(graph: Graph, run: Path, variant: str) -> Node:
 
 
 def _seconds_of_clips(weights: Path) -> float | None:
-    """How long the clips were that a model was trained on, if it says so."""
+    """The length of the clips that a model was trained on; None if its config does not say."""
     try:
         return round(float(_preprocessing(weights)["seconds"]), 1) or None
     except (ValueError, LookupError, TypeError):
@@ -101,7 +101,7 @@ def _seconds_of_clips(weights: Path) -> float | None:
 
 
 def _preprocessing(weights: Path) -> dict[str, Any]:
-    """What a model's config says of its clips; empty where it is damaged, which the stage that loads it will say."""
+    """What a model's config says about its clips; empty if it is damaged, which the stage that loads it will report."""
     try:
         found = json.loads((weights / "config.json").read_text())["preprocessing"]
     except (OSError, ValueError, LookupError, TypeError):
@@ -110,12 +110,12 @@ def _preprocessing(weights: Path) -> dict[str, Any]:
 
 
 def data_of(model: str) -> str | None:
-    """What a trained model says of the data that it has learned from; None where it says nothing."""
+    """What a model's config says about its training data; None if it says nothing."""
     run, variant = run_and_variant(model)
     data = _preprocessing((run / "variants" / variant if variant else run) / MODEL).get("data")
     return str(data) if data else None
 
 
 def _parameters(node: Node) -> dict[str, Any]:
-    """What was given for this variant, its matrix included; defaults stay defaults."""
+    """The parameters that are set for this variant, also by the matrix; without those at their defaults."""
     return node.stage.model_dump(mode="json", exclude_unset=True)

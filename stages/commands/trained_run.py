@@ -1,4 +1,4 @@
-"""A run that has trained: its folder, its models, and the nodes that predict with them."""
+"""A run with trained models: its folder, and the nodes that predict with the models."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from pipeline.run import MANIFEST
 from pipeline.status import find_run
 
 MODEL = "model"
-"""The folder below a run's, or a variant's, in which training lays out its model."""
+"""The subfolder of a run, or of a variant, that contains its trained model."""
 
 
 def run_and_variant(model: str) -> tuple[Path, str]:
-    """The run's folder, and the name of its variant where ``model`` is the folder of one, or of the model in it."""
+    """The run's folder, and the variant's name if ``model`` is the folder of a variant or of its model, else ""."""
     path = Path(model)
     if path.name == MODEL and path.is_dir():
         path = path.parent
@@ -22,7 +22,7 @@ def run_and_variant(model: str) -> tuple[Path, str]:
 
 
 def predicting_nodes(graph: Graph, run: Path) -> dict[str, Node]:
-    """The nodes that predict, by the name of the variant whose model they use. Raises ManifestError without any."""
+    """The nodes that predict, by the variant whose model they use. Raises ManifestError if there are none."""
     found: dict[str, Node] = {}
     for node in graph.nodes.values():
         models = node.inputs.get("models", ())

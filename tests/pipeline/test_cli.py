@@ -118,13 +118,16 @@ def test_failed_clips_are_listed_and_can_be_too_many() -> None:
             "--set amount=1: no stage or key is called 'amount'; write add.amount=1",
         ),
         (["run", "toy.yaml", "--only", "ad"], "toy.yaml: no stage is called 'ad'; did you mean 'add'?"),
-        (["run", "toy.yaml", "--only", "add", "--from", "add"], "--from and --only exclude each other"),
+        (["run", "toy.yaml", "--only", "add", "--from", "add"], "--from and --only cannot be combined"),
         (["run", "toy.yaml", "--only", "total"], "stage 'add' is not done"),
         (["stages", "trian"], "no stage is called 'trian'; did you mean 'train'?"),
-        (["status", "nothing"], "nothing: no run is there or is called so below runs/"),
-        (["report", "nothing"], "nothing: no run is there or is called so below runs/"),
+        (["status", "nothing"], "nothing: no run in this folder, and none of this name in runs/"),
+        (["report", "nothing"], "nothing: no run in this folder, and none of this name in runs/"),
         (["recognize", "nowhere", "--model", "toy", "--out", "out"], "nowhere: no such file or folder"),
-        (["recognize", ".", "--model", "toy", "--out", "out"], "toy: no run is there or is called so below runs/"),
+        (
+            ["recognize", ".", "--model", "toy", "--out", "out"],
+            "toy: no run in this folder, and none of this name in runs/",
+        ),
     ],
 )
 def test_wrong_requests(arguments: list[str], message: str) -> None:
@@ -148,9 +151,9 @@ def test_debug_shows_where() -> None:
 
 
 def test_stages_and_their_parameters() -> None:
-    assert "decode        clip by clip  Reads each clip once" in pipeline("stages").stdout
+    assert "decode        clip by clip  Reads T evenly spaced" in pipeline("stages").stdout
     shown = pipeline("stages", "decode").stdout
-    assert "\nshort_side: 480   (whole number)\n    The images' shorter side in pixels" in shown
+    assert "\nshort_side: 480   (whole number)\n    Frames whose shorter side has more pixels" in shown
     assert "root:   (path, required)\n" in pipeline("stages", "folder").stdout
 
 
@@ -201,7 +204,7 @@ def test_interrupted_it_says_how_to_go_on(sent: signal.Signals, executor: str) -
     process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert errors == "pipeline: interrupted; what is done is kept: give the same command again to go on\n"
+    assert errors == "pipeline: interrupted; what is done is kept: run the same command again to resume\n"
     assert "running or interrupted" in pipeline("status", "toy").stdout
     assert pipeline("run", "toy.yaml").returncode == 0
 

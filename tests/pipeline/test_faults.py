@@ -47,7 +47,7 @@ def test_all_executors_make_the_same_files(toy: Toy, executor: Executor, tmp_pat
 def test_a_clip_that_kills_its_worker_is_named_and_costs_no_other(toy: Toy, executor: Executor) -> None:
     result = run(load_manifest(toy.path, ["double.abort=[clip-7]"]), executor=executor)
     assert result.failures == [
-        ("clip-7", "double", "crashed its worker process (a fault in native code, or out of memory)")
+        ("clip-7", "double", "crashed its worker process (native code failed, or out of memory)")
     ]
     assert toy.total() == {"total": 1600 - 15, "clips": 39}
 

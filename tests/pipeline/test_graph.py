@@ -111,7 +111,7 @@ def test_a_whole_stage_may_stand_alone() -> None:
         (
             "needs: [add]}",
             "needs: [ad]}",
-            "m.yaml:5: stage 'total' needs 'ad', which no stage is called; did you mean 'add'?",
+            "m.yaml:5: stage 'total' needs 'ad', but no stage is called that; did you mean 'add'?",
         ),
         ("needs: [add]}", "needs: [add, add]}", "m.yaml:5: stage 'total' needs 'add' twice"),
         (
@@ -134,11 +134,11 @@ def test_a_whole_stage_may_stand_alone() -> None:
             'Numbers", needs: double}',
             "m.yaml:2: stages need each other in a circle: index → double → index",
         ),
-        ("needs: index}", "needs: []}", "m.yaml:3: stage 'double' has no source of clips among its ancestors"),
+        ("needs: index}", "needs: []}", "m.yaml:3: stage 'double' gets no clips, because no source is upstream"),
         (
             "needs: [add, total]}",
             'needs: [add, total]}\n  again: {uses: "toy_stages:Numbers", needs: add}',
-            "m.yaml:7: stage 'again' lists clips and needs nothing; leave its needs out",
+            "m.yaml:7: stage 'again' is a source, which needs no other stage; leave its needs out",
         ),
         (
             "needs: [add, total]}",
@@ -149,12 +149,12 @@ def test_a_whole_stage_may_stand_alone() -> None:
         (
             "needs: double}",
             'needs: [double, other]}\n  other: {uses: "toy_stages:Numbers"}',
-            "m.yaml:4: stage 'add' descends from two sources, index and other; clips must come from one",
+            "m.yaml:4: stage 'add' has two sources, index and other; clips must come from one",
         ),
         (
             "needs: double}",
             "needs: double}\n  pose: {needs: index}",
-            "m.yaml:5: stage 'pose' needs a stage that makes 'frames' (like 'decode')",
+            "m.yaml:5: stage 'pose' needs a stage that makes 'frames' (such as 'decode')",
         ),
     ],
 )

@@ -107,10 +107,10 @@ def test_columns_are_brought_into_the_declared_order_and_types() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (doubles(("clip-0", 0, None)).drop_columns("number"), "Double made no table of kind 'doubles': .*number"),
+        (doubles(("clip-0", 0, None)).drop_columns("number"), "Double did not make the table 'doubles': .*number"),
         (
             pa.table({"clip_id": ["clip-0", "clip-1"], "error": pa.nulls(2, pa.string()), "number": ["a", "b"]}),
-            "Double made no table of kind 'doubles'",
+            "Double did not make the table 'doubles'",
         ),
         (doubles(("clip-0", 0, None)), "Double must make one row for each of its 2 clips, in order"),
         (doubles(("clip-1", 0, None), ("clip-0", 0, None)), "Double must make one row for each of its 2 clips"),

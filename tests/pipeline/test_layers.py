@@ -279,8 +279,8 @@ def test_variables_are_expanded_once(text: str, expected: str) -> None:
         ("${NONE}", "environment variable NONE is not set; export NONE=…"),
         ("${STOR}", "environment variable STOR is not set; did you mean 'STORE'?"),
         ("${EMPTY}", "environment variable EMPTY is empty; set it, or write ${EMPTY:-} if it may be"),
-        ("${", "'${' opens no variable; write ${NAME}, ${NAME:-default}, or $${ for the text itself"),
-        ("${1}", "'${' opens no variable; write ${NAME}, ${NAME:-default}, or $${ for the text itself"),
+        ("${", "'${' does not start a variable; write ${NAME}, ${NAME:-default}, or $${ for '${'"),
+        ("${1}", "'${' does not start a variable; write ${NAME}, ${NAME:-default}, or $${ for '${'"),
     ],
 )
 def test_a_missing_variable_is_left_as_it_is_and_named(text: str, message: str) -> None:

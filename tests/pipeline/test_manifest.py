@@ -136,7 +136,7 @@ stages:
   train: {needs: index, with: {foobar: 3}}
 """
     assert complaints(text) == [
-        "m.yaml:4: stage 'train': unknown parameter 'foobar'; 'pipeline stages train' lists what there is",
+        "m.yaml:4: stage 'train': unknown parameter 'foobar'; 'pipeline stages train' lists them all",
     ]
 
 
@@ -160,12 +160,12 @@ def test_the_file_of_the_offending_key_is_named(folder: Path) -> None:
         ("name: x\n", "m.yaml:1: key 'stages' is missing"),
         (
             "extends: base.yaml\nname: a/b\n",
-            "m.yaml:2: 'name': 'a/b' cannot name a folder; leave out '/' and a '.' at the start",
+            "m.yaml:2: 'name': 'a/b' cannot be the name of a folder; it must not contain '/' or start with '.'",
         ),
         ("extends: base.yaml\nruns: ''\n", "m.yaml:2: 'runs' should have at least 1 character, not ''"),
         (
             "extends: base.yaml\nstages: {add: {needs: [3]}}\n",
-            "m.yaml:2: stage 'add': 'needs.0' should be a text, not 3",
+            "m.yaml:2: stage 'add': 'needs.0' should be text, not 3",
         ),
         ("extends: base.yaml\nstages: {add: {needs: {}}}\n", "m.yaml:2: stage 'add': 'needs' should be a list, not {}"),
         ("extends: base.yaml\nmax_failed: 2\n", "m.yaml:2: 'max_failed' should be less than or equal to 1, not 2"),
@@ -178,7 +178,7 @@ def test_the_file_of_the_offending_key_is_named(folder: Path) -> None:
         ),
         (
             "stages:\n  index:\n    uses: json:JSONDecoder\n",
-            "m.yaml:3: stage 'index': 'json:JSONDecoder' is no stage: it must be a Source, MapStage or WholeStage",
+            "m.yaml:3: stage 'index': 'json:JSONDecoder' is not a stage: it must be a Source, MapStage or WholeStage",
         ),
         (
             "extends: base.yaml\nstages: {add: {matrix: {amount: 3}}}\n",

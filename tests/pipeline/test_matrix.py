@@ -91,8 +91,8 @@ def test_combinations_are_left_out() -> None:
     [
         ({"a": 1}, "'exclude' should be a list of combinations"),
         ([{}], "'exclude' should be a list of combinations"),
-        ([{"a": 3}], "'exclude': no combination is left that {\"a\": 3} describes"),
-        ([{"b": 1}], "'exclude': no combination is left that {\"b\": 1} describes"),
+        ([{"a": 3}], "'exclude': {\"a\": 3} matches no combination that is left"),
+        ([{"b": 1}], "'exclude': {\"b\": 1} matches no combination that is left"),
         ([{"a": 1}, {"a": 2}], "'exclude' leaves no combination"),
     ],
 )

@@ -56,7 +56,7 @@ def test_clips_are_sorted_and_cut() -> None:
 
 
 def test_two_clips_with_the_same_id_are_refused() -> None:
-    with pytest.raises(ManifestError, match=r"^two clips have the id 'a'; every clip of an index needs its own$"):
+    with pytest.raises(ManifestError, match=r"^two clips have the id 'a'; every clip needs its own$"):
         Clips(table(clip_id=["a", "b", "a"]), 32)
 
 

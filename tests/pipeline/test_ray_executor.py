@@ -85,7 +85,7 @@ def test_a_whole_stage_that_dies_or_fails_costs_its_variant_alone(toy: Toy, two_
     toy.multiply("total", "{how: {dies: {deaths: 9, scale: 2}, fails: {fail: true, scale: 3}, works: {}}}")
     result = run(load_manifest(toy.path, ["index.count=12", "total.cpus=1"]), Options(executor="ray"))
     assert sorted(result.errors) == [
-        "total[how=dies]: its process died 3 times (out of memory, or a fault in native code?)",
+        "total[how=dies]: its process died 3 times (out of memory, or a crash in native code?)",
         "total[how=fails]: told to fail",
     ]
     assert (toy.folder / "runs/toy/variants/how=works/total.json").exists()

@@ -103,7 +103,7 @@ def test_code_that_changed_without_its_version_is_mentioned(toy: Toy, own: Path)
     toy.run()
     assert toy.reasons()["double"] == "done"
     own.write_text(OWN + "# changed\n")
-    said = "done (code changed since: reasons_own; to recompute, bump the stage's version or --force)"
+    said = "done (code changed since: reasons_own; to recompute, use --force or increase the version)"
     assert toy.reasons()["double"] == said
     assert toy.reasons()["add"] == "done"
     toy.run()
@@ -128,8 +128,8 @@ def test_a_changed_parameter_is_named_with_both_values_and_what_follows_by_its_n
     assert why["double"] == "done"
     assert why["add"] == "changed: amount 1 → 5"
     assert why["total"] == 'changed: split null → "test"'
-    assert why["share"] == "made from add, total"
-    assert why["summary"] == "made from total, share"
+    assert why["share"] == "new input from add, total"
+    assert why["summary"] == "new input from total, share"
 
 
 def test_of_a_parameter_within_a_parameter_only_what_changed_is_named(toy: Toy) -> None:
@@ -157,7 +157,7 @@ def test_another_content_of_a_file(toy: Toy, own: Path) -> None:
     toy.run(f"double.weights={weights}")
     assert toy.reasons(f"double.weights={weights}")["double"] == "done"
     weights.write_bytes(b"three")
-    assert toy.reasons(f"double.weights={weights}")["double"] == "changed: weights.bin has another content"
+    assert toy.reasons(f"double.weights={weights}")["double"] == "changed: weights.bin has different content"
 
 
 def test_other_clips(toy: Toy) -> None:
@@ -205,8 +205,8 @@ def test_folds_share_all_that_does_not_see_splits(toy: Toy) -> None:
     assert lines(toy)["total, all 6"] == ("0 of 6", "done")
     changed = lines(toy, "double.factor=3")
     assert changed["double[fold=0]"] == ("15 of 15", "changed: factor 2 → 3")
-    assert changed["total[fold=0]"] == ("1 of 1", "made from add")
-    assert changed["summary"] == ("1 of 1", "made from total, share")
+    assert changed["total[fold=0]"] == ("1 of 1", "new input from add")
+    assert changed["summary"] == ("1 of 1", "new input from total, share")
 
 
 # The record

@@ -30,7 +30,7 @@ def test_what_is_returned_becomes_the_row() -> None:
     ("work", "text"),
     [
         (raising(ClipError("is damaged")), "is damaged"),
-        (raising(ClipError()), "failed without a word"),
+        (raising(ClipError()), "failed without a message"),
         (raising(MemoryError()), "ran out of memory"),
         (raising(ValueError("no such frame")), "ValueError: no such frame"),
     ],

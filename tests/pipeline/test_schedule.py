@@ -19,7 +19,7 @@ from pipeline.store import Store
 from toy_executor import ToyExecutor
 from toy_manifest import Toy
 
-CRASHED = "crashed its worker process (a fault in native code, or out of memory)"
+CRASHED = "crashed its worker process (native code failed, or out of memory)"
 
 
 class Pass(NamedTuple):
@@ -181,7 +181,7 @@ def test_a_death_before_any_clip_is_not_blamed_on_the_clip_that_was_found_before
     more: list[Job] = []
 
     def die_once_more(job: Job | WholeJob) -> Result | None:
-        if isinstance(job, Job) and job.guilty and not more:
+        if isinstance(job, Job) and job.culprits and not more:
             more.append(job)
             return WorkerDied()
         return None
@@ -190,7 +190,7 @@ def test_a_death_before_any_clip_is_not_blamed_on_the_clip_that_was_found_before
     done = compute(toy, executor, "partition=1000", "double.abort=[clip-7]")
     assert errors(done, "double", 0) == {"clip-7": CRASHED}
     tries = [job for job in executor.submitted if isinstance(job, Job) and job.node == "double"]
-    assert [len(job.guilty) for job in tries] == [0, 0, 0, 1, 1]
+    assert [len(job.culprits) for job in tries] == [0, 0, 0, 1, 1]
 
 
 def test_every_clip_that_kills_its_worker_is_found(toy: Toy) -> None:
@@ -211,7 +211,7 @@ def test_a_clip_at_which_its_worker_died_after_the_time_limit_took_too_long(toy:
     """As when native code never returns: the watchdog ends the process, and the journal says when the clip began."""
 
     def hang(job: Job | WholeJob) -> Result | None:
-        if not isinstance(job, Job) or job.guilty or "clip-7" not in job.clips["clip_id"].to_pylist():
+        if not isinstance(job, Job) or job.culprits or "clip-7" not in job.clips["clip_id"].to_pylist():
             return None
         if job.one_by_one:
             Store(job.store).write_note(job.journal, f"{time.time() - 61} clip-7")
@@ -239,7 +239,7 @@ def test_a_lost_node_counts_against_no_clip(toy: Toy, losses: int, lost: bool) -
     executor = ToyExecutor(lose)
     done = compute(toy, executor, "partition=1000")
     assert not any(job.one_by_one for job in executor.submitted if isinstance(job, Job))
-    assert done.schedule.errors == (["double: lost 10 machines over the same work"] if lost else [])
+    assert done.schedule.errors == (["double: lost 10 machines during the same work"] if lost else [])
     if not lost:
         assert errors(done, "double", 0) == {}
 
@@ -257,7 +257,7 @@ def test_a_whole_stage_whose_process_dies_is_tried_twice_more(toy: Toy) -> None:
     toy.multiply("total", "{how: {lives: {deaths: 2}, dies: {deaths: 3, scale: 2}}}")
     done = compute(toy, ToyExecutor(slots=9, places=1), "total.cpus=1")
     assert done.schedule.errors == [
-        "total[how=dies]: its process died 3 times (out of memory, or a fault in native code?)"
+        "total[how=dies]: its process died 3 times (out of memory, or a crash in native code?)"
     ]
     assert rows(done, "total[how=lives]") == [{"total": 144, "clips": 12}]
     assert toy.all_visits()["total"] == 6
@@ -334,7 +334,7 @@ def test_too_many_failed_clips_stop_before_a_whole_stage(toy: Toy, settings: Seq
         return
     share = "0%" if settings else "5%"
     assert done.schedule.errors == [
-        f"total: 2 of 12 clips failed, more than max_failed ({share}) allows: see pipeline failures; mend them and run "
+        f"total: 2 of 12 clips failed, more than max_failed ({share}) allows: see pipeline failures; fix them and run "
         "again with --retry-failed, or with --set max_failed=0.17"
     ]
     assert "total" not in {name for name, _ in done.tasks("started")}

@@ -68,7 +68,7 @@ def test_a_plan_names_the_changed_module(tmp_path: Path, monkeypatch: pytest.Mon
     assert toy.reasons()["double"] == "done"
     (tmp_path / "arithmetic.py").write_text("FACTOR = 3\n")
     assert toy.reasons()["double"] == (
-        "done (code changed since: arithmetic; to recompute, bump the stage's version or --force)"
+        "done (code changed since: arithmetic; to recompute, use --force or increase the version)"
     )
     assert toy.reasons()["add"] == "done"
     toy.run(force=("double",))

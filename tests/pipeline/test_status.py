@@ -30,7 +30,7 @@ def test_a_run_in_progress(tmp_path: Path) -> None:
     assert (decode.done, decode.todo, decode.clips, decode.failed, decode.seconds) == (2, 2, 10, 2, 4.0)
     assert status.stages["train"].note == "3 of 9, epoch 1, loss 0.5123"
     assert not status.finished
-    assert status.text().startswith("running or interrupted, last heard of ")
+    assert status.text().startswith("running or interrupted, last event ")
 
 
 def test_only_the_last_start_counts(tmp_path: Path) -> None:
@@ -61,5 +61,5 @@ def test_runs_are_found_by_folder_and_by_name(tmp_path: Path, monkeypatch: pytes
     assert find_run("demo") == find_run("runs/demo") == Path("runs/demo")
     with pytest.raises(ManifestError, match="did you mean 'demo'"):
         find_run("dem")
-    with pytest.raises(ManifestError, match="nothing has been run there"):
+    with pytest.raises(ManifestError, match="nothing has been run in this folder"):
         read_status(tmp_path)

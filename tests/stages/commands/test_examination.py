@@ -21,7 +21,7 @@ def test_the_installation() -> None:
     findings = {finding.what: finding for finding in examine()}
     assert findings["Python"].verdict == "ok"
     assert "pyarrow" in findings["packages"].detail
-    assert {"processors", "memory", "GPU", "weights"} <= findings.keys()
+    assert {"CPU cores", "memory", "GPU", "weights"} <= findings.keys()
 
 
 def test_a_manifest_that_lacks_nothing() -> None:

@@ -86,7 +86,7 @@ def test_what_is_wrong_is_named_with_what_is_near() -> None:
         explain_run("arms", ["up/2.mp4"], None, None)
     with pytest.raises(ManifestError, match=r"no variant is called 'width=5'; did you mean 'width=[48]'\?"):
         explain_run("arms", [], "width=5", None)
-    with pytest.raises(ManifestError, match=r"no run is there.*did you mean 'arms'\?"):
+    with pytest.raises(ManifestError, match=r"no run in this folder.*did you mean 'arms'\?"):
         explain_run("amrs", [], None, None)
 
 
@@ -109,5 +109,5 @@ def test_nothing_is_computed_again(home: Path, tmp_path: Path) -> None:
         explain_run("arms", ["up/00.mp4"], None, None)
         assert sorted(Path("store").rglob("*")) == before
         shutil.rmtree("store/cache")
-        with pytest.raises(ManifestError, match=r"what 'cache' made is not in the store .*: finish the run"):
+        with pytest.raises(ManifestError, match=r"the results of 'cache' are not in the store .*: finish the run"):
             explain_run("arms", [], None, None)

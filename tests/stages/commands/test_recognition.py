@@ -77,14 +77,14 @@ def test_runs_that_cannot_recognize() -> None:
     with pytest.raises(ManifestError, match="manifest cannot be read"):
         recognition_manifest(Path("videos"), "it", Path("out"))
     Path("runs/it/manifest.json").unlink()
-    with pytest.raises(ManifestError, match="no run is there"):
+    with pytest.raises(ManifestError, match="no run in this folder"):
         recognition_manifest(Path("videos"), "it", Path("out"))
     Path("runs/it").rmdir()
     trained("demo.yaml", ["stages.predict=null", "stages.evaluate=null", "stages.report=null"], ())
     with pytest.raises(ManifestError, match="no stage that predicts with a trained model"):
         recognition_manifest(Path("videos"), "it", Path("out"))
     trained("demo.yaml", models=())
-    with pytest.raises(ManifestError, match="runs/it/model: the run has not laid out a trained model"):
+    with pytest.raises(ManifestError, match="runs/it/model: the run has no trained model yet"):
         recognition_manifest(Path("videos"), "it", Path("out"))
 
 
@@ -102,7 +102,7 @@ def test_a_model_that_does_not_belong_to_the_manifest_any_more_is_refused() -> N
 
 def test_nothing_else_is_overwritten() -> None:
     trained("demo.yaml")
-    with pytest.raises(ManifestError, match="runs/it: holds a manifest that is of no recognition"):
+    with pytest.raises(ManifestError, match="runs/it: is the folder of another run"):
         recognition_manifest(Path("videos"), "it", Path("runs/it"))
     for stranger in ("[1]", '{"stages": 5}', "{"):
         Path("manifest.json").write_text(stranger)
