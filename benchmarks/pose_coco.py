@@ -114,7 +114,12 @@ def evaluate(folder: Path, weights: Path, flip_test: bool = False) -> tuple[floa
         for person in people[image["id"]]:
             x, y, width, height = person["bbox"]
             if person["num_keypoints"]:
-                queue.add(frame, np.array([x, y, x + width, y + height]), keypoints[person["id"]])
+                queue.add(
+                    str(person["image_id"]).encode(),
+                    frame,
+                    np.array([x, y, x + width, y + height]),
+                    keypoints[person["id"]],
+                )
     queue.run_all()
 
     estimates = {

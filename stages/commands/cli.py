@@ -115,3 +115,35 @@ def doctor(
         if missing:
             say(f"\n{count(missing, 'thing')} missing")
             raise typer.Exit(1)
+
+
+def check_videos(
+    videos: Annotated[
+        Path, typer.Argument(metavar="VIDEOS", help="A folder of videos, in any depth of folders, or one video.")
+    ],
+    debug: Debug = False,
+) -> None:
+    """Read videos from beginning to end, and say what is unusual.
+
+    \b
+    pipeline check-videos my_videos
+    """
+    with plain_errors(debug):
+        from pipeline.texts import duration
+        from stages.commands.video_check import check_videos as check_each
+
+        checked, unusual, bad = 0, 0, 0
+        for check in check_each(videos):
+            checked += 1
+            unusual += bool(check.notes)
+            bad += bool(check.problems)
+            say(
+                f"{check.name}: {check.frames:,} frames, {duration(check.seconds)}, {check.size} {check.codec}".rstrip()
+            )
+            for text in check.notes:
+                say(f"    note: {text}")
+            for text in check.problems:
+                say(f"    problem: {text}")
+        say(f"\n{count(checked, 'video')}: {bad} with problems, {unusual} with something unusual that is read rightly")
+        if bad:
+            raise typer.Exit(1)

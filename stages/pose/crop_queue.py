@@ -1,6 +1,6 @@
 """Collects the crops of many frames and clips, so that the estimator runs on full batches."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -8,10 +8,15 @@ from stages.pose.crops import crop, person_regions, to_frame
 from stages.pose.estimators import TopDownEstimator
 
 
-class _Request(NamedTuple):
+@dataclass
+class _Request:
+    """One crop, and all arrays that its keypoints are wanted in."""
+
     crop: np.ndarray
     region: np.ndarray
-    keypoints: np.ndarray
+    targets: list[np.ndarray] = field(default_factory=list)
+    keypoints: np.ndarray | None = None
+    """R,3 once they are estimated."""
 
 
 class CropQueue:
@@ -26,15 +31,25 @@ class CropQueue:
         self.batch = batch
         self.flip_test = flip_test
         self._waiting: list[_Request] = []
+        self._requests: dict[tuple[bytes, bytes], _Request] = {}
+        """All requests so far, by frame and box: windows that overlap ask for the same crops."""
 
-    def add(self, image: np.ndarray, box: np.ndarray, keypoints: np.ndarray) -> None:
+    def add(self, frame: bytes, image: np.ndarray, box: np.ndarray, keypoints: np.ndarray) -> None:
         """Request the skeleton of the person in ``box`` (x1, y1, x2, y2) of ``image`` (uint8 H,W,3).
 
-        keypoints: R,3, usually a view into a larger array; ``run_full_batches`` or ``run_all`` writes x, y in pixels of
-        the image and the score into it.
+        frame: identifies the image. keypoints: R,3, usually a view into a larger array; ``run_full_batches`` or
+        ``run_all`` writes x, y in pixels of the image and the score into it.
         """
-        region = person_regions(box[None], self.estimator.input_size)[0]
-        self._waiting.append(_Request(crop(image, region, self.estimator.input_size), region, keypoints))
+        request = self._requests.get((frame, box.tobytes()))
+        if request is None:
+            region = person_regions(box[None], self.estimator.input_size)[0]
+            request = _Request(crop(image, region, self.estimator.input_size), region)
+            self._requests[frame, box.tobytes()] = request
+            self._waiting.append(request)
+        if request.keypoints is None:
+            request.targets.append(keypoints)
+        else:
+            keypoints[:] = request.keypoints
 
     def run_full_batches(self) -> None:
         """Run the estimator while the requests fill a batch."""
@@ -56,5 +71,7 @@ class CropQueue:
         regions = np.stack([one.region for one in waiting])
         pixels = to_frame(keypoints[..., :2], regions, self.estimator.input_size)
         for one, xy, score in zip(waiting, pixels, keypoints[..., 2], strict=True):
-            one.keypoints[:, :2] = xy
-            one.keypoints[:, 2] = score
+            one.keypoints = np.concatenate([xy, score[:, None]], axis=1)
+            one.crop = np.empty(0)  # its memory is needed for others
+            for target in one.targets:
+                target[:] = one.keypoints

@@ -1,6 +1,7 @@
 """From a clip's frames to its people's keypoints: detect, track, estimate."""
 
 from abc import ABC, abstractmethod
+from hashlib import blake2b
 
 import cv2
 import numpy as np
@@ -65,15 +66,21 @@ class TopDownEstimation(Estimation):
         self._detector = detector
         self._queue = queue
         self._filled: list[tuple[np.ndarray, np.ndarray]] = []
+        self._detected: dict[bytes, np.ndarray] = {}
+        """Boxes by frame: windows that overlap show the same frames."""
 
     def add(self, jpegs: list[bytes]) -> np.ndarray:
         images = _decoded(jpegs)
-        tracks = self._tracks(images, [self._confident(boxes)[0] for boxes in self._detector.detect(images)])
+        frames = [blake2b(jpeg, digest_size=16).digest() for jpeg in jpegs]
+        new = {frame: image for frame, image in zip(frames, images, strict=True) if frame not in self._detected}
+        if new:
+            self._detected.update(zip(new, self._detector.detect(list(new.values())), strict=True))
+        tracks = self._tracks(images, [self._confident(self._detected[frame])[0] for frame in frames])
         keypoints = np.zeros((len(tracks), len(images), self.layout.count, 3))
         for m, person in enumerate(tracks):
             boxes = filled_boxes(person)
             for t in np.flatnonzero(~np.isnan(boxes[:, 0])):
-                self._queue.add(images[t], boxes[t], keypoints[m, t])
+                self._queue.add(frames[t], images[t], boxes[t], keypoints[m, t])
         if tracks:
             self._filled.append((keypoints, np.stack([person.detections < 0 for person in tracks])))
         return keypoints

@@ -17,6 +17,7 @@ from pipeline.errors import StageError
 from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS
 from stages.pose.hrnet import HRNetW32, HRNetW48
+from stages.pose.onnx_model import OnnxModel
 from stages.pose.stage import Pose, relative
 from stages.tables import CLIPS, FRAMES, SKELETONS
 
@@ -132,6 +133,35 @@ def test_skeletons_depend_neither_on_the_batch_nor_on_the_partition(reddest: Pat
     together = [run(stage, clips, frames) for stage in stages]
     assert together[0] == together[1] == together[2]
     assert together[0] == [run(stages[1], clips.slice(i, 1), frames.slice(i, 1))[0] for i in range(3)]
+
+
+def test_frames_that_clips_share_are_estimated_once(reddest: Path, green: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows that overlap show the same frames."""
+    images = [jpeg(dot) for dot in dots(0)]
+    windows = {"a": images[:8], "b": images[4:], "c": images[8:] + images[8:]}
+    stage = Pose(estimator="onnx", weights=reddest, detector=green)
+    alone = [run(stage, *tables({name: window}))[0] for name, window in windows.items()]
+    counts = {"detected": 0, "estimated": 0}
+    estimate = OnnxModel.heatmaps
+
+    def count_crops(model: OnnxModel, crops: np.ndarray) -> np.ndarray:
+        counts["estimated"] += int(crops.any((1, 2, 3)).sum())
+        return estimate(model, crops)
+
+    monkeypatch.setattr(OnnxModel, "heatmaps", count_crops)
+    clips, frames = tables(windows)
+    loaded = stage.load({})
+    detector = loaded._detector
+    found = detector.detect
+
+    def count_images(images: list[np.ndarray]) -> list[np.ndarray]:
+        counts["detected"] += len(images)
+        return found(images)
+
+    detector.detect = count_images
+    together = stage.process(clips, {"frames": frames}, loaded).to_pylist()
+    assert together == alone
+    assert counts == {"detected": T, "estimated": T}
 
 
 def test_frames_without_a_person_keep_their_place(reddest: Path, green: str) -> None:
