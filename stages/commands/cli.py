@@ -137,9 +137,8 @@ def check_videos(
             checked += 1
             unusual += bool(check.notes)
             bad += bool(check.problems)
-            say(
-                f"{check.name}: {check.frames:,} frames, {duration(check.seconds)}, {check.size} {check.codec}".rstrip()
-            )
+            about = f"{count(check.frames, 'frame')}, {duration(check.seconds)}, {check.size} {check.codec}"
+            say(f"{check.name}: {about}" if check.frames else check.name)
             for text in check.notes:
                 say(f"    note: {text}")
             for text in check.problems:

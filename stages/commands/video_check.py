@@ -11,7 +11,7 @@ from pipeline.errors import ClipError
 from stages.sources.files import Video, find_videos, fingerprint
 from stages.video.film import Film, Picture, UnprovenError
 from stages.video.packets import packets_of
-from stages.video.passes import SEEK_PAYS
+from stages.video.passes import SEEK_PAYS, Clip, Encoding, read_clips
 from stages.video.selection import select
 
 FRAMES = 48
@@ -74,9 +74,10 @@ def _read(video: Video, film: Film) -> VideoCheck:
     packets = packets_of(video.path)
     if len(packets.times) != len(times):
         notes.append(f"{len(packets.times):,} packets make {len(times):,} frames")
-    elif np.abs(_sampled(packets.times, packets.until) - _sampled(shown, until)).max() > 1:
-        notes.append("by its packets alone, other frames would be sampled")
     notes += _seek_notes(video.path, shown, sums)
+    [sample] = read_clips(video.path, [(None, None)], FRAMES, Encoding(short_side=16, quality=50))
+    if isinstance(sample, Clip) and sample.indices != select(shown, until, None, None, FRAMES).tolist():
+        problems.append("sampling gives other frames than a full decode does")
     if damaged or lost:
         problems.append(f"{damaged} frames are damaged, and frames are missing in {lost} places")
     if film.broken:
@@ -103,10 +104,6 @@ def _seek_notes(path: str, shown: np.ndarray, sums: list[int]) -> Iterator[str]:
         return
     if _checksum(picture) != sums[picture.number]:
         yield f"a seek to frame {picture.number} shows another picture than reading from the beginning"
-
-
-def _sampled(times: np.ndarray, until: float) -> np.ndarray:
-    return select(times, until, None, None, FRAMES)
 
 
 def _checksum(picture: Picture) -> int:

@@ -11,6 +11,12 @@ from recognizer.skeletons import LAYOUTS, NTU25, PENNACTION13, Layout
 
 _MIN_SHARE = 0.9
 """Share of the requested frames that a file must have: skeletons often end a few frames before the video."""
+_COUNTS_DIFFER = 0.1
+"""Share of a video's frames by which its skeleton file may be longer or shorter."""
+_FEW = 3
+"""Frames by which it may be so in any case."""
+_RELATIVE = 1.5
+"""If no coordinate is beyond this, they are relative to the frame, not pixels of it."""
 
 _NTU_SIZE = (1920, 1080)
 _OCCLUDED = 0.5
@@ -27,6 +33,31 @@ class SkeletonFile(NamedTuple):
     size: tuple[float, float] | None
     """Width and height of the video's frames in pixels, if the file has them."""
 
+    def check(self, video_frames: int | None, width: int, height: int) -> None:
+        """Raise ClipError if the file cannot be of a video with so many frames of this size.
+
+        video_frames: None where only a part of the video was read.
+        """
+        length = self.keypoints.shape[1]
+        if video_frames is not None and abs(length - video_frames) > max(_FEW, _COUNTS_DIFFER * video_frames):
+            raise ClipError(
+                f"skeleton file {self.path} has {length} frames, its video {video_frames}: it belongs to another "
+                "video, or was made from other frames"
+            )
+        if self.size and (self.size[0] - self.size[1]) * (width - height) < 0:
+            raise ClipError(
+                f"skeleton file {self.path} says size {self.size[0]:g}, {self.size[1]:g}, but the video is {width} x "
+                f"{height}: size is width and height, in this order"
+            )
+        edges = np.array(self.size or (width, height))
+        points = self.keypoints[..., :2][self.keypoints[..., 2] > 0]
+        outside = ((points < -0.1 * edges) | (points > 1.1 * edges)).any(-1)
+        if len(points) and outside.mean() > 0.5:
+            raise ClipError(
+                f"skeleton file {self.path}: most joints lie far outside of the frame of {edges[0]:g} x {edges[1]:g}; "
+                "give size, the width and height that its pixels refer to"
+            )
+
     def frames(self, indices: Sequence[int] | np.ndarray, persons: int) -> np.ndarray:
         """Keypoints M,T,R,3 of the frames with these indices and of at most ``persons`` people; zeros where missing.
 
@@ -35,7 +66,7 @@ class SkeletonFile(NamedTuple):
         length = self.keypoints.shape[1]
         wanted = np.asarray(indices)
         valid = wanted < length
-        if valid.mean() < _MIN_SHARE:
+        if len(wanted) - valid.sum() > max(1, (1 - _MIN_SHARE) * len(wanted)):
             raise ClipError(
                 f"skeleton file {self.path} has {length} frames, but frame {wanted.max()} of the video is needed"
             )
@@ -58,18 +89,20 @@ def read_skeletons(path: Path) -> SkeletonFile:
     if not path.is_file():
         raise ClipError(f"skeleton file {path} not found")
     readers = {".npz": _read_npz, ".skeleton": _read_ntu, ".mat": _read_pennaction}
-    if path.suffix not in readers:
+    suffix = path.suffix.lower()
+    if suffix not in readers:
         raise ClipError(f"skeleton file {path}: extension {path.suffix!r} is not supported ({', '.join(readers)})")
-    return readers[path.suffix](path)
+    return readers[suffix](path)
 
 
 def _read_npz(path: Path) -> SkeletonFile:
     try:
         with np.load(path, allow_pickle=False) as file:
+            there = ", ".join(file.files)
             keypoints, name = file["keypoints"].astype(float), str(file["layout"])
             size = tuple(file["size"].astype(float).tolist()) if "size" in file else None
     except KeyError as error:
-        raise ClipError(f"skeleton file {path} lacks the array {error}") from error
+        raise ClipError(f"skeleton file {path} lacks the array {error}; it has {there or 'none'}") from error
     except Exception as error:
         raise ClipError(f"skeleton file {path} cannot be read as .npz: {error}") from error
     if name not in LAYOUTS:
@@ -83,6 +116,13 @@ def _read_npz(path: Path) -> SkeletonFile:
         keypoints = np.concatenate([keypoints, np.isfinite(keypoints).all(3, keepdims=True)], axis=3)
     if size is not None and not (len(size) == 2 and all(0 < edge < np.inf for edge in size)):
         raise ClipError(f"skeleton file {path}: size is {size}, not the width and height of the video")
+    keypoints[(keypoints[..., :2] == 0).all(-1), 2] = 0  # how many files write a missing joint
+    valid = keypoints[..., :2][(keypoints[..., 2] > 0) & np.isfinite(keypoints).all(-1)]
+    if len(valid) and np.ptp(valid) > 0 and np.abs(valid).max() <= _RELATIVE:
+        raise ClipError(
+            f"skeleton file {path}: coordinates are between {valid.min():.2g} and {valid.max():.2g}, not pixels: "
+            "multiply them by the width and height of the video"
+        )
     keypoints[..., 2] = keypoints[..., 2].clip(0, 1)  # COCO's visibility, which some data sets have, goes up to 2
     return SkeletonFile(path, keypoints, layout, size)
 

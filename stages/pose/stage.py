@@ -171,6 +171,7 @@ class Pose(MapStage):
             from stages.pose.skeleton_files import read_skeletons
 
             file = read_skeletons(Path(clip["skeleton_path"]))
+            file.check(frames["source_frames"], frames["source_width"], frames["source_height"])
             keypoints, layout = file.frames(frames["indices"], self.persons), file.layout
             size = file.size or (frames["source_width"], frames["source_height"])
             estimator = "ground truth"

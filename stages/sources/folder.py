@@ -2,7 +2,8 @@
 
 import difflib
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -54,7 +55,8 @@ class Folder(Source):
         parts = [video.name.split("/") for video in videos]
         labels = [names[depth - 1] for names in parts]
         splits = [names[0] for names in parts] if depth == 2 else self._draw(videos, labels)
-        skeletons = [self._skeleton_of(video) for video in videos]
+        namesakes = Counter(Path(video.name).stem for video in videos)
+        skeletons = [self._skeleton_of(video, namesakes) for video in videos]
         return clips_table(
             {
                 "clip_id": [video.name for video in videos],
@@ -95,12 +97,21 @@ class Folder(Source):
                 split[name] = "test" if place < test else "val" if place < test + val else "train"
         return [split[video.name] for video in videos]
 
-    def _skeleton_of(self, video: Video) -> Path | None:
+    def _skeleton_of(self, video: Video, namesakes: Mapping[str, int]) -> Path | None:
         """The skeleton file of a video, if it exists."""
         if self.skeletons is None:
             return None
         folder, name = self.skeletons.expanduser().absolute(), Path(video.name).with_suffix(".npz")
-        return next((file for file in (folder / name, folder / name.name) if file.is_file()), None)
+        if (folder / name).is_file():
+            return folder / name
+        if not (folder / name.name).is_file():
+            return None
+        if namesakes[name.stem] > 1:
+            raise ManifestError(
+                f"skeletons: {folder / name.name} could be of any of {namesakes[name.stem]} videos called {name.stem}: "
+                "put skeleton files into folders like those of the videos"
+            )
+        return folder / name.name
 
 
 def _refuse_strangers(root: Path, folders: set[str]) -> None:

@@ -38,6 +38,7 @@ class Clip(NamedTuple):
     width: int
     source_height: int
     source_width: int
+    source_frames: int | None
     warning: str | None
 
 
@@ -59,6 +60,8 @@ class _Reading:
         self.images = _Images(self.encoding)
         self.first = 0
         """Number of the first frame that was decoded."""
+        self.count_of_frames: int | None = None
+        """Of the file, if it was read from its beginning to its end."""
         self.times: list[float] = []
         self.until = 0.0
         self.bad: dict[int, str] = {}
@@ -118,6 +121,8 @@ class _Reading:
                 before = picture
                 if not moments and picture.time > stop:
                     break
+            else:
+                self.count_of_frames = len(self.times) if begin is None else None
             if before is not None and moments:
                 self._take(before)
             self.broken, self.warnings = film.broken, film.warnings
@@ -184,7 +189,7 @@ class _Reading:
             warnings.append("other parts of the file are damaged")
         return Clip(
             frames, numbers.tolist(), [self.times[number - self.first] for number in numbers.tolist()],
-            *images.size, *images.source_size, "; ".join(dict.fromkeys(warnings)) or None,
+            *images.size, *images.source_size, self.count_of_frames, "; ".join(dict.fromkeys(warnings)) or None,
         )  # fmt: skip
 
 

@@ -119,7 +119,8 @@ class Decode(MapStage):
         finally:
             reader.close()
         times = reader.times[numbers - reader.first].tolist()
-        return kept._asdict() | {"indices": numbers.tolist(), "times": times, "reader": reader.name}
+        known = {"source_frames": len(reader.times)} if own is None else {}
+        return kept._asdict() | known | {"indices": numbers.tolist(), "times": times, "reader": reader.name}
 
 
 def _by_file(paths: list[str]) -> Iterator[tuple[str, list[int]]]:

@@ -12,7 +12,7 @@ from stages.commands.video_check import check_videos
 
 def test_good_and_bad_files(tmp_path: Path) -> None:
     write_video(tmp_path / "good.mp4", count=50)
-    write_video(tmp_path / "uneven.mkv", milliseconds=[0, 40, 80, 2000, 2040])
+    write_video(tmp_path / "uneven.mkv", count=5, milliseconds=[0, 40, 80, 2000, 2040])
     truncated(write_video(tmp_path / "whole.mkv", count=60), tmp_path / "cut.mkv")
     write_sound(tmp_path / "sound.mp4")
     found = {check.name: check for check in check_videos(tmp_path)}

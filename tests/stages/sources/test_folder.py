@@ -80,3 +80,20 @@ def test_errors_name_the_folder_and_the_remedy(tmp_path: Path) -> None:
         Folder(root=make(tmp_path, "a.mp4")).clips()
     with pytest.raises(ValidationError, match="nothing to train on"):
         Folder(root=tmp_path, test_share=0.6, val_share=0.4)
+
+
+def test_a_skeleton_file_does_not_serve_two_classes(tmp_path: Path) -> None:
+    for name in ("wave/0001.mp4", "clap/0001.mp4", "clap/0002.mp4"):
+        (tmp_path / "videos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "videos" / name).touch()
+    (tmp_path / "skeletons").mkdir()
+    (tmp_path / "skeletons" / "0002.npz").touch()
+    source = Folder(root=tmp_path / "videos", skeletons=tmp_path / "skeletons")
+    assert source.clips()["skeleton_path"].null_count == 2
+    (tmp_path / "skeletons" / "0001.npz").touch()
+    with pytest.raises(ManifestError, match=r"0001\.npz could be of any of 2 videos called 0001"):
+        source.clips()
+    (tmp_path / "skeletons" / "wave").mkdir()
+    (tmp_path / "skeletons" / "wave" / "0001.npz").touch()
+    (tmp_path / "skeletons" / "0001.npz").unlink()
+    assert source.clips()["skeleton_path"].null_count == 1
