@@ -20,6 +20,10 @@ RESTART = 1.0
 """Seconds by which a clock must fall back to count as one that starts again, as where recordings were joined."""
 CLOSE = 1e-3
 """Seconds; frames that would follow each other faster have wrong timestamps."""
+HIGHEST_RATE = 1000
+"""Frames per second beyond which a file's rate is a mistake."""
+USUAL_RATE = 25
+"""Frames per second where a file says none."""
 MISCOUNT = 2
 """Frames by which a header may be wrong before the file counts as cut off."""
 SEARCHED = 2000
@@ -139,8 +143,7 @@ class Film:
 
     def packet_step(self) -> float:
         """Seconds per frame, by the file's rate."""
-        rate = self.stream.average_rate or self.stream.guessed_rate
-        return float(1 / rate) if rate else 1 / 25
+        return seconds_per_frame(self.stream)
 
     def pictures(self) -> Iterator[Picture]:
         """All frames, from the beginning of the file."""
@@ -219,7 +222,8 @@ class Clock:
         stamp = frame.pts if self.film.has_pts else frame.dts
         if not self.film.has_pts and stamp is not None and self.frames == 0 and self._first_dts is not None:
             self._offset -= (stamp - self._first_dts) * self.base  # frames that the decoder holds back
-        duration = frame.duration * self.base if frame.duration else self.step
+        duration = frame.duration * self.base if frame.duration else 0.0
+        duration = duration if duration * HIGHEST_RATE >= 1 else self.step
         following = 0.0 if self.frames == 0 else self.last + duration
         if stamp is None and self.frames == 0:
             self.film.warnings.append(f"there are no timestamps: {1 / self.step:.4g} frames per second are assumed")
@@ -254,6 +258,12 @@ def open_container(path: str) -> Any:
             raise ClipError("this is a text file, not a video; perhaps the error page of a failed download") from None
         reason = errors[-1][2].strip() if errors else reason_of(error)
         raise ClipError(f"not a video, or a video that was cut off: {reason}") from None
+
+
+def seconds_per_frame(stream: Any) -> float:
+    """By the rate that the stream says; some say units of time in place of it."""
+    rates = (rate for rate in (stream.average_rate, stream.guessed_rate) if rate and rate <= HIGHEST_RATE)
+    return float(1 / next(rates, USUAL_RATE))
 
 
 def film_stream(container: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from stages.video.film import RESTART, Start, film_stream, logged_errors, open_container
+from stages.video.film import RESTART, Start, film_stream, logged_errors, open_container, seconds_per_frame
 
 FILLER = 1
 """Bytes; an MPEG-4 packet of this size holds no picture: it fills the place of one that was packed with another."""
@@ -119,7 +119,6 @@ def _listed(path: str, size: int, mtime_ns: int) -> Packets:
                 unstamped += bool(packet.size) and dts is None
         except av.FFmpegError:
             pass  # cut off: reading will say where
-        rate = stream.average_rate or stream.guessed_rate or 25
         pts, dts, sizes, key, shown = np.array(rows, np.int64).reshape(-1, 5).T
         return Packets(
             pts=pts,
@@ -129,7 +128,7 @@ def _listed(path: str, size: int, mtime_ns: int) -> Packets:
             shown=shown.astype(bool),
             base=float(stream.time_base),
             origin=(container.start_time or 0) / av.time_base,
-            step=float(1 / rate),
+            step=seconds_per_frame(stream),
             has_pts="avi" not in container.format.name,
             unstamped=unstamped,
         )
