@@ -53,7 +53,7 @@ FRAMES = Table(
             ("width", pa.int32()),
             ("source_height", pa.int32()),  # of the video, upright: what pixel coordinates of skeleton files refer to
             ("source_width", pa.int32()),
-            ("source_frames", pa.int32()),  # frames of the file, or null where it was not read to its end
+            ("source_frames", pa.int32()),  # frames of the file; null where the clip is a part of it
             ("warning", pa.string()),  # what is unusual about the file, or null
             ("reader", pa.string()),  # "decord" or "pyav"
         ]

@@ -83,7 +83,10 @@ class _Reading:
         if missing := numbers - self.images.encoded.keys() - self.bad.keys():
             # The packets had promised other frames than the decoder gave: now they are known.
             self._again(missing)
-        return [one if isinstance(one, ClipError) else self._clip(one) for one in chosen]
+        return [
+            one if isinstance(one, ClipError) else self._clip(one, whole=span == (None, None))
+            for one, span in zip(chosen, self.spans, strict=True)
+        ]
 
     def _expected(self) -> set[int]:
         """The frames that will be wanted, if the decoder gives one for each packet."""
@@ -181,7 +184,7 @@ class _Reading:
     def _damaged(self, what: str) -> ClipError:
         return ClipError(f"{what} cannot be decoded: the file is corrupt there; copy or download it again")
 
-    def _clip(self, numbers: np.ndarray) -> Clip:
+    def _clip(self, numbers: np.ndarray, whole: bool) -> Clip:
         images = self.images
         frames = [images.encoded[number] for number in numbers.tolist()]
         warnings = [*self.warnings, *images.warnings]
@@ -189,7 +192,7 @@ class _Reading:
             warnings.append("other parts of the file are damaged")
         return Clip(
             frames, numbers.tolist(), [self.times[number - self.first] for number in numbers.tolist()],
-            *images.size, *images.source_size, self.count_of_frames, "; ".join(dict.fromkeys(warnings)) or None,
+            *images.size, *images.source_size, self.count_of_frames if whole else None, "; ".join(dict.fromkeys(warnings)) or None,
         )  # fmt: skip
 
 
