@@ -89,6 +89,9 @@ def conclude(manifest: "Manifest", result: "Result") -> None:
         raise typer.Exit(1)
     if failed:
         say(f"{text}: pipeline failures {result.folder}")
+    if result.warnings:
+        clips = len({warning.clip_id for warning in result.warnings})
+        say(f"something is unusual about {count(clips, 'clip')}: see {result.folder / 'warnings.csv'}")
     for line in result.exported[:EXPORTED_LINES]:
         say(line)
     if len(result.exported) > EXPORTED_LINES:

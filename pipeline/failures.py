@@ -10,6 +10,9 @@ from pipeline.files import replace_file
 from pipeline.plan import NodePlan, Plan
 
 FAILURES = "failures.csv"
+WARNINGS = "warnings.csv"
+WARNING = "warning"
+"""The column of a table, if it has one, that says what is unusual about a clip that did not fail."""
 READERS = 8
 
 
@@ -26,28 +29,40 @@ def too_many(failed: int, clips: int, max_failed: float) -> bool:
 
 
 def find_failures(plan: Plan, nodes: set[str] | None = None) -> list[Failure]:
-    """The error rows of existing results, for all map stages or only the given nodes, sorted by clip."""
+    """Error rows of all existing results, of all map stages or of the given nodes, sorted by clip."""
+    return _find(plan, "error", nodes)
+
+
+def find_warnings(plan: Plan) -> list[Failure]:
+    """What map stages find unusual about clips that did not fail, in the place of errors; sorted by clip."""
+    return _find(plan, WARNING, None)
+
+
+def _find(plan: Plan, column: str, nodes: set[str] | None) -> list[Failure]:
     files: dict[str, str] = {}  # variants of a matrix share files
     for name, node_plan in plan.nodes.items():
-        if node_plan.node.kind == "map" and (nodes is None or name in nodes):
-            files |= dict.fromkeys(node_plan.paths(plan.store), node_plan.node.spec)
+        node = node_plan.node
+        if node.kind == "map" and column in node.stage.makes.schema.names and (nodes is None or name in nodes):
+            files |= dict.fromkeys(node_plan.paths(plan.store), node.spec)
 
     def read(path: str) -> list[tuple[str, str]]:
-        if path not in plan.known_failures:
+        if (path, column) not in plan.known_failures:
             try:
-                table = plan.store.read(path, ["clip_id", "error"])
+                table = plan.store.read(path, ["clip_id", column])
             except FileNotFoundError:
                 return []
-            rows = table.filter(table["error"].is_valid()).to_pylist()
-            plan.known_failures[path] = [(row["clip_id"], row["error"]) for row in rows]
-        return plan.known_failures[path]
+            if column not in table.column_names:
+                return []  # made before its stage had warnings
+            rows = table.filter(table[column].is_valid()).to_pylist()
+            plan.known_failures[path, column] = [(row["clip_id"], row[column]) for row in rows]
+        return plan.known_failures[path, column]
 
     with ThreadPoolExecutor(READERS) as pool:
         tables = pool.map(read, files)
     found = {
-        Failure(clip_id, stage, error)
+        Failure(clip_id, stage, text)
         for stage, rows in zip(files.values(), tables, strict=True)
-        for clip_id, error in rows
+        for clip_id, text in rows
     }
     return sorted(found)
 
@@ -78,10 +93,10 @@ def _has_failures(plan: Plan, node_plan: NodePlan, partition: int) -> bool:
         return False
 
 
-def write_failures(failures: list[Failure], folder: Path) -> None:
-    """Write ``FOLDER/failures.csv``; an old file is replaced even if nothing has failed."""
+def write_failures(failures: list[Failure], folder: Path, name: str = FAILURES) -> None:
+    """Write ``FOLDER/NAME``; an old file is replaced even if there are none."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(Failure._fields)
     writer.writerows(failures)
-    replace_file(folder / FAILURES, text.getvalue().encode("utf-8", "replace"))
+    replace_file(folder / name, text.getvalue().encode("utf-8", "replace"))

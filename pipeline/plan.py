@@ -91,7 +91,7 @@ class Plan:
     tasks: list[tuple[str, int]]
     """(node, partition) of every missing result that is wanted. Each result occurs once, after the results it needs."""
 
-    known_failures: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    known_failures: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
     """(clip_id, error) by file, for results that have been read: they never change."""
     forced: Set[str] = frozenset()
     """Nodes to compute again, even if they are done."""

@@ -11,7 +11,16 @@ from pipeline.checks import check, prepare, refuse
 from pipeline.errors import ManifestError
 from pipeline.events import Event, EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
-from pipeline.failures import FAILURES, Failure, failed_partitions, find_failures, too_many, write_failures
+from pipeline.failures import (
+    FAILURES,
+    WARNINGS,
+    Failure,
+    failed_partitions,
+    find_failures,
+    find_warnings,
+    too_many,
+    write_failures,
+)
 from pipeline.files import replace_file
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest
@@ -49,6 +58,8 @@ class Result:
     computed: int = 0
     """Partitions and whole stages computed by this run."""
     failures: list[Failure] = field(default_factory=list)
+    warnings: list[Failure] = field(default_factory=list)
+    """What is unusual about clips that did not fail."""
     errors: list[str] = field(default_factory=list)
     """One text for each stage that failed; empty if the run is complete."""
     exported: list[str] = field(default_factory=list)
@@ -110,7 +121,7 @@ def run(
             schedule = Schedule(plan, workers, log, folder, manifest.max_failed)
             schedule.run()
         result.computed, result.errors = schedule.computed, schedule.errors
-        result.failures = find_failures(plan)
+        result.failures, result.warnings = find_failures(plan), find_warnings(plan)
         result.exported = _lay_out(plan, folder, result, set(schedule.blocked))
         log.emit(
             "run_finished",
@@ -195,6 +206,7 @@ def with_interrupted(events: Iterable[Event]) -> dict[str, Event]:
 def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> list[str]:
     """Write the files that people open: failures, timings and exports. Returns the lines of the last whole stages."""
     write_failures(result.failures, folder)
+    write_failures(result.warnings, folder, WARNINGS)
     replace_file(folder / TIMINGS, json.dumps(timings(folder, plan), indent=1).encode())
     return _export(plan, folder, blocked)
 

@@ -34,15 +34,20 @@ class Run(NamedTuple):
     manifest: dict[str, Any]
     timings: dict[str, dict[str, Any]]
     failures: list[dict[str, str]]
+    warnings: list[dict[str, str]]
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
-        """Read ``manifest.json``, ``timings.json`` and ``failures.csv`` (clip_id, stage, error)."""
-        failures = []
-        if (folder / "failures.csv").exists():
-            with (folder / "failures.csv").open(encoding="utf-8", newline="") as file:
-                failures = list(csv.DictReader(file))
-        return cls(_json(folder / "manifest.json"), _json(folder / "timings.json"), failures)
+        """Read ``manifest.json``, ``timings.json``, ``failures.csv`` and ``warnings.csv`` (clip_id, stage, error)."""
+        failures, warnings = (_csv(folder / name) for name in ("failures.csv", "warnings.csv"))
+        return cls(_json(folder / "manifest.json"), _json(folder / "timings.json"), failures, warnings)
+
+
+def _csv(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -98,6 +103,8 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | N
         samples=[_sample(sample, images) for sample in facts["samples"]],
         palettes=[{side: "rgb({}, {}, {})".format(*color) for side, color in p._asdict().items()} for p in PALETTES],
         failures=grouped(run.failures),
+        warnings=grouped(run.warnings),
+        unusual_clips=len({warning["clip_id"] for warning in run.warnings}),
         failed_clips=len({failure["clip_id"] for failure in run.failures}),
         clips_listed=CLIPS_LISTED,
         timings=by_stage(run.timings),

@@ -191,9 +191,14 @@ class _Reading:
         if self.bad or self.gaps:
             warnings.append("other parts of the file are damaged")
         return Clip(
-            frames, numbers.tolist(), [self.times[number - self.first] for number in numbers.tolist()],
-            *images.size, *images.source_size, self.count_of_frames if whole else None, "; ".join(dict.fromkeys(warnings)) or None,
-        )  # fmt: skip
+            frames,
+            numbers.tolist(),
+            [self.times[number - self.first] for number in numbers.tolist()],
+            *images.size,
+            *images.source_size,
+            self.count_of_frames if whole else None,
+            "; ".join(dict.fromkeys(warnings)) or None,
+        )
 
 
 class _Images:
