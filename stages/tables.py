@@ -55,7 +55,7 @@ FRAMES = Table(
             ("source_width", pa.int32()),
             ("source_frames", pa.int32()),  # frames of the file; null where the clip is a part of it
             ("warning", pa.string()),  # what is unusual about the file, or null
-            ("reader", pa.string()),  # "decord" or "pyav"
+            ("reader", pa.string()),  # "pyav", "images", or the name of a reader of the user's own
         ]
     ),
     row_group=1,
