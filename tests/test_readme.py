@@ -12,7 +12,7 @@ from pipeline.stage_commands import stage_commands
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.S))
-COMMANDS = sorted(set(re.findall(r"\bpipeline ([a-z]+)\b(?! *=)", BLOCKS)))
+COMMANDS = sorted(set(re.findall(r"\bpipeline ([a-z-]+)\b(?! *=)", BLOCKS)))
 SHIPPED = sorted(set(re.findall(r"\bpipeline (?:run|plan|doctor|graph|clean|manifests) (\w+) ", BLOCKS)))
 
 
