@@ -114,7 +114,8 @@ class _Reading:
         before: Picture | None = None
         with Film(self.path) as film:
             for picture in film.pictures_from(begin) if begin else film.pictures():
-                self.images.aspect = film.stream.sample_aspect_ratio
+                if before is None:  # known from the first frame on
+                    self.images.aspect = film.stream.sample_aspect_ratio
                 self._note(picture, before)
                 while moments and before is not None and moments[-1] + TOUCH < picture.time:
                     moments.pop()
