@@ -315,4 +315,5 @@ def _load(asked: str, settings: list[str] | None, name: str | None = None) -> "M
     from pipeline.manifest import load_manifest
     from pipeline.shipped import find_manifest
 
-    return load_manifest(find_manifest(asked), [*(settings or ()), *([f"name={json.dumps(name)}"] if name else ())])
+    named = [] if name is None else [f"name={json.dumps(name)}"]
+    return load_manifest(find_manifest(asked), [*(settings or ()), *named])

@@ -17,6 +17,8 @@ from pipeline.shipped import shipped_base, shipped_manifests
 from pipeline.yaml_lines import KeyPath, Located, Place, parse_yaml, read_yaml
 
 MAX_FILES = 50
+STAGE_KEYS = ("uses", "needs", "matrix")
+"""Keys of a stage beside its parameters."""
 
 
 def read_layers(path: Path, origin: str) -> Located:
@@ -99,6 +101,10 @@ def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, 
     if path[0] in names:
         if len(path) == 1:
             raise ManifestError(f"{place}: name a parameter of the stage: {path[0]}.PARAMETER=VALUE")
+        if path[1] == "with":
+            raise ManifestError(f"{place}: parameters need no 'with': write {'.'.join([path[0], *path[2:]])}={text}")
+        if path[1] in STAGE_KEYS:
+            raise ManifestError(f"{place}: '{path[1]}' is no parameter: write stages.{option}")
         path = ["stages", path[0], "with", *path[1:]]
     elif path[0] in heads and len(path) > 1:
         raise ManifestError(f"{place}: '{path[0]}' is a single value: write {path[0]}=VALUE")

@@ -103,7 +103,11 @@ def run(
     problems = check(plan)
     refuse(plan, problems)
     result = Result(plan, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ManifestError(f"runs: {folder} cannot be created: {error.strerror}") from error
+    plan.store.create()
     replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
     replace_file(folder / RECORD, record(plan, folder).encode())
     if not plan.tasks and _exported(folder) == _exports(plan):

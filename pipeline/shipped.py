@@ -12,6 +12,9 @@ _IN_WHEEL = Path(__file__).parent / "manifests"
 FOLDER = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[1] / "manifests"
 """Inside the package if a wheel is installed; at the top of the repository in a clone."""
 
+LONGEST_NAME = 100
+"""Characters of an unknown name that are repeated in an error."""
+
 TO_EXTEND = "base/"
 """The start of the names of recipes without data, which are extended and not run."""
 
@@ -33,9 +36,16 @@ def find_manifest(asked: str) -> Path:
     shipped = shipped_manifests().get(asked)
     if shipped and not Path(asked).is_file():  # a folder called demo does not hide it
         return shipped
-    if not Path(asked).exists():
+    if not _exists(asked):
         raise _unknown(asked, "no such file, and no manifest of this name ships with the package")
     return Path(asked)
+
+
+def _exists(asked: str) -> bool:
+    try:
+        return Path(asked).exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def find_shipped(name: str) -> Path:
@@ -59,4 +69,5 @@ def _unknown(asked: str, what: str) -> ManifestError:
     from pipeline.registry import did_you_mean  # imports pyarrow: too slow for listing manifests
 
     near = did_you_mean(re.sub(r"^(.*/)?manifests/|\.ya?ml$", "", asked), shipped_manifests(), most=0)
+    asked = asked if len(asked) <= LONGEST_NAME else f"{asked[:LONGEST_NAME]}…"
     return ManifestError(f"{asked}: {what}{near or ';'} 'pipeline manifests' lists them")

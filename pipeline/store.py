@@ -42,6 +42,17 @@ class Store:
         self.is_local = "file" in _protocols(self.filesystem)
         if self.is_local:
             self.url = self.root  # absolute, because workers may run in another folder
+            there = next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
+            if not there.is_dir():
+                raise ManifestError(f"store: {there} is not a folder")
+
+    def create(self) -> None:
+        """Make the store's folder. Raises ManifestError if that fails, before anything has run."""
+        if self.is_local:
+            try:
+                Path(self.root).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ManifestError(f"store: {self.root} cannot be created: {error.strerror}") from error
 
     def path(self, folder: str, key: str) -> str:
         return f"{self.root}/{folder}/{key}.parquet"

@@ -72,6 +72,8 @@ def _refuse_other_runs(out: Path) -> None:
         recognizes = "recognitions" in json.loads((out / MANIFEST).read_bytes())["stages"]
     except FileNotFoundError:
         return
+    except NotADirectoryError:
+        raise ManifestError(f"{out}: is a file; give a folder as --out") from None
     except (OSError, ValueError, LookupError, TypeError):
         recognizes = False
     if not recognizes:

@@ -39,8 +39,7 @@ class Skeletons(MapStage):
             text = f"{len(without):,} of {len(clips):,} clips have no skeleton file and will fail, first {without[0]}"
             yield Problem(text, fatal=False)
         if len(missing):
-            number = "none" if len(missing) == len(clips) else f"{len(clips) - len(missing):,}"
-            text = f"{number} of the {len(clips):,} skeleton files can be read; not there is {missing[0]}"
+            text = f"{len(missing):,} of the {len(clips):,} skeleton files do not exist, such as {missing[0]}"
             yield Problem(text, fatal=len(missing) == len(clips))
 
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:

@@ -79,10 +79,11 @@ class Synthetic(Source):
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         missing = clips["source"].to_pylist().count(NOT_DRAWN)
         if missing:
-            yield Problem(f"{missing:,} of {len(clips):,} videos are not drawn yet: a run does so first", fatal=False)
+            text = f"{missing:,} of {len(clips):,} videos are not drawn yet: a run draws them first"
+            yield Problem(text, fatal=False)
 
     def about(self) -> str:
-        return "drawn people; what it says of real ones means nothing"
+        return "drawn people: its labels for real people mean nothing"
 
     def _specification(self) -> dict[str, object]:
         return {"seed": self.seed, "size": self.size, "with_skeletons": self.with_skeletons}

@@ -17,7 +17,10 @@ def check_labels(clips: pa.Table) -> Iterator[Problem]:
     train, val, test = (_labels(clips, split) for split in ("train", "val", "test"))
     if not train:
         splits = ", ".join(sorted({str(split) for split in clips["split"].unique().to_pylist()})) or "no clips"
-        yield Problem(f"no clip has the split train (there are: {splits}): set the split parameters of the index")
+        yield Problem(
+            f"no clip has the split train (there are: {splits}): give clips this split, by the "
+            "parameters of the index or in the list that it reads"
+        )
         return
     learned = clips.filter(pc.is_in(clips["split"], pa.array(["train", "val"])))
     if unlabeled := learned.filter(pc.is_null(learned["label"]))["clip_id"].to_pylist():
@@ -31,7 +34,7 @@ def check_labels(clips: pa.Table) -> Iterator[Problem]:
     for split, labels in (("val", val), ("test", test)):
         if unseen := sorted(label for label in labels - train - {None} if label is not None):
             names = ", ".join(unseen[:LISTED]) + (f" and {len(unseen) - LISTED} more" if len(unseen) > LISTED else "")
-            yield Problem(f"classes of the split {split} that no training clip shows: {names}", fatal=False)
+            yield Problem(f"no training clip shows these classes of the split {split}: {names}", fatal=False)
 
 
 def check_sizes(recipe: Recipe, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
@@ -46,7 +49,7 @@ def check_sizes(recipe: Recipe, upstream: Mapping[str, Stage]) -> Iterator[Probl
     given = next((count for count in frames if count is not None), None)
     if recipe.frames is not None and given is not None and recipe.frames > given:
         yield Problem(
-            f"frames: {recipe.frames} are asked for, but the stages before give {given}: some are seen twice",
+            f"train.frames is {recipe.frames}, but clips have {given} frames, so some are repeated",
             fatal=False,
         )
 

@@ -54,8 +54,7 @@ class Decode(MapStage):
                 yield Problem(str(error))
         missing = clips.filter(pc.equal(clips["source"], "missing"))["path"]
         if len(missing):
-            number = "none" if len(missing) == len(clips) else f"{len(clips) - len(missing):,}"
-            text = f"{number} of the {len(clips):,} files that the index lists can be read; not there is {missing[0]}"
+            text = f"{len(missing):,} of the {len(clips):,} files in the index do not exist, such as {missing[0]}"
             yield Problem(text, fatal=len(missing) == len(clips))
 
     def load(self, inputs: Mapping[str, Any]) -> "OpenReader | None":

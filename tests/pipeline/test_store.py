@@ -6,7 +6,7 @@ import sys
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import StageError
+from pipeline.errors import ManifestError, StageError
 from pipeline.stage import Table
 from pipeline.store import Store
 
@@ -47,9 +47,14 @@ def test_notes_and_attempts(store: Store) -> None:
 
 
 def test_an_unwritable_store_says_what_to_do(tmp_path) -> None:
+    store = Store(str(tmp_path / "store"))
     (tmp_path / "store").write_text("a file where the folder should be")
     with pytest.raises(StageError, match=r"cannot write .*--set store="):
-        Store(str(tmp_path / "store")).write("double", KEY, TABLE, NUMBERS)
+        store.write("double", KEY, TABLE, NUMBERS)
+    with pytest.raises(ManifestError, match=f"store: {tmp_path / 'store'} is not a folder"):
+        Store(str(tmp_path / "store" / "below"))
+    with pytest.raises(ManifestError, match="cannot be created"):
+        store.create()
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path) -> None:
@@ -57,7 +62,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path) -> None:
     code = f"""
 import resource, signal
 import pyarrow as pa
-from pipeline.errors import StageError
+from pipeline.errors import ManifestError, StageError
 from pipeline.stage import Table
 from pipeline.store import Store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -63,7 +63,7 @@ def test_what_stages_say_of_the_data() -> None:
     )
     found = {(finding.what, finding.verdict): finding.detail for finding in examine(Path("m.yaml"))}
     assert found["index", "ok"] == "4 clips"
-    assert found["decode", "missing"].startswith("none of the 4 files that the index lists can be read; not there is ")
+    assert found["decode", "missing"].startswith("4 of the 4 files in the index do not exist, such as ")
     assert found["train", "missing"].startswith("no clip has the split train (there are: test)")
 
 

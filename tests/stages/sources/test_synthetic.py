@@ -39,7 +39,7 @@ def test_the_table_lists_every_clip_and_half_the_skeletons(tmp_path: Path) -> No
     assert set(planned["source"].to_pylist()) == {"not drawn"}
     assert not any(tmp_path.iterdir())
     [note] = source.check(planned, {})
-    assert (note.fatal, note.text) == (False, "24 of 24 videos are not drawn yet: a run does so first")
+    assert (note.fatal, note.text) == (False, "24 of 24 videos are not drawn yet: a run draws them first")
     table = created(source)
     assert table["clip_id"].equals(planned["clip_id"])
     assert list(source.check(table, {})) == []

@@ -48,11 +48,11 @@ def test_what_no_training_can_come_of(rows: list[tuple[str | None, str | None]],
 def test_classes_that_no_training_clip_shows() -> None:
     table = clips(*GOOD, ("c", "test"), ("d", "test"), ("c", "val"))
     assert said(table) == [
-        (False, "classes of the split val that no training clip shows: c"),
-        (False, "classes of the split test that no training clip shows: c, d"),
+        (False, "no training clip shows these classes of the split val: c"),
+        (False, "no training clip shows these classes of the split test: c, d"),
     ]
     many = clips(*GOOD, *((letter, "test") for letter in "cdefghij"))
-    assert said(many) == [(False, "classes of the split test that no training clip shows: c, d, e, f, g and 3 more")]
+    assert said(many) == [(False, "no training clip shows these classes of the split test: c, d, e, f, g and 3 more")]
 
 
 def test_frames_and_sizes_beyond_what_the_stages_before_give() -> None:
@@ -66,10 +66,10 @@ def test_frames_and_sizes_beyond_what_the_stages_before_give() -> None:
     assert notes(frames=Decode(frames=12), shards=Cache(size=96)) == []
     assert notes(frames=Decode(frames=8), shards=Cache(size=64)) == [
         "frames are enlarged from 64 to 96 pixels: cache.size is below model.size",
-        "frames: 12 are asked for, but the stages before give 8: some are seen twice",
+        "train.frames is 12, but clips have 8 frames, so some are repeated",
     ]
     assert notes(frames=Decode(frames=48), shards=Cache(size=96, frames=6)) == [
-        "frames: 12 are asked for, but the stages before give 6: some are seen twice"
+        "train.frames is 12, but clips have 6 frames, so some are repeated"
     ]
     assert len(notes(skeletons=Skeletons(frames=4), shards=Cache(size=96))) == 1
     pose = Train(frames=4, model={"size": 96, "modality": "pose"})
