@@ -26,7 +26,7 @@ Only = Annotated[str | None, typer.Option(metavar="STAGE", help="Only this stage
 Force = Annotated[
     list[str] | None, typer.Option(metavar="STAGE", help="Compute this stage again, even if it is done. Repeatable.")
 ]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try the clips again that failed before.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Retry clips that failed before.")]
 Executor = Annotated[
     ExecutorName, typer.Option(help="Where to run: in this process, with Ray, or chosen by the amount of work.")
 ]
