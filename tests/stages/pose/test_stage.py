@@ -195,8 +195,10 @@ def test_a_clip_of_which_no_joint_is_left_fails(reddest: Path, tmp_path: Path) -
     np.savez(tmp_path / "outside.npz", keypoints=np.full((1, 2 * T, 17, 3), 5000.0), layout="coco17")
     clips = {"blank": [jpeg(None)] * T, "outside": [jpeg(None)] * T}
     stage = Pose(estimator="onnx", weights=tmp_path / "blind.onnx", detector="green_detector:Green")
-    for row in run(stage, *tables(clips, {"outside": tmp_path / "outside.npz"})):
-        assert row["error"] == f"no person found in any of {T} frames"
+    blank, outside = run(stage, *tables(clips, {"outside": tmp_path / "outside.npz"}))
+    assert blank["error"] == f"no person found in any of {T} frames"
+    assert "most joints lie far outside of the frame" in outside["error"]
+    for row in (blank, outside):
         assert row["keypoints"] is row["persons"] is row["layout"] is None
 
 
