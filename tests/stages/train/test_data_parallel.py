@@ -27,6 +27,9 @@ dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=ran
 group = DataParallelGroup(rank, 2)
 """
 
+# Else its threads may still run when the interpreter ends, which aborts the process now and then.
+LEAVE = "\ndist.destroy_process_group()\n"
+
 PARTS = """
 from torch import nn
 from torchvision.ops import StochasticDepth
@@ -99,7 +102,7 @@ for number, recipe in enumerate(json.loads((folder / "recipes.json").read_text()
 
 def in_two_processes(script: str, folder: Path, *arguments: str) -> None:
     """Run a script in two processes that find ``group`` and ``folder``."""
-    command = [sys.executable, "-c", JOIN + script, str(folder)]
+    command = [sys.executable, "-c", JOIN + script + LEAVE, str(folder)]
     processes = [
         subprocess.Popen([*command, str(rank), *arguments], stderr=subprocess.PIPE, text=True) for rank in (0, 1)
     ]
