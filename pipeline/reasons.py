@@ -45,7 +45,7 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
         before = record.get(name)
         if node.kind == "source":
             clips = plan.sources[name]
-            texts[name] = f"{len(clips.ids):,} clips in {len(clips.bounds):,} partitions"
+            texts[name] = f"{_counted(len(clips.ids), 'clip')} in {_counted(len(clips.bounds), 'partition')}"
             continue
         todo = plan.todo(name)
         if not todo:
@@ -173,3 +173,7 @@ def _changed_code(before: dict[str, str], now: dict[str, str]) -> str:
         return ""
     more = f" and {len(changed) - LISTED} more" if len(changed) > LISTED else ""
     return ", ".join(changed[:LISTED]) + more
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -1,0 +1,1 @@
+"""Explain: pictures of what a trained recognizer attends to."""

@@ -50,7 +50,7 @@ def delete(toy: Toy, stage: str, count: int | None = None) -> None:
 
 def test_a_source_has_its_clips_counted(toy: Toy) -> None:
     assert toy.reasons()["index"] == "40 clips in 15 partitions"
-    assert toy.reasons("index.count=1234", "partition=10000")["index"] == "1,234 clips in 1 partitions"
+    assert toy.reasons("index.count=1234", "partition=10000")["index"] == "1,234 clips in 1 partition"
 
 
 def test_what_was_never_planned_was_never_computed(toy: Toy) -> None:
