@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from pipeline.events import Event
 from pipeline.pace import Pace
-from pipeline.texts import figures_text, sanitize
+from pipeline.texts import count, figures_text, sanitize
 
 MANY = 20
 """With more stages than this (counting variants), a terminal shows only those at work, and one bar for all."""
@@ -126,7 +126,8 @@ class Lines:
             seconds = event["time"] - self._began.setdefault(name, event["time"])  # another run may have made it
             todo = self._todo.get(name, 1)
             if self._done[name] == todo:
-                self._say(f"{name}: done in {seconds:.1f} s" + (f", {self._clips[name]} clips" if todo > 1 else ""))
+                clips = f", {count(self._clips[name], 'clip')}" if todo > 1 else ""
+                self._say(f"{name}: done in {seconds:.1f} s{clips}")
             elif self._due(name):
                 self._say(f"{name}: {self._done[name]} of {todo} partitions, {self._clips[name] / seconds:.1f} clips/s")
             for clip_id, error in event.get("failures", ()):

@@ -8,6 +8,7 @@ from typing import Any, cast
 from pipeline.events import read_events
 from pipeline.plan import NodePlan, Plan
 from pipeline.source_code import code_of
+from pipeline.texts import count
 
 RECORD = "plan.json"
 """The file in a run's folder that records its last plan."""
@@ -45,7 +46,7 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
         before = record.get(name)
         if node.kind == "source":
             clips = plan.sources[name]
-            texts[name] = f"{_counted(len(clips.ids), 'clip')} in {_counted(len(clips.bounds), 'partition')}"
+            texts[name] = f"{count(len(clips.ids), 'clip')} in {count(len(clips.bounds), 'partition')}"
             continue
         todo = plan.todo(name)
         if not todo:
@@ -173,7 +174,3 @@ def _changed_code(before: dict[str, str], now: dict[str, str]) -> str:
         return ""
     more = f" and {len(changed) - LISTED} more" if len(changed) > LISTED else ""
     return ", ".join(changed[:LISTED]) + more
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
