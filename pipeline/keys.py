@@ -89,13 +89,20 @@ def partition_bounds(clip_ids: list[str], mean: int) -> list[tuple[int, int]]:
 
 
 def row_texts(clips: pa.Table, columns: Iterable[str]) -> list[str]:
-    """One string per row with the values of the given columns. Lengths make it unambiguous, and null is not empty."""
+    """One string per row with the values of the given columns. Lengths make it unambiguous, and null is not empty.
+
+    A column that is marked as added is part of it only where it has a value, so that older results keep their keys.
+    """
     texts: list[pa.ChunkedArray] = []
     for name in columns:
         text = pc.cast(clips[name], pa.string())
         length = pc.cast(pc.binary_length(text), pa.string())
-        texts.append(pc.fill_null(pc.binary_join_element_wise(length, text, ":"), "null"))
-    return pc.binary_join_element_wise(*texts, ",").to_pylist() if texts else [""] * clips.num_rows
+        text = pc.binary_join_element_wise(length, text, ":")
+        added = (clips.schema.field(name).metadata or {}).get(b"added")
+        texts.append(pc.binary_join_element_wise(name, text, "=") if added else pc.fill_null(text, "null"))
+    if not texts:
+        return [""] * clips.num_rows
+    return pc.binary_join_element_wise(*texts, ",", null_handling="skip").to_pylist()
 
 
 def columns_of(clips: pa.Table, *roles: str) -> list[str]:

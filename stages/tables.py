@@ -14,10 +14,11 @@ import pyarrow as pa
 from pipeline.stage import Table
 
 
-def _field(name: str, kind: pa.DataType, role: str, nullable: bool = True) -> pa.Field:
+def _field(name: str, kind: pa.DataType, role: str, nullable: bool = True, added: bool = False) -> pa.Field:
     """A column of the index. ``role``: "content" is part of map stages' keys; "place" says where the content is and is
-    not part of keys, so that a data set can be moved; "annotation" is visible to whole stages only."""
-    return pa.field(name, kind, nullable, {"role": role})
+    not part of keys, so that a data set can be moved; "annotation" is visible to whole stages only. ``added``: keys are
+    older than this column, so it is part of them only where it has a value."""
+    return pa.field(name, kind, nullable, {"role": role} | ({"added": "true"} if added else {}))
 
 
 CLIPS = Table(
@@ -30,9 +31,11 @@ CLIPS = Table(
             _field("end", pa.float64(), "content"),  # seconds, exclusive; null: to the last frame
             _field("skeleton_source", pa.string(), "content"),  # "SIZE:MTIME_NS" of the skeleton file
             _field("path", pa.string(), "place", nullable=False),  # the video file, absolute
-            _field("skeleton_path", pa.string(), "place"),  # ground-truth skeletons of the video, or null
+            _field("skeleton_path", pa.string(), "place"),  # file with ground-truth skeletons of the video, or null
+            _field("skeleton_entry", pa.string(), "content", added=True),  # the clip's name in it; null: of one clip
             _field("label", pa.string(), "annotation"),  # class name, null where unknown
             _field("split", pa.string(), "annotation"),  # one of SPLITS, or null
+            _field("group", pa.string(), "annotation", added=True),  # recording: its clips share a split; null: its own
         ]
     ),
 )

@@ -6,8 +6,7 @@ Some estimators give keypoints instead of heatmaps, and some find boxes and keyp
 and crops.
 
 stage.py           the stage, and the models its parameters name
-given.py           the stage that reads skeleton files without videos
-skeleton_files.py  formats of skeleton files
+given.py           the stage that reads skeleton files without videos (formats: the room stages.skeletons)
 
 estimators.py      what an estimator is; hrnet.py, mini.py, onnx_model.py and yolo.py have those of the package
 detectors.py       what a detector is; faster_rcnn.py and mini.py have those of the package

@@ -44,18 +44,18 @@ class Skeletons(MapStage):
 
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
         """One row of SKELETONS. Raises ClipError for spans, and if the file is missing, damaged or has no joints."""
-        from stages.pose.skeleton_files import read_skeletons
+        from stages.skeletons.formats import read_skeletons
 
         if clip["skeleton_path"] is None:
             raise ClipError("the index names no skeleton file: use decode and pose to estimate skeletons from videos")
         if clip["start"] is not None or clip["end"] is not None:
             raise ClipError("a skeleton file has no times, so a span cannot be cut out of it: use decode and pose")
-        file = read_skeletons(Path(clip["skeleton_path"]))
+        file = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
         if file.size is None:
-            raise ClipError(f"skeleton file {file.path} lacks the array size: the video's width and height in pixels")
+            raise ClipError(f"{file} lacks the array size: the video's width and height in pixels")
         keypoints = file.frames(sample_frames(file.keypoints.shape[1], self.frames), self.persons)
         if not keypoints[..., 2].any():
-            raise ClipError(f"skeleton file {file.path} has no joint in any of the {self.frames} frames")
+            raise ClipError(f"{file} has no joint in any of the {self.frames} frames")
         width, height = file.size
         side = max(width, height)
         margins = (side - width) / 2, (side - height) / 2

@@ -168,9 +168,9 @@ class Pose(MapStage):
     def _skeletons(self, clip: Row, frames: Row, estimation: Estimation | None) -> Row:
         """A clip's row, but with keypoints in pixels (estimated ones are filled in later) and the frame's size."""
         if clip["skeleton_path"] is not None:
-            from stages.pose.skeleton_files import read_skeletons
+            from stages.skeletons.formats import read_skeletons
 
-            file = read_skeletons(Path(clip["skeleton_path"]))
+            file = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
             file.check(frames["source_frames"], frames["source_width"], frames["source_height"])
             keypoints, layout = file.frames(frames["indices"], self.persons), file.layout
             size = file.size or (frames["source_width"], frames["source_height"])

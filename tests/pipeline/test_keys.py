@@ -64,3 +64,14 @@ def test_files_count_by_content(tmp_path) -> None:
     first = canonical(stage_identity("m:C", WithFile()))
     weights.write_bytes(b"three")
     assert canonical(stage_identity("m:C", WithFile())) != first
+
+
+def test_a_column_that_was_added_later_counts_only_where_it_has_a_value() -> None:
+    old = pa.table({"clip_id": ["a", "b", "c"], "start": pa.array([1.0, None, None])})
+    entry = pa.field("entry", pa.string(), metadata={"role": "content", "added": "true"})
+    group = pa.field("group", pa.string(), metadata={"role": "annotation", "added": "true"})
+    new = old.append_column(entry, pa.array([None, "x", None])).append_column(group, pa.array([None, None, "x"]))
+    texts = row_texts(new, ["clip_id", "start", "entry", "group"])
+    assert texts[0] == row_texts(old, ["clip_id", "start"])[0]
+    assert len(set(texts)) == 3
+    assert texts[1].removeprefix("1:b,null,") != texts[2].removeprefix("1:c,null,")

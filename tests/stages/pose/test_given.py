@@ -12,7 +12,7 @@ from stages.pose.given import Skeletons
 
 
 def clip(path: Path | None) -> dict[str, Any]:
-    return {"clip_id": "a", "start": None, "end": None, "skeleton_path": path and str(path)}
+    return {"clip_id": "a", "start": None, "end": None, "skeleton_path": path and str(path), "skeleton_entry": None}
 
 
 def test_coordinates_are_those_of_the_square_around_the_frame(tmp_path: Path) -> None:

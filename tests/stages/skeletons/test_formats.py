@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from pipeline.errors import ClipError
-from stages.pose.skeleton_files import read_skeletons
+from stages.skeletons.formats import read_skeletons
 
 
 def keypoints_of(path: Path, indices: Sequence[int], persons: int) -> np.ndarray:

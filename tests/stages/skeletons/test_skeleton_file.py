@@ -8,8 +8,8 @@ import pytest
 from video_files import write_video
 
 from pipeline.errors import ClipError
-from stages.pose.skeleton_files import read_skeletons
 from stages.pose.stage import Pose
+from stages.skeletons.formats import read_skeletons
 from stages.tables import CLIPS
 from stages.video.stage import Decode
 

@@ -1,0 +1,74 @@
+"""The skeletons in all frames of a video, whatever format they came in."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.errors import ClipError
+from recognizer.skeletons import Layout
+
+_MIN_SHARE = 0.9
+"""Share of the requested frames that a file must have: skeletons often end a few frames before the video."""
+_COUNTS_DIFFER = 0.1
+"""Share of a video's frames by which its skeleton file may be longer or shorter."""
+_FEW = 3
+"""Frames by which it may be so in any case."""
+
+
+class SkeletonFile(NamedTuple):
+    """The skeletons in all frames of a video."""
+
+    path: Path
+    keypoints: np.ndarray
+    """float M,T,R,3: x, y in pixels of the video, and score; the best person first."""
+    layout: Layout
+    size: tuple[float, float] | None
+    """Width and height of the video's frames in pixels, if the file has them."""
+    entry: str | None = None
+    """Which clip of a file that holds several."""
+
+    def __str__(self) -> str:
+        """What errors call it."""
+        return f"skeleton file {self.path}" if self.entry is None else f"{self.entry} in skeleton file {self.path}"
+
+    def check(self, video_frames: int | None, width: int, height: int) -> None:
+        """Raise ClipError if the file cannot be of a video with so many frames of this size.
+
+        video_frames: None where only a part of the video was read.
+        """
+        length = self.keypoints.shape[1]
+        if video_frames is not None and abs(length - video_frames) > max(_FEW, _COUNTS_DIFFER * video_frames):
+            raise ClipError(
+                f"{self} has {length} frames, its video {video_frames}: it belongs to another "
+                "video, or was made from other frames"
+            )
+        if self.size and (self.size[0] - self.size[1]) * (width - height) < 0:
+            raise ClipError(
+                f"{self} says size {self.size[0]:g}, {self.size[1]:g}, but the video is {width} x "
+                f"{height}: size is width and height, in this order"
+            )
+        edges = np.array(self.size or (width, height))
+        points = self.keypoints[..., :2][self.keypoints[..., 2] > 0]
+        outside = ((points < -0.1 * edges) | (points > 1.1 * edges)).any(-1)
+        if len(points) and outside.mean() > 0.5:
+            raise ClipError(
+                f"{self}: most joints lie far outside of the frame of {edges[0]:g} x {edges[1]:g}; "
+                "give size, the width and height that its pixels refer to"
+            )
+
+    def frames(self, indices: Sequence[int] | np.ndarray, persons: int) -> np.ndarray:
+        """Keypoints M,T,R,3 of the frames with these indices and of at most ``persons`` people; zeros where missing.
+
+        Raises ClipError if the file is much shorter than the video.
+        """
+        length = self.keypoints.shape[1]
+        wanted = np.asarray(indices)
+        valid = wanted < length
+        if len(wanted) - valid.sum() > max(1, (1 - _MIN_SHARE) * len(wanted)):
+            raise ClipError(f"{self} has {length} frames, but frame {wanted.max()} of the video is needed")
+        keypoints = np.zeros((min(persons, len(self.keypoints)), len(wanted), self.layout.count, 3))
+        keypoints[:, valid] = self.keypoints[:persons, wanted[valid]]
+        keypoints[~np.isfinite(keypoints).all(3) | (keypoints[..., 2] <= 0)] = 0
+        return keypoints
