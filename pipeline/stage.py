@@ -102,6 +102,10 @@ class Source(Stage):
         """One line about the data, for users of a model that was trained on it. May be empty."""
         return ""
 
+    def published(self) -> Mapping[str, int]:
+        """How many clips each split has by the data set's authors. Empty where nobody has published it."""
+        return {}
+
     def skipped(self) -> Sequence[tuple[str, str]]:
         """(path, reason) of each file that was found but is not listed, for people."""
         return ()

@@ -17,7 +17,9 @@ from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.registry import DISTRIBUTION, extras
 from pipeline.run import plan_run
+from pipeline.stage import Source
 from pipeline.texts import byte_size, count
+from stages.commands.census import census
 from stages.tables import CLIPS
 
 
@@ -120,6 +122,9 @@ def _stages(manifest: Manifest, graph: Graph) -> Iterator[Finding]:
     else:
         for name, clips in plan.sources.items():
             yield Finding(name, "ok", f"{count(len(clips.ids), 'clip')}")
+            source = plan.nodes[name].node.stage
+            if isinstance(source, Source) and source.makes is CLIPS:
+                yield from (Finding(name, "ok", text) for text in census(clips.table, source.published()))
         found = [*check(plan, only_todo=False), *prepare(plan, fetch=False, only_todo=False)]
     for one in found:
         yield Finding(one.node, "missing" if one.problem.fatal else "note", one.text)

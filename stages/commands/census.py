@@ -1,0 +1,49 @@
+"""Counts the clips of an index by split and class, those whose files are there and those whose files are not."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from pipeline.texts import count
+
+LISTED = 20
+"""Classes with missing files that are listed, at most."""
+
+
+def census(clips: pa.Table, published: Mapping[str, int]) -> Iterator[str]:
+    """Lines for people: one per split, then one per class that lacks files.
+
+    published: clips of each split as the data set's authors count them, for comparison.
+    """
+    columns = ("label", "split", "source", "skeleton_source")
+    rows = clips.select(columns).to_pylist()
+    of_split = Counter(row["split"] for row in rows)
+    videos = Counter(row["split"] for row in rows if row["source"] != "missing")
+    skeletons = Counter(row["split"] for row in rows if row["skeleton_source"] not in (None, "missing"))
+    for split in [*published, *(split for split in sorted(of_split, key=str) if split not in published)]:
+        official = f" of {published[split]:,} published" if split in published else ""
+        classes = len({row["label"] for row in rows if row["split"] == split and row["label"] is not None})
+        yield (
+            f"{split or 'no split'}: {of_split[split]:,}{official}, {_classes(classes)}; "
+            f"{count(videos[split], 'video')} and skeletons of {count(skeletons[split], 'clip')} there"
+        )
+    yield from _gaps(rows)
+
+
+def _gaps(rows: list[dict[str, str | None]]) -> Iterator[str]:
+    """One line per class of which some files are there and others are not, the emptiest first."""
+    for column, what in (("source", "videos"), ("skeleton_source", "skeletons")):
+        wanted = Counter(str(row["label"]) for row in rows if row[column] is not None)
+        there = Counter(str(row["label"]) for row in rows if row[column] not in (None, "missing"))
+        gaps = sorted((there[label] / wanted[label], label) for label in wanted if there[label] < wanted[label])
+        if not there:
+            continue  # said by the lines above: there are none at all
+        for _, label in gaps[:LISTED]:
+            yield f"{label}: {there[label]:,} of {wanted[label]:,} {what} there"
+        if len(gaps) > LISTED:
+            yield f"and {_classes(len(gaps) - LISTED)} more without some of their {what}"
+
+
+def _classes(number: int) -> str:
+    return f"{number:,} class{'' if number == 1 else 'es'}"
