@@ -110,11 +110,11 @@ class _Reading:
         closed spans, by time. Raises UnprovenError where ``begin`` does not lead to what it promises."""
         moments = self._moments()
         stop = max(end for _, end in self.spans if end is not None) if closed else np.inf
-        self.first = begin.number if begin else 0
         before: Picture | None = None
         with Film(self.path) as film:
             for picture in film.pictures_from(begin) if begin else film.pictures():
                 if before is None:  # known from the first frame on
+                    self.first = picture.number
                     self.images.aspect = film.stream.sample_aspect_ratio
                 self._note(picture, before)
                 while moments and before is not None and moments[-1] + TOUCH < picture.time:
