@@ -115,6 +115,8 @@ def run(
         result.exported = _export(plan, folder)  # the files may have been deleted
         return result
     refuse(plan, prepare(plan, fetch=True))
+    for key, count in plan.attempts.items():
+        plan.store.record_attempt(key, count)
     plan.store.sweep()
     log = EventLog(folder, *listeners)
     try:
@@ -150,10 +152,9 @@ def plan_run(manifest: Manifest, options: Options = Options(), create: bool = Fa
         if isinstance(stage, Source):
             stage.create()
     only = _only(graph, options)
-    asked = {name for stage in options.force for name in graph.select(stage)}
-    force = asked.union(*(graph.descendants(name) for name in asked))  # their inputs are computed again
-    if only is not None:
-        force &= only
+    force = {name for stage in options.force for name in graph.select(stage)}
+    if only is not None and (outside := sorted(force - only)):
+        raise ManifestError(f"--force {outside[0]}: --from and --only leave it out")
     return make_plan(graph, Store(manifest.store), manifest.partition, only, force)
 
 

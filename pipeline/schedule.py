@@ -3,7 +3,6 @@
 import heapq
 import math
 import os
-import shutil
 import socket
 import time
 import traceback
@@ -120,14 +119,12 @@ class Schedule:
         """None if there is nothing left to do, or if the stage has failed."""
         name = task[0]
         plan, store = self.plan.nodes[name], self.plan.store
-        if name not in self.plan.forced and plan.keys[0] in store.keys(plan.folder):
+        if plan.keys[0] in store.keys(plan.folder):
             self._finished(task, Outcome(0, (), 0, 0.0))  # another run has computed it since the plan was made
             return None
         try:
             self._check_failed_share(name)
             folder = self.folder.absolute() / "work" / f"{name}-{plan.keys[0][:12]}"
-            if name in self.plan.forced:
-                shutil.rmtree(folder, ignore_errors=True)  # with its checkpoint, it would end at once
             folder.mkdir(parents=True, exist_ok=True)
             stage, variants = cast(WholeStage, plan.node.stage), self.plan.variants(name)
         except Exception as error:
