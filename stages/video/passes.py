@@ -44,7 +44,32 @@ class Clip(NamedTuple):
 
 def read_clips(path: str, spans: Sequence[Span], count: int, encoding: Encoding) -> list[Clip | ClipError]:
     """``count`` frames for each span, or what is wrong with it. Raises ClipError if the file is no film."""
-    return _Reading(path, spans, count, encoding).result()
+    found: dict[int, Clip | ClipError] = {}
+    for places in _passes(path, spans):
+        found.update(zip(places, _Reading(path, [spans[i] for i in places], count, encoding).result(), strict=True))
+    return [found[i] for i in range(len(spans))]
+
+
+def _passes(path: str, spans: Sequence[Span]) -> list[list[int]]:
+    """Positions of the spans that one pass serves: all of them, unless they are so far apart that a seek pays."""
+    closed = [(start, end, i) for i, (start, end) in enumerate(spans) if start is not None and end is not None]
+    if len(closed) < len(spans):
+        return [list(range(len(spans)))]
+    passes: list[list[int]] = []
+    until = 0.0
+    for start, end, i in sorted(closed):
+        if not passes or (start > until + SEEK_PAYS and _can_skip(path, until, start)):
+            passes.append([])
+        passes[-1].append(i)
+        until = max(until, end)
+    return passes
+
+
+def _can_skip(path: str, until: float, start: float) -> bool:
+    """Whether a seek to ``start`` leads beyond ``until``."""
+    packets = packets_of(path)
+    begin = packets.start_before(start)
+    return begin is not None and bool(packets.times[begin.number] > until)
 
 
 class _Reading:

@@ -207,3 +207,23 @@ def test_a_seek_that_cannot_be_proven_is_not_believed(tmp_path: Path, monkeypatc
     assert sought and sought[0] > 0
     assert isinstance(right, Clip) and right == wrong
     assert shown(right) == [numbers[index] for index in right.indices]
+
+
+def test_what_lies_far_between_spans_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans that overlap share a pass; each of the others seeks."""
+    path = tmp_path / "long.mp4"
+    write(path, KINDS[0], np.random.default_rng(1), 420, False, 0.0)
+    begun: list[float] = []
+    from_keyframe, from_beginning = Film.pictures_from, Film.pictures
+    monkeypatch.setattr("stages.video.passes.SEEK_PAYS", 2.0)
+    monkeypatch.setattr(Film, "pictures_from", lambda film, start: (begun.append(1), from_keyframe(film, start))[1])
+    monkeypatch.setattr(Film, "pictures", lambda film: (begun.append(0), from_beginning(film))[1])
+    spans = [(7.0, 7.5), (0.5, 1.0), (7.2, 7.9), (3.5, 4.0)]
+    together = read_clips(str(path), spans, 5, ENCODING)
+    assert begun == [0, 1, 1]
+    assert together == [read_clips(str(path), [span], 5, ENCODING)[0] for span in spans]
+    numbers, times = truth(path)
+    for span, clip in zip(spans, together, strict=True):
+        assert isinstance(clip, Clip)
+        assert shown(clip) == [numbers[i] for i in clip.indices]
+        assert span[0] - 0.1 <= times[clip.indices[0]] <= times[clip.indices[-1]] < span[1]
