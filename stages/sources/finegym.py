@@ -136,8 +136,8 @@ class FineGym(Source):
     def _folders(self) -> str:
         """The folders that are searched, for people."""
         wanted = [*TRIMMED, *(() if self.skeletons else LONGER)]
-        there = [folder for folder in wanted if (self._root() / folder).is_dir()]
-        return f"{' or '.join(there or wanted)} of {self._root()}"
+        *most, last = [folder for folder in wanted if (self._root() / folder).is_dir()] or wanted
+        return f"{', '.join(most)}{' or ' if most else ''}{last} of {self._root()}"
 
     def _validating(self, actions: Iterable[Action]) -> set[str]:
         """The videos whose clips validate: in the order of a hash, all that bring their number closer to the share."""

@@ -69,7 +69,7 @@ def _can_skip(path: str, until: float, start: float) -> bool:
     """Whether a seek to ``start`` leads beyond ``until``."""
     packets = packets_of(path)
     begin = packets.start_before(start)
-    return begin is not None and bool(packets.times[begin.number] > until)
+    return begin is not None and bool(packets.times[max(begin.number, 0)] > until)
 
 
 class _Reading:

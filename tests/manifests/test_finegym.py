@@ -134,7 +134,8 @@ def test_a_frame_of_two_actions_is_decoded_and_estimated_once(tmp_path: Path, mo
     frames = Decode(frames=20).process(clips, {}, None)
     first, second = frames["indices"].to_pylist()
     assert [number + 2 for number in first] == second
-    assert frames["frames"][0].as_py()[2:] == frames["frames"][1].as_py()[:18]
+    early, late = frames["frames"].to_pylist()
+    assert early[2:] == late[:18]
 
     seen: list[int] = []
     detect = MiniDetector.detect
@@ -143,4 +144,4 @@ def test_a_frame_of_two_actions_is_decoded_and_estimated_once(tmp_path: Path, mo
     )
     pose = Pose(estimator="hrnet_mini", detector="mini")
     pose.process(clips, {"frames": frames}, pose.load({}))
-    assert sum(seen) == 22
+    assert sum(seen) == len({*early, *late}) <= 22
