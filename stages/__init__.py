@@ -3,6 +3,7 @@
 STAGES = {
     "folder": "stages.sources.folder:Folder",
     "listing": "stages.sources.listing:Listing",
+    "split_lists": "stages.sources.split_lists:SplitLists",
     "pattern": "stages.sources.pattern:Pattern",
     "videos": "stages.sources.videos:Videos",
     "pennaction": "stages.sources.pennaction:PennAction",

@@ -1,12 +1,14 @@
 """Where clips come from: one file per source.
 
 folder.py      folders named after their classes
-listing.py     a list file, CSV or JSON lines
+listing.py     a list file, CSV or JSON
+split_lists.py videos with the split lists that data sets come with
 pattern.py     file names that contain the class
 videos.py      videos without labels, for recognition
 pennaction.py  the PennAction data set
 finegym.py     the FineGYM data set, whose published files finegym_annotations.py reads
 synthetic.py   the demo set, drawn on first use
 
-files.py finds video files, rows.py builds the index.
+files.py finds video files, rows.py builds the index, recordings.py knows which clips belong together. list_text.py and
+name_patterns.py read lists and names; split_list_formats.py and class_names.py are parts of split_lists.py.
 """

@@ -1,6 +1,7 @@
 """Video files below a folder, and what the index records of each."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISDIR
@@ -14,8 +15,11 @@ VIDEO_EXTENSIONS = frozenset(
 )
 
 
+OTHER_FILE = "not a video by its extension"
+
+
 class Video(NamedTuple):
-    """A file with the extension of a video."""
+    """A file with the extension of a video, or a folder of images."""
 
     name: str
     """Path below the root, with forward slashes."""
@@ -50,7 +54,8 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
     """All videos below ``root``, and everything else with the reason why it is skipped.
 
-    Hidden files and folders are skipped silently; links are followed, but not in circles.
+    Hidden files and folders are skipped silently; links are followed, but not in circles. Where there are no video
+    files at all, folders of images are the videos.
     Raises ManifestError if the folder does not exist or contains no video; ``wanted`` says what it should contain.
     """
     if not root.is_dir():
@@ -62,6 +67,8 @@ def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
             videos.append(found)
         else:
             skipped.append(found)
+    if not videos:
+        videos, skipped = _image_folders(root.absolute(), skipped)
     if not videos:
         reasons = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
         raise ManifestError(f"root: no videos below {root}{reasons}: it should contain {wanted}")
@@ -93,9 +100,24 @@ def _walk(folder: str, below: str, above: frozenset[tuple[int, int]]) -> Iterato
             elif is_video:
                 yield Video(name, readable(entry.path), fingerprint(entry.path))
             else:
-                yield Skipped(name, "not a video by its extension")
+                yield Skipped(name, OTHER_FILE)
         except OSError as error:
             yield Skipped(name, f"cannot be read: {error.strerror}")
+
+
+def _image_folders(root: Path, skipped: list[Skipped]) -> tuple[list[Video], list[Skipped]]:
+    """The folders that hold two images or more, and what else there is."""
+    from stages.video.with_images import EXTENSIONS
+
+    images: defaultdict[str, list[Skipped]] = defaultdict(list)
+    others: list[Skipped] = []
+    for file in skipped:
+        folder, _, name = file.name.rpartition("/")
+        is_image = file.reason == OTHER_FILE and os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122
+        (images[folder] if is_image and folder else others).append(file)
+    folders = [name for name, files in images.items() if len(files) > 1]
+    others += [file for files in images.values() if len(files) == 1 for file in files]
+    return [Video(name, str(root / name), fingerprint(root / name)) for name in folders], others
 
 
 def readable(name: str) -> str:

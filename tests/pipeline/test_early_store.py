@@ -52,6 +52,7 @@ def test_what_stages_are_called_in_keys_stays() -> None:
     assert names == {
         "folder": "stages.sources.folder:Folder",
         "listing": "stages.sources.listing:Listing",
+        "split_lists": "stages.sources.split_lists:SplitLists",
         "pattern": "stages.sources.pattern:Pattern",
         "videos": "stages.sources.videos:Videos",
         "pennaction": "stages.sources.pennaction:PennAction",

@@ -30,16 +30,24 @@ def test_classes_are_folders_and_the_table_is_complete(tmp_path: Path) -> None:
 
 
 def test_split_folders_are_splits(tmp_path: Path) -> None:
-    rows = Folder(root=make(tmp_path, "train/run/a.mp4", "test/run/a.mp4", "val/jump/b.mp4")).clips().to_pylist()
+    rows = Folder(root=make(tmp_path / "a", "train/run/a.mp4", "test/run/a.mp4", "val/jump/b.mp4")).clips().to_pylist()
     assert [(row["split"], row["label"]) for row in rows] == [("test", "run"), ("train", "run"), ("val", "jump")]
+    root = make(tmp_path / "b", "Training/run/a.mp4", "testing/run/a.mp4", "validation/jump/b.mp4")
+    rows = Folder(root=root).clips().to_pylist()
+    assert [(row["split"], row["label"]) for row in rows] == [("train", "run"), ("test", "run"), ("val", "jump")]
+
+
+def test_training_and_testing_may_be_classes(tmp_path: Path) -> None:
+    table = Folder(root=make(tmp_path, "training/a.mp4", "testing/a.mp4")).clips()
+    assert table["label"].to_pylist() == ["testing", "training"]
 
 
 def test_split_folders_beside_others_are_refused_with_the_remedy(tmp_path: Path) -> None:
-    root = make(tmp_path, "train/run/a.mp4", "test/run/a.mp4", "validation/run/b.mp4", "extra/run/c.mp4")
-    with pytest.raises(ManifestError, match=r"with others: move extra away, rename validation to val$"):
+    root = make(tmp_path, "train/run/a.mp4", "test/run/a.mp4", "vali/run/b.mp4", "extra/run/c.mp4")
+    with pytest.raises(ManifestError, match=r"with others: move extra away, rename vali to val$"):
         Folder(root=root).clips()
     (root / "a").mkdir()
-    with pytest.raises(ManifestError, match=r"rename Train to train, rename tset to test$"):
+    with pytest.raises(ManifestError, match=r"with others: rename tset to test$"):
         Folder(root=make(root / "a", "Train/run/a.mp4", "tset/run/a.mp4")).clips()
 
 
