@@ -49,7 +49,7 @@ def _names(entries: Sequence[Entry], file: Path | None) -> Mapping[int, str]:
     if text.lstrip()[:1] in ("{", "["):
         given = _from_json(file, text)
     else:
-        lines = lines_of(text)
+        lines = lines_of(text, f"classes: {file}")
         matches = [NUMBERED.fullmatch(line) for _, line in lines]
         if not any(matches):
             given = [line for _, line in lines]

@@ -96,7 +96,7 @@ class Folder(Source):
             text = f"{len(untested):,} of {len(tested) + len(untested):,} classes have no test clip"
             yield Problem(f"{text}, such as {untested[0]}: they have few clips or recordings", fatal=False)
         yield from ungrouped(clips, self.group)
-        yield from divided(clips, "set index.group to a pattern such as {group}_part{number}")
+        yield from divided(clips, "set index.group to a pattern such as '{group}_part{number}'")
 
     def skipped(self) -> list[Skipped]:
         """What is not listed below ``root``, and why."""

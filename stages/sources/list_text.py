@@ -6,6 +6,9 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError
 
+LONGEST_LINE = 4096
+"""Characters; no path is longer."""
+
 
 def read_text(file: Path, parameter: str) -> str:
     """The text of a UTF-8 file, without a byte order mark. parameter: what names the file, for errors.
@@ -25,10 +28,15 @@ def read_text(file: Path, parameter: str) -> str:
         raise ManifestError(f"{parameter}: {file}, line {line}: not UTF-8: save the list in UTF-8") from error
 
 
-def lines_of(text: str) -> list[tuple[int, str]]:
-    """The lines that are not blank, stripped, with their numbers."""
-    lines = (line.strip() for line in re.split(r"\r\n|\r|\n", text))
-    return [(number, line) for number, line in enumerate(lines, 1) if line]
+def lines_of(text: str, prefix: str) -> list[tuple[int, str]]:
+    """The lines that are not blank, stripped, with their numbers. prefix: what an error begins with."""
+    found = []
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
+        if len(line) > LONGEST_LINE:
+            raise ManifestError(f"{prefix}, line {number}: longer than {LONGEST_LINE:,} characters: this is not a list")
+        if line.strip():
+            found.append((number, line.strip()))
+    return found
 
 
 def forward_slashes(name: str, exists: Callable[[str], bool]) -> str:

@@ -51,14 +51,13 @@ class Entry(NamedTuple):
 
 def read_split_list(file: Path, parameter: str) -> list[Entry]:
     """All lines of a list. Raises ManifestError with file, line and remedy if one cannot be understood."""
-    text = read_text(file, parameter)
-    lines = lines_of(text)
-    if not lines:
-        raise ManifestError(f"{parameter}: {file} lists no clips")
-    header = {cell.strip(' "').lower() for cell in re.split(r"[,;\t]", lines[0][1])}
-    prefix = f"{parameter}: {file}"
-    if lines[0][1][0] in "[{":
+    text, prefix = read_text(file, parameter), f"{parameter}: {file}"
+    if text.lstrip()[:1] in ("[", "{"):
         return list(_something(prefix, text))
+    lines = lines_of(text, prefix)
+    if not lines:
+        raise ManifestError(f"{prefix} lists no clips")
+    header = {cell.strip(' "').lower() for cell in re.split(r"[,;\t]", lines[0][1])}
     if "youtube_id" in header:
         return list(_kinetics(prefix, text))
     if "path" in header:

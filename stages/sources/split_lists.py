@@ -59,11 +59,6 @@ class SplitLists(Source):
             refuse_bad_fields(self.group, "group")
         return self
 
-    def files(self) -> tuple[Path, ...]:
-        """The lists and the names of the classes."""
-        lists = (file for pattern in (*self.train, *self.test, *self.val) for file in _files(pattern, "lists"))
-        return (*dict.fromkeys(lists), *([self.classes.expanduser()] if self.classes else []))
-
     def clips(self) -> pa.Table:
         """One clip per line; a listed video that is not there is listed as missing.
 
