@@ -28,6 +28,9 @@ GROUP_AND_CLIP = re.compile(r"(.*_g\d+)_c\d+")
 SPAN_OF_TIME = re.compile(r"(.+)_(\d{6})_(\d{6})")
 """``ID_000010_000020``, as in Kinetics: seconds."""
 
+PERHAPS = r"(?i)(_c|_\d{6}_|part|pt|segment|seg|scene|shot|chunk|split|clip)[ _.-]?\d+(\.\w+)?$"
+"""All names that one of these can match, and some more. Arrow sorts a million names out in a second."""
+
 LONGEST_SPAN = 3600
 """Seconds: two numbers that differ by more are a date and a time."""
 
@@ -96,6 +99,7 @@ def recordings_by_name(clips: pa.Table) -> dict[str, list[str]]:
     ids: defaultdict[str, list[str]] = defaultdict(list)
     of_class: defaultdict[str | None, set[str]] = defaultdict(set)
     classes: defaultdict[str, set[str | None]] = defaultdict(set)
+    clips = clips.filter(pc.match_substring_regex(clips["clip_id"], PERHAPS))
     for clip_id, label in zip(clips["clip_id"].to_pylist(), clips["label"].to_pylist(), strict=True):
         if (name := recording_by_name(without_extension(clip_id))) is not None:
             ids[name].append(clip_id)

@@ -100,7 +100,8 @@ class SplitLists(Source):
         taken = {video.name for entry in entries if (video := shelf.find(entry))}
         left_out = {video.name for entry in unused if (video := shelf.find(entry))} - taken
         skipped += [Skipped(name, "in a list, but not for any of the splits") for name in left_out]
-        skipped += [Skipped(video.name, "in no list") for video in videos if video.name not in taken | left_out]
+        listed = taken | left_out
+        skipped += [Skipped(video.name, "in no list") for video in videos if video.name not in listed]
         return sorted(skipped)
 
     def _listed(self) -> tuple[list[Entry], list[str], list[Entry]]:
