@@ -1,26 +1,22 @@
 """The joint layouts that are built in: those of the data sets and pose estimators that most skeletons come from.
 
 Joints have the same name in every layout where they are the same place of the body, so that one layout can be mapped to
-another by name; the docstrings say what a layout's authors call theirs. ``spine_base`` is the middle between the hips.
-``neck`` is wherever a layout has its only joint between shoulders and head: from the height of the shoulders
+another by name; where a layout's authors use other names, ``about`` says so. ``spine_base`` is the middle between the
+hips. ``neck`` is wherever a layout has its only joint between shoulders and head: from the height of the shoulders
 (OpenPose) to a quarter of the torso above it (Kinect).
 """
 
 from recognizer.joint_layout import Layout
 
 
-def _layout(name: str, joints: str, limbs: str) -> Layout:
-    """A layout from joint names and ``a-b`` limbs; the pairs follow from the names."""
-    names = tuple(joints.split())
-    edges = tuple((names.index(a), names.index(b)) for a, b in (limb.split("-") for limb in limbs.split()))
-    pairs = tuple(
-        (i, names.index(joint.replace("left", "right"))) for i, joint in enumerate(names) if joint.startswith("left")
-    )
-    return Layout(name, names, edges, pairs)
+def _layout(name: str, about: str, joints: str, limbs: str) -> Layout:
+    """A layout from its joints and its limbs, ``a-b``."""
+    return Layout.from_names(name, joints.split(), [limb.split("-") for limb in limbs.split()], about=about)
 
 
 COCO17 = _layout(
     "coco17",
+    "COCO's keypoints, which HRNet and most other estimators output",
     """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
     left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle""",
     """nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear
@@ -29,10 +25,10 @@ COCO17 = _layout(
     right_shoulder-right_elbow right_elbow-right_wrist left_shoulder-left_hip right_shoulder-right_hip
     left_hip-right_hip left_hip-left_knee left_knee-left_ankle right_hip-right_knee right_knee-right_ankle""",
 )
-"""The 17 keypoints of COCO, which HRNet and most other estimators output."""
 
 PENNACTION13 = _layout(
     "pennaction13",
+    "PennAction's annotations",
     """head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist
     left_hip right_hip left_knee right_knee left_ankle right_ankle""",
     """head-left_shoulder head-right_shoulder left_shoulder-right_shoulder
@@ -40,10 +36,10 @@ PENNACTION13 = _layout(
     left_shoulder-left_hip right_shoulder-right_hip left_hip-right_hip
     left_hip-left_knee left_knee-left_ankle right_hip-right_knee right_knee-right_ankle""",
 )
-"""The 13 joints annotated in PennAction."""
 
 NTU25 = _layout(
     "ntu25",
+    "Kinect v2, as in NTU RGB+D 60 and 120",
     """spine_base spine_middle neck head left_shoulder left_elbow left_wrist left_hand
     right_shoulder right_elbow right_wrist right_hand left_hip left_knee left_ankle left_foot
     right_hip right_knee right_ankle right_foot spine_shoulder
@@ -56,10 +52,10 @@ NTU25 = _layout(
     spine_base-left_hip left_hip-left_knee left_knee-left_ankle left_ankle-left_foot
     spine_base-right_hip right_hip-right_knee right_knee-right_ankle right_ankle-right_foot""",
 )
-"""The 25 joints of the Kinect v2, as in NTU RGB+D 60 and 120."""
 
 KINECT20 = _layout(
     "kinect20",
+    "Kinect v1; its hip center, spine and shoulder center are spine_base, spine_middle and neck",
     """spine_base spine_middle neck head left_shoulder left_elbow left_wrist left_hand
     right_shoulder right_elbow right_wrist right_hand left_hip left_knee left_ankle left_foot
     right_hip right_knee right_ankle right_foot""",
@@ -69,10 +65,10 @@ KINECT20 = _layout(
     spine_base-left_hip left_hip-left_knee left_knee-left_ankle left_ankle-left_foot
     spine_base-right_hip right_hip-right_knee right_knee-right_ankle right_ankle-right_foot""",
 )
-"""The 20 joints of the Kinect v1, whose own names for the first three are hip center, spine and shoulder center."""
 
 OPENPOSE18 = _layout(
     "openpose18",
+    "OpenPose's COCO model; its neck is the middle between the shoulders",
     """nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist
     right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear""",
     """neck-nose nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear
@@ -80,10 +76,10 @@ OPENPOSE18 = _layout(
     neck-right_shoulder right_shoulder-right_elbow right_elbow-right_wrist
     neck-left_hip left_hip-left_knee left_knee-left_ankle neck-right_hip right_hip-right_knee right_knee-right_ankle""",
 )
-"""OpenPose's COCO model: the joints of COCO in another order, and a neck midway between the shoulders."""
 
 BODY25 = _layout(
     "body25",
+    "OpenPose's BODY-25; its MidHip is spine_base",
     """nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist spine_base
     right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear
     left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel""",
@@ -95,10 +91,10 @@ BODY25 = _layout(
     left_ankle-left_heel left_ankle-left_big_toe left_big_toe-left_small_toe
     right_ankle-right_heel right_ankle-right_big_toe right_big_toe-right_small_toe""",
 )
-"""OpenPose's BODY-25. Its MidHip is ``spine_base`` here."""
 
 JHMDB15 = _layout(
     "jhmdb15",
+    "JHMDB's puppets; the face is head",
     """neck belly head right_shoulder left_shoulder right_hip left_hip right_elbow left_elbow
     right_knee left_knee right_wrist left_wrist right_ankle left_ankle""",
     """head-neck neck-belly
@@ -107,10 +103,10 @@ JHMDB15 = _layout(
     belly-left_hip left_hip-left_knee left_knee-left_ankle
     belly-right_hip right_hip-right_knee right_knee-right_ankle""",
 )
-"""The 15 joints of JHMDB's puppets. Its face is ``head`` here."""
 
 HALPE26 = _layout(
     "halpe26",
+    "Halpe without face and hands, as from AlphaPose and RTMPose; its head is head_top, its hip spine_base",
     """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
     left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle
     head_top neck spine_base left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel""",
@@ -122,11 +118,10 @@ HALPE26 = _layout(
     left_ankle-left_heel left_ankle-left_big_toe left_big_toe-left_small_toe
     right_ankle-right_heel right_ankle-right_big_toe right_big_toe-right_small_toe""",
 )
-"""Halpe's 26 body joints, as from AlphaPose and RTMPose: COCO's 17, then head (``head_top``), neck, hip
-(``spine_base``) and feet."""
 
 MEDIAPIPE33 = _layout(
     "mediapipe33",
+    "MediaPipe's BlazePose",
     """nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear
     left_mouth right_mouth left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist
     left_pinky right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee
@@ -143,10 +138,10 @@ MEDIAPIPE33 = _layout(
     left_ankle-left_heel left_ankle-left_foot_index left_heel-left_foot_index
     right_ankle-right_heel right_ankle-right_foot_index right_heel-right_foot_index""",
 )
-"""The 33 landmarks of MediaPipe's BlazePose."""
 
 H36M17 = _layout(
     "h36m17",
+    "Human3.6M for 3D poses; pelvis, spine, thorax, neck/nose, head: spine_base, spine_middle, neck, nose, head_top",
     """spine_base right_hip right_knee right_ankle left_hip left_knee left_ankle spine_middle neck nose head_top
     left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist""",
     """spine_base-spine_middle spine_middle-neck neck-nose nose-head_top
@@ -155,8 +150,6 @@ H36M17 = _layout(
     spine_base-left_hip left_hip-left_knee left_knee-left_ankle
     spine_base-right_hip right_hip-right_knee right_knee-right_ankle""",
 )
-"""The 17 joints of Human3.6M that methods for 3D poses use. Their names there: pelvis (``spine_base``), spine
-(``spine_middle``), thorax (``neck``), neck/nose (``nose``), head (``head_top``)."""
 
 BUILT_IN: dict[str, Layout] = {
     layout.name: layout

@@ -8,6 +8,7 @@ STAGES = {
     "videos": "stages.sources.videos:Videos",
     "pennaction": "stages.sources.pennaction:PennAction",
     "finegym": "stages.sources.finegym:FineGym",
+    "skeleton_set": "stages.sources.skeleton_set:SkeletonSet",
     "synthetic": "stages.sources.synthetic:Synthetic",
     "decode": "stages.video.stage:Decode",
     "pose": "stages.pose.stage:Pose",

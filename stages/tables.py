@@ -76,7 +76,7 @@ SKELETONS = Table(
                 pa.large_binary(),
             ),  # float16 M,T,R,3: x, y relative to the frame, score in [0, 1]; score 0: missing
             ("persons", pa.int32()),  # M, at least 1, best tracks first; a clip without people fails
-            ("layout", pa.string()),  # a layout of recognizer.skeletons, which has R joints
+            ("layout", pa.string()),  # text of a layout, see recognizer.skeletons; it has R joints
             ("estimator", pa.string()),  # "ground truth" or the estimator's name
         ]
     ),

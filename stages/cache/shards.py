@@ -85,9 +85,10 @@ class Shards:
         if self.layout is None:
             self.layout = row["layout"]
         elif self.layout != row["layout"]:
+            own, others = layout(row["layout"]).name, layout(self.layout).name
             raise StageError(
-                f"skeletons of different joint layouts: {row['clip_id']} has {row['layout']}, the clips before it have "
-                f"{self.layout}: let pose estimate all clips, or leave out the clips of one layout"
+                f"skeletons of different joint layouts: {row['clip_id']} has {own}, the clips before it have {others}: "
+                "convert them to one with the parameter convert_to of pose or skeletons, or leave out the clips of one"
             )
 
     def read(self, clip_id: str) -> Sample:

@@ -22,7 +22,8 @@ class SkeletonFile(NamedTuple):
 
     path: Path
     keypoints: np.ndarray
-    """float M,T,R,3: x, y in pixels of the video, and score; the best person first."""
+    """float M,T,R,3: x, y in pixels of the video, and score; the best person first. M,T,R,4 for skeletons in space: x,
+    y, z and score."""
     layout: Layout
     size: tuple[float, float] | None
     """Width and height of the video's frames in pixels, if the file has them."""
@@ -38,6 +39,11 @@ class SkeletonFile(NamedTuple):
 
         video_frames: None where only a part of the video was read.
         """
+        if self.keypoints.shape[3] > 3:
+            raise ClipError(
+                f"{self} has skeletons in space, not in pixels of the video: use the stage skeletons instead of "
+                "decode and pose"
+            )
         length = self.keypoints.shape[1]
         if video_frames is not None and abs(length - video_frames) > max(_FEW, _COUNTS_DIFFER * video_frames):
             raise ClipError(

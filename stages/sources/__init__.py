@@ -7,6 +7,7 @@ pattern.py     file names that contain the class
 videos.py      videos without labels, for recognition
 pennaction.py  the PennAction data set
 finegym.py     the FineGYM data set, whose published files finegym_annotations.py reads
+skeleton_set.py  a whole skeleton set in one file
 synthetic.py   the demo set, drawn on first use
 
 files.py finds video files, rows.py builds the index, recordings.py knows which clips belong together. list_text.py and

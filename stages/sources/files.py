@@ -1,13 +1,16 @@
 """Video files below a folder, and what the index records of each."""
 
+import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR
 from typing import NamedTuple
 
 from pipeline.errors import ManifestError
+from stages.skeletons.npz import layout_file
 
 VIDEO_EXTENSIONS = frozenset(
     {".3gp", ".asf", ".avi", ".divx", ".flv", ".gif", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4"}
@@ -49,6 +52,27 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
         return "missing"
     newest = max((file.st_mtime_ns for file in files), default=0)
     return f"{len(files)}:{sum(file.st_size for file in files)}:{newest}"
+
+
+def skeleton_fingerprint(path: str | os.PathLike[str]) -> str:
+    """The fingerprint of a skeleton file, with a digest of the layout file that it names after it, if it names one."""
+    found, file = fingerprint(path), Path(path)
+    if file.suffix.lower() != ".npz" or found == "missing" or not _has_yaml(str(file.parent)):
+        return found
+    definition = layout_file(file)
+    if definition is None or not definition.is_file():
+        return found
+    return f"{found}:{hashlib.blake2b(definition.read_bytes(), digest_size=8).hexdigest()}"
+
+
+def _has_yaml(folder: str) -> bool:
+    """Whether there are layout files in a folder. Only there is it worth looking into skeleton files."""
+    return _yaml_in(folder, Path(folder).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _yaml_in(folder: str, mtime_ns: int) -> bool:
+    return any(entry.name.lower().endswith((".yaml", ".yml")) for entry in os.scandir(folder))
 
 
 def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:

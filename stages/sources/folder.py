@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
-from stages.sources.files import Skipped, Video, find_videos, fingerprint
+from stages.sources.files import Skipped, Video, find_videos, skeleton_fingerprint
 from stages.sources.name_patterns import refuse_bad_fields
 from stages.sources.recordings import divided, groups, ungrouped
 from stages.sources.rows import clips_table
@@ -76,13 +76,14 @@ class Folder(Source):
             splits = self._draw([video.name for video in videos], labels, recordings)
         namesakes = Counter(Path(video.name).stem for video in videos)
         skeletons = [self._skeleton_of(video, namesakes) for video in videos]
+        states = [None if skeleton is None else skeleton_fingerprint(skeleton) for skeleton in skeletons]
         return clips_table(
             {
                 "clip_id": [video.name for video in videos],
                 "source": [video.source for video in videos],
                 "path": [video.path for video in videos],
                 "skeleton_path": [None if skeleton is None else str(skeleton) for skeleton in skeletons],
-                "skeleton_source": [None if skeleton is None else fingerprint(skeleton) for skeleton in skeletons],
+                "skeleton_source": states,
                 "label": labels,
                 "split": splits,
                 "group": recordings,

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
-from stages.sources.files import fingerprint
+from stages.sources.files import fingerprint, skeleton_fingerprint
 from stages.sources.list_text import forward_slashes, read_text
 from stages.sources.recordings import divided, files_of_several_clips
 from stages.sources.rows import clips_table, span_id
@@ -57,8 +57,8 @@ class Listing(Source):
         file = self.list.expanduser().absolute()
         rows, places = self._checked(file)
         root = file.parent if self.root is None else self.root.expanduser().absolute()
-        ids, paths, sources = _files(places, rows["path"], root)
-        _, skeleton_paths, skeleton_sources = _files(places, rows["skeleton"], root)
+        ids, paths, sources = _files(places, rows["path"], root, fingerprint)
+        _, skeleton_paths, skeleton_sources = _files(places, rows["skeleton"], root, skeleton_fingerprint)
         groups = rows["group"]
         if rows["start"].null_count + rows["end"].null_count < 2 * rows.num_rows:
             names, splits = ids.to_pylist(), rows["split"].to_pylist()
@@ -214,7 +214,9 @@ def _mask(condition: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return pc.fill_null(condition, False).to_numpy(zero_copy_only=False)
 
 
-def _files(places: _Places, names: pa.ChunkedArray, root: Path) -> tuple[pa.Array, pa.Array, pa.Array]:
+def _files(
+    places: _Places, names: pa.ChunkedArray, root: Path, state: Callable[[str], str]
+) -> tuple[pa.Array, pa.Array, pa.Array]:
     """Listed files with forward slashes, their absolute paths and fingerprints, each read once for all its clips."""
     encoded = names.combine_chunks().dictionary_encode()
     listed = encoded.dictionary.to_pylist()
@@ -224,5 +226,5 @@ def _files(places: _Places, names: pa.ChunkedArray, root: Path) -> tuple[pa.Arra
         except ManifestError as error:
             places.refuse(pc.equal(names, name), str(error))
     paths = [os.path.join(root, name) for name in listed]  # noqa: PTH118, for a million files
-    sources = [fingerprint(path) for path in paths]
+    sources = [state(path) for path in paths]
     return tuple(pa.array(values, pa.string()).take(encoded.indices) for values in (listed, paths, sources))

@@ -57,6 +57,7 @@ def test_what_stages_are_called_in_keys_stays() -> None:
         "videos": "stages.sources.videos:Videos",
         "pennaction": "stages.sources.pennaction:PennAction",
         "finegym": "stages.sources.finegym:FineGym",
+        "skeleton_set": "stages.sources.skeleton_set:SkeletonSet",
         "synthetic": "stages.sources.synthetic:Synthetic",
         "decode": "stages.decode:Decode",
         "pose": "stages.pose.stage:Pose",

@@ -122,8 +122,9 @@ def test_the_split_is_selected(made_set):
 
 def test_a_model_that_does_not_fit(made_set):
     clips, files = made_set(3)
-    with pytest.raises(StageError, match="trained on pennaction13 skeletons, but right/00 has coco17"):
-        predicted(Predict(device="cpu"), clips, files.read(), model_table(layout="pennaction13"))
+    text = "trained on ntu25 skeletons, but right/00 has coco17: coco17 lacks 13 of the 25 joints of ntu25: spine_base,"
+    with pytest.raises(StageError, match=text):
+        predicted(Predict(device="cpu"), clips, files.read(), model_table(layout="ntu25"))
     models = model_table().set_column(1, "weights", pa.array([b"noise"], pa.large_binary()))
     with pytest.raises(StageError, match="the model does not load"):
         Predict(device="cpu").load({"models": models})
