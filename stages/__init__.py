@@ -28,6 +28,7 @@ COMMANDS = {
     "recognize": "stages.commands.cli:recognize",
     "explain": "stages.commands.cli:explain",
     "doctor": "stages.commands.cli:doctor",
+    "layouts": "stages.commands.cli:layouts",
     "check-videos": "stages.commands.cli:check_videos",
 }
 """Those commands of ``pipeline`` that know what the stages do, by name."""
