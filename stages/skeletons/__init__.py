@@ -8,4 +8,5 @@ formats.py        which reader a file has, by its extension
 npz.py            NumPy arrays
 ntu.py            NTU RGB+D's text files
 pennaction.py     PennAction's labels
+pyskl.py          pickles of pyskl and MMAction2
 """

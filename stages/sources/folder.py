@@ -14,6 +14,7 @@ from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
 from stages.sources.files import Skipped, Video, find_videos, fingerprint
 from stages.sources.rows import clips_table
+from stages.sources.skeleton_entries import entries_of, matched
 from stages.tables import CLIPS, SPLITS
 
 
@@ -34,7 +35,8 @@ class Folder(Source):
     val_share: float = Field(0.0, ge=0, lt=1)
     """Share of each class that is kept for validation, unless the folders give the splits."""
     skeletons: Path | None = None
-    """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``."""
+    """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``. Or one file with
+    the skeletons of many clips, named after their videos: a pickle of pyskl or MMAction2."""
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> "Folder":
@@ -55,8 +57,7 @@ class Folder(Source):
         parts = [video.name.split("/") for video in videos]
         labels = [names[depth - 1] for names in parts]
         splits = [names[0] for names in parts] if depth == 2 else self._draw(videos, labels)
-        namesakes = Counter(Path(video.name).stem for video in videos)
-        skeletons = [self._skeleton_of(video, namesakes) for video in videos]
+        skeletons, entries = self._skeletons_of(videos)
         return clips_table(
             {
                 "clip_id": [video.name for video in videos],
@@ -64,6 +65,7 @@ class Folder(Source):
                 "path": [video.path for video in videos],
                 "skeleton_path": [None if skeleton is None else str(skeleton) for skeleton in skeletons],
                 "skeleton_source": [None if skeleton is None else fingerprint(skeleton) for skeleton in skeletons],
+                "skeleton_entry": entries,
                 "label": labels,
                 "split": splits,
             }
@@ -96,6 +98,18 @@ class Folder(Source):
             for place, name in enumerate(names):
                 split[name] = "test" if place < test else "val" if place < test + val else "train"
         return [split[video.name] for video in videos]
+
+    def _skeletons_of(self, videos: list[Video]) -> tuple[list[Path | None], list[str | None]]:
+        """The skeleton file of each video, if it exists, and the clip in it where it is one file for all."""
+        file = None if self.skeletons is None else self.skeletons.expanduser().absolute()
+        if file is None or not file.is_file():
+            namesakes = Counter(Path(video.name).stem for video in videos)
+            return [self._skeleton_of(video, namesakes) for video in videos], [None] * len(videos)
+        known = entries_of(file)
+        if known is None:
+            raise ManifestError(f"skeletons: {file} is of one clip: name a folder of such files, or one of many clips")
+        entries = matched([video.name for video in videos], known)
+        return [None if entry is None else file for entry in entries], entries
 
     def _skeleton_of(self, video: Video, namesakes: Mapping[str, int]) -> Path | None:
         """The skeleton file of a video, if it exists."""

@@ -12,6 +12,7 @@ from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
 from stages.sources.files import fingerprint
 from stages.sources.rows import clips_table, span_id
+from stages.sources.skeleton_entries import entries_of, entry_of
 from stages.tables import CLIPS, SPLITS
 
 COLUMNS = {
@@ -19,17 +20,20 @@ COLUMNS = {
     "label": pa.string(),
     "split": pa.string(),
     "skeleton": pa.string(),
+    "skeleton_entry": pa.string(),
     "start": pa.float64(),
     "end": pa.float64(),
 }
 
 
 class Listing(Source):
-    """Reads a list with the column ``path`` and any of ``label``, ``split``, ``start``, ``end`` and ``skeleton``.
+    """Reads a list with the column ``path`` and any of ``label``, ``split``, ``start``, ``end``, ``skeleton`` and
+    ``skeleton_entry``.
 
     ``path`` and ``skeleton`` are files, relative to ``root``; ``start`` and ``end`` are seconds; ``split`` is train,
-    val or test. Empty cells mean unknown; other columns are ignored. A clip's id is its path as listed, followed by its
-    span if it has one: ``games/final.mp4@12.0-16.0``.
+    val or test. ``skeleton_entry`` is the clip's name in a skeleton file of many clips, by default that of the video.
+    Empty cells mean unknown; other columns are ignored. A clip's id is its path as listed, followed by its span if it
+    has one: ``games/final.mp4@12.0-16.0``.
     """
 
     key_name: ClassVar[str | None] = "stages.sources.listing:Listing"
@@ -63,6 +67,7 @@ class Listing(Source):
                 "skeleton_source": skeleton_sources,
                 "path": paths,
                 "skeleton_path": skeleton_paths,
+                "skeleton_entry": _entries(rows, skeleton_paths),
                 "label": rows["label"],
                 "split": rows["split"],
             }
@@ -169,3 +174,18 @@ def _files(names: pa.ChunkedArray, root: Path) -> tuple[pa.Array, pa.Array]:
     paths = [os.path.join(root, name) for name in encoded.dictionary.to_pylist()]  # noqa: PTH118, for a million files
     sources = [fingerprint(path) for path in paths]
     return tuple(pa.array(values, pa.string()).take(encoded.indices) for values in (paths, sources))
+
+
+def _entries(rows: pa.Table, skeleton_paths: pa.Array) -> pa.Array | pa.ChunkedArray:
+    """Each clip's name in a skeleton file of many clips: as listed, or that of the video."""
+    known = {path: entries_of(Path(path)) for path in skeleton_paths.unique().to_pylist() if path is not None}
+    listed = rows["skeleton_entry"]
+    if not any(known.values()):
+        return listed
+    names = []
+    for video, path, entry in zip(
+        rows["path"].to_pylist(), skeleton_paths.to_pylist(), listed.to_pylist(), strict=True
+    ):
+        clips = known.get(path)
+        names.append(entry if entry or not clips else entry_of(video, clips) or Path(video).stem)
+    return pa.array(names, pa.string())
