@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from pipeline.errors import ClipError
 from pipeline.rows import Row
-from pipeline.stage import MapStage, Problem, Stage
+from pipeline.stage import MapStage, Problem, Stage, added
 from stages.frame_sampling import sample_frames
 from stages.tables import SKELETONS
 
@@ -28,6 +28,8 @@ class Skeletons(MapStage):
     """T, frames per clip: those at the middles of T equal segments. Shorter clips repeat frames."""
     persons: int = Field(2, ge=1)
     """M, the largest number of persons per clip."""
+    size: tuple[PositiveInt, PositiveInt] | None = added(None)
+    """Width and height of the videos in pixels, for skeleton files that do not say so, such as OpenPose's."""
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         """Clips without a skeleton file."""
@@ -51,12 +53,17 @@ class Skeletons(MapStage):
         if clip["start"] is not None or clip["end"] is not None:
             raise ClipError("a skeleton file has no times, so a span cannot be cut out of it: use decode and pose")
         file = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
-        if file.size is None:
-            raise ClipError(f"{file} lacks the array size: the video's width and height in pixels")
-        keypoints = file.frames(sample_frames(file.keypoints.shape[1], self.frames), self.persons)
+        size = file.size or self.size
+        if size is None:
+            raise ClipError(
+                f"{file} does not say how large the video's frames are: give size, their width and height, here "
+                "(or in an .npz file)"
+            )
+        width, height = size
+        sampled = sample_frames(file.keypoints.shape[1], self.frames)
+        keypoints = file.in_pixels(width, height).frames(sampled, self.persons)
         if not keypoints[..., 2].any():
             raise ClipError(f"{file} has no joint in any of the {self.frames} frames")
-        width, height = file.size
         side = max(width, height)
         margins = (side - width) / 2, (side - height) / 2
         keypoints[..., :2] = (keypoints[..., :2] + 0.5 + margins) / side * (keypoints[..., 2:] > 0)

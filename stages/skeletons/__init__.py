@@ -1,12 +1,23 @@
 """Skeletons that people bring: what all formats become, and one file per format.
 
 skeleton_file.py  the skeletons in all frames of a video, and whether they fit it
-safe_pickle.py    pickles of plain data and NumPy arrays, without executing anything
-stored_arrays.py  the arrays of such pickles, which stay in the file
 formats.py        which reader a file has, by its extension
 
 npz.py            NumPy arrays
 ntu.py            NTU RGB+D's text files
 pennaction.py     PennAction's labels
-pyskl.py          pickles of pyskl and MMAction2
+pyskl.py          pyskl's and MMAction2's pickles of a whole data set
+coco.py           COCO's annotations and results, and AlphaPose's results
+alphapose.py      AlphaPose's results in the formats of other tools
+openpose.py       OpenPose's folders
+mediapipe.py      MediaPipe's landmarks as JSON
+mediapipe_csv.py  the same as CSV
+
+safe_pickle.py    reads pickles of plain data and NumPy arrays, and executes nothing
+stored_arrays.py  arrays that stay in such a pickle until they are needed
+json_file.py      reads and checks JSON
+json_clips.py     which of the formats a JSON file has
+recording.py      people in single frames, as most tools write them
+people.py         joins them from frame to frame
+frame_names.py    which clip and frame the name of an image means
 """

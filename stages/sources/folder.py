@@ -2,8 +2,7 @@
 
 import difflib
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import defaultdict
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +13,7 @@ from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
 from stages.sources.files import Skipped, Video, find_videos, fingerprint
 from stages.sources.rows import clips_table
-from stages.sources.skeleton_entries import entries_of, matched
+from stages.sources.skeleton_lookup import find_skeletons
 from stages.tables import CLIPS, SPLITS
 
 
@@ -35,8 +34,9 @@ class Folder(Source):
     val_share: float = Field(0.0, ge=0, lt=1)
     """Share of each class that is kept for validation, unless the folders give the splits."""
     skeletons: Path | None = None
-    """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``. Or one file with
-    the skeletons of many clips, named after their videos: a pickle of pyskl or MMAction2."""
+    """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``, or with another
+    format's extension, or folders ``CLASS/name`` of OpenPose's files. Or one file with the skeletons of many clips, named
+    after their videos: a pickle of pyskl or MMAction2, or COCO's JSON."""
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> "Folder":
@@ -57,7 +57,7 @@ class Folder(Source):
         parts = [video.name.split("/") for video in videos]
         labels = [names[depth - 1] for names in parts]
         splits = [names[0] for names in parts] if depth == 2 else self._draw(videos, labels)
-        skeletons, entries = self._skeletons_of(videos)
+        skeletons, entries = find_skeletons([video.name for video in videos], self.skeletons)
         return clips_table(
             {
                 "clip_id": [video.name for video in videos],
@@ -98,34 +98,6 @@ class Folder(Source):
             for place, name in enumerate(names):
                 split[name] = "test" if place < test else "val" if place < test + val else "train"
         return [split[video.name] for video in videos]
-
-    def _skeletons_of(self, videos: list[Video]) -> tuple[list[Path | None], list[str | None]]:
-        """The skeleton file of each video, if it exists, and the clip in it where it is one file for all."""
-        file = None if self.skeletons is None else self.skeletons.expanduser().absolute()
-        if file is None or not file.is_file():
-            namesakes = Counter(Path(video.name).stem for video in videos)
-            return [self._skeleton_of(video, namesakes) for video in videos], [None] * len(videos)
-        known = entries_of(file)
-        if known is None:
-            raise ManifestError(f"skeletons: {file} is of one clip: name a folder of such files, or one of many clips")
-        entries = matched([video.name for video in videos], known)
-        return [None if entry is None else file for entry in entries], entries
-
-    def _skeleton_of(self, video: Video, namesakes: Mapping[str, int]) -> Path | None:
-        """The skeleton file of a video, if it exists."""
-        if self.skeletons is None:
-            return None
-        folder, name = self.skeletons.expanduser().absolute(), Path(video.name).with_suffix(".npz")
-        if (folder / name).is_file():
-            return folder / name
-        if not (folder / name.name).is_file():
-            return None
-        if namesakes[name.stem] > 1:
-            raise ManifestError(
-                f"skeletons: {folder / name.name} could be of any of {namesakes[name.stem]} videos called {name.stem}: "
-                "put skeleton files into folders like those of the videos"
-            )
-        return folder / name.name
 
 
 def _refuse_strangers(root: Path, folders: set[str]) -> None:

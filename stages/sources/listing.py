@@ -1,6 +1,7 @@
 """A list of clips: CSV with a header line, or JSON lines."""
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import ClassVar
 
@@ -178,7 +179,10 @@ def _files(names: pa.ChunkedArray, root: Path) -> tuple[pa.Array, pa.Array]:
 
 def _entries(rows: pa.Table, skeleton_paths: pa.Array) -> pa.Array | pa.ChunkedArray:
     """Each clip's name in a skeleton file of many clips: as listed, or that of the video."""
-    known = {path: entries_of(Path(path)) for path in skeleton_paths.unique().to_pylist() if path is not None}
+    # Most JSON files are of one clip; to ask each of them would mean to read it.
+    lines = Counter(path for path in skeleton_paths.to_pylist() if path is not None)
+    asked = [path for path, count in lines.items() if count > 1 or not path.lower().endswith(".json")]
+    known = {path: entries_of(Path(path)) for path in asked}
     listed = rows["skeleton_entry"]
     if not any(known.values()):
         return listed

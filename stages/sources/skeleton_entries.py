@@ -20,10 +20,11 @@ def entries_of(file: Path) -> Collection[str] | None:
 
 
 def entry_of(video: str, known: Collection[str]) -> str | None:
-    """The clip of a video: its path below the root without extension, or else its file name without extension."""
+    """The clip of a video: its path below the root, without extension or with it, or else its file name."""
     path = video.rpartition(".")[0] or video
     stem = path.rpartition("/")[2]
-    return next((name for name in (path, stem, stem.removesuffix(_NOT_IN_NAMES)) if name in known), None)
+    names = (path, video, stem, video.rpartition("/")[2], stem.removesuffix(_NOT_IN_NAMES))
+    return next((name for name in names if name in known), None)
 
 
 def matched(videos: Sequence[str], known: Collection[str]) -> list[str | None]:
@@ -33,7 +34,7 @@ def matched(videos: Sequence[str], known: Collection[str]) -> list[str | None]:
     for entry, count in counts.most_common(1):
         if count > 1:
             raise ManifestError(
-                f"skeletons: {entry} could be of any of {count} videos, such as {videos[found.index(entry)]}: name clips "
-                "after the path of their video"
+                f"skeletons: {entry} could be of any of {count} videos, such as {videos[found.index(entry)]}: "
+                "name clips after the path of their video"
             )
     return found
