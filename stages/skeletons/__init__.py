@@ -8,6 +8,7 @@ ntu.py            NTU RGB+D's text files
 pennaction.py     PennAction's labels
 pyskl.py          pyskl's and MMAction2's pickles of a whole data set
 coco.py           COCO's annotations and results, and AlphaPose's results
+coco_writing.py   writes COCO's annotations
 alphapose.py      AlphaPose's results in the formats of other tools
 openpose.py       OpenPose's folders
 mediapipe.py      MediaPipe's landmarks as JSON

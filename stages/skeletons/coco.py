@@ -50,6 +50,10 @@ def coco_clips(content: Mapping[str, Any], file: str) -> dict[str, Recording]:
         frames[clip].add(frame)
         if size := _size(image):
             sizes[clip].add(size)
+    if _have_frame_ids(images):
+        for numbers in frames.values():
+            if min(numbers) > 1:
+                numbers.add(0)  # CocoVID counts from 0, whichever frames are listed
     return {
         clip: Recording(kinds.get(clip, COCO17), sightings[clip], frames[clip], frozenset(sizes[clip]))
         for clip in frames
@@ -96,7 +100,7 @@ def _places_of(images: Sequence[Mapping[str, Any]], content: Mapping[str, Any], 
     ids = [_id(image.get("id"), file, f"image {number}") for number, image in enumerate(images)]
     if len(set(ids)) < len(ids):
         raise ClipError(f"{file}: two images have the same id")
-    if all("video_id" in image and "frame_id" in image for image in images):
+    if _have_frame_ids(images):
         videos = objects(content.get("videos"), file, "videos") if "videos" in content else []
         names = {str(video.get("id")): video.get("name", video.get("file_name")) for video in videos}
         found = {}
@@ -110,6 +114,10 @@ def _places_of(images: Sequence[Mapping[str, Any]], content: Mapping[str, Any], 
             raise ClipError(f"{file}, image {one}: file_name is missing: it says which clip and frame an image is")
     by_name = places(dict.fromkeys(image["file_name"] for image in images), file)
     return {one: by_name[image["file_name"]] for one, image in zip(ids, images, strict=True)}
+
+
+def _have_frame_ids(images: Sequence[Mapping[str, Any]]) -> bool:
+    return all("video_id" in image and "frame_id" in image for image in images)
 
 
 def _layouts(categories: Sequence[Mapping[str, Any]], file: str) -> dict[str, Layout]:

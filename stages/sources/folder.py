@@ -35,8 +35,8 @@ class Folder(Source):
     """Share of each class that is kept for validation, unless the folders give the splits."""
     skeletons: Path | None = None
     """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``, or with another
-    format's extension, or folders ``CLASS/name`` of OpenPose's files. Or one file with the skeletons of many clips, named
-    after their videos: a pickle of pyskl or MMAction2, or COCO's JSON."""
+    format's extension, or folders ``CLASS/name`` of OpenPose's files. Or one file with the skeletons of many clips,
+    named after their videos: a pickle of pyskl or MMAction2, or COCO's JSON."""
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> "Folder":

@@ -111,6 +111,14 @@ def test_videos_and_frame_ids_count_before_names(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_skeletons(path, "wave/one.mp4").keypoints, [a[::-1]])
 
 
+@pytest.mark.parametrize(("first", "length"), [(0, 3), (1, 3), (5, 8)])
+def test_frame_ids_count_from_0_or_1(first: int, length: int, tmp_path: Path) -> None:
+    content = coco({"x": [walker(3)]})
+    for frame, image in enumerate(content["images"]):
+        image |= {"video_id": "x", "frame_id": first + frame}
+    assert read_skeletons(write(tmp_path / "a.json", content)).keypoints.shape == (1, length, 17, 3)
+
+
 def test_crowds_and_boxes_without_joints_are_left_out(tmp_path: Path) -> None:
     content = coco({"wave": [walker(3)]})
     content["annotations"] += [
