@@ -61,10 +61,11 @@ def _described(keypoints: np.ndarray) -> dict[str, Any]:
     seen = keypoints[:, 2] > 0
     places = keypoints[seen, :2]
     low, extent = places.min(0), np.ptp(places, axis=0)
-    codes = np.where(seen[:, None], np.c_[keypoints[:, :2], np.full(len(keypoints), 2)], 0)
+    coded = np.where(seen[:, None], keypoints, 0).round(3)
+    coded[seen, 2] = 2
     return {
-        "keypoints": [round(number, 3) for number in codes.ravel().tolist()],
-        "keypoint_scores": [round(score, 4) for score in np.where(seen, keypoints[:, 2], 0).tolist()],
+        "keypoints": coded.ravel().tolist(),
+        "keypoint_scores": np.where(seen, keypoints[:, 2], 0).round(4).tolist(),
         "num_keypoints": int(seen.sum()),
         "bbox": [round(number, 3) for number in (*low.tolist(), *extent.tolist())],
         "area": round(float(extent.prod()), 3),
