@@ -22,7 +22,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     """Every variable that a manifest asks for, with files where they have to exist."""
     for name in ("deploy.onnx", "person_detector.param"):
         (tmp_path / name).touch()
-    names = ("UT_INTERACTION_ROOT", "SIMPLEPOSE_ROOT", "PENNACTION_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST")
+    names = ("UT_INTERACTION_ROOT", "SIMPLEPOSE_ROOT", "PENNACTION_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST", "PYSKL_FILE")
     return dict.fromkeys(names, str(tmp_path))
 
 
@@ -64,7 +64,7 @@ def settings_in_comments() -> list[tuple[Path, list[str]]]:
 def test_what_a_comment_advises_to_set_works(
     path: Path, settings: list[str], environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("MODEL.onnx", "mc3_18.pth"):
+    for name in ("MODEL.onnx", "mc3_18.pth", "my_labels.txt"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
     changed = load_manifest(runnable(path), settings, environ=environ)
