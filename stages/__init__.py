@@ -25,6 +25,7 @@ STAGES = {
 COMMANDS = {
     "recognize": "stages.commands.cli:recognize",
     "explain": "stages.commands.cli:explain",
+    "export": "stages.commands.cli:export",
     "doctor": "stages.commands.cli:doctor",
     "check-videos": "stages.commands.cli:check_videos",
 }

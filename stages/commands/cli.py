@@ -1,4 +1,4 @@
-"""``pipeline recognize``, ``explain`` and ``doctor``: thin, with imports inside the commands, as in pipeline.cli."""
+"""The commands of ``pipeline`` that know what stages do: thin, with imports inside the commands, as in pipeline.cli."""
 
 from pathlib import Path
 from typing import Annotated
@@ -92,6 +92,33 @@ def explain(
         if len(explained.failed) == explained.clips:
             raise typer.Exit(1)
         say(str(explained.folder / "explanation.html"))
+
+
+def export(
+    run: RunName,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="pyskl: a pickle for MMAction2 and pyskl.")],
+    variant: Annotated[
+        str | None, typer.Option(help="A variant of the stage that made the skeletons. Default: the first.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="The file to write. Default: runs/NAME/skeletons.pkl.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write the skeletons of a run as a file for other software.
+
+    \b
+    pipeline export demo --format pyskl
+    pipeline export demo --format pyskl --out skeletons.pkl
+    """
+    with plain_errors(debug):
+        from stages.commands.skeleton_export import export_run
+
+        exported = export_run(run, form, variant, out)
+        for reason, number in exported.left_out.items():
+            if number:
+                say(f"left out: {count(number, 'clip')} {reason}")
+        say(f"{exported.file}: {count(exported.clips, 'clip')}")
 
 
 def doctor(

@@ -7,13 +7,14 @@ npz.py            NumPy arrays
 ntu.py            NTU RGB+D's text files
 pennaction.py     PennAction's labels
 pyskl.py          pyskl's and MMAction2's pickles of a whole data set
+pyskl_writer.py   the same, written
 coco.py           COCO's annotations and results, and AlphaPose's results
-coco_writing.py   writes COCO's annotations
 alphapose.py      AlphaPose's results in the formats of other tools
 openpose.py       OpenPose's folders
 mediapipe.py      MediaPipe's landmarks as JSON
 mediapipe_csv.py  the same as CSV
 
+exported_clips.py what writers are given
 safe_pickle.py    reads pickles of plain data and NumPy arrays, and executes nothing
 stored_arrays.py  arrays that stay in such a pickle until they are needed
 json_file.py      reads and checks JSON

@@ -13,9 +13,8 @@ from pipeline.shipped import FOLDER, description, find_manifest, find_shipped, s
 from pipeline.yaml_lines import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRON = dict.fromkeys(
-    ("UT_INTERACTION_ROOT", "PENNACTION_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST", "PYSKL_FILE"), "somewhere"
-)
+VARIABLES = ("UT_INTERACTION_ROOT", "PENNACTION_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST", "PYSKL_FILE")
+ENVIRON = dict.fromkeys(VARIABLES, "somewhere")
 SPLITS = ("clips_per_class", "val_per_class", "test_per_class")
 TOY = 'stages: {index: {uses: "toy_stages:Numbers"}}\n'
 
