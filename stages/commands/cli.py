@@ -96,12 +96,19 @@ def explain(
 
 def export(
     run: RunName,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="pyskl: a pickle for MMAction2 and pyskl.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="pyskl: a pickle for MMAction2 and pyskl. coco: COCO's keypoints as JSON.",
+        ),
+    ],
     variant: Annotated[
         str | None, typer.Option(help="A variant of the stage that made the skeletons. Default: the first.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="The file to write. Default: runs/NAME/skeletons.pkl.")
+        Path | None, typer.Option(metavar="OUT", help="The file to write. Default: runs/NAME/skeletons.pkl or .json.")
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -109,7 +116,7 @@ def export(
 
     \b
     pipeline export demo --format pyskl
-    pipeline export demo --format pyskl --out skeletons.pkl
+    pipeline export demo --format coco --out skeletons.json
     """
     with plain_errors(debug):
         from stages.commands.skeleton_export import export_run

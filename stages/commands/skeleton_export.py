@@ -23,13 +23,14 @@ from pipeline.store import Store
 from recognizer.skeletons import layout
 from stages.commands.stored_results import results_of
 from stages.commands.trained_run import run_and_variant
+from stages.skeletons.coco_writer import write_coco
 from stages.skeletons.exported_clips import ExportedClip
 from stages.skeletons.pyskl_writer import write_pyskl
 
 Writer = Callable[[Path, Iterable[ExportedClip], Sequence[str]], int]
 """Takes the file to write, the clips, and the class names in the order of their numbers. Returns how many clips."""
 
-WRITERS: dict[str, tuple[str, Writer]] = {"pyskl": (".pkl", write_pyskl)}
+WRITERS: dict[str, tuple[str, Writer]] = {"pyskl": (".pkl", write_pyskl), "coco": (".json", write_coco)}
 """Formats by name: the extension of their files, and what writes them."""
 
 SQUARE = 1000

@@ -9,6 +9,7 @@ pennaction.py     PennAction's labels
 pyskl.py          pyskl's and MMAction2's pickles of a whole data set
 pyskl_writer.py   the same, written
 coco.py           COCO's annotations and results, and AlphaPose's results
+coco_writer.py    COCO's annotations, written
 alphapose.py      AlphaPose's results in the formats of other tools
 openpose.py       OpenPose's folders
 mediapipe.py      MediaPipe's landmarks as JSON

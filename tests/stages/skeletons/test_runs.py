@@ -1,4 +1,4 @@
-"""Runs from a list to the report with OpenPose's skeletons: beside videos, and alone."""
+"""Runs from a list to the report with OpenPose's skeletons: beside videos, and alone; then written as COCO's."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,8 @@ from walkers import flat, walker
 
 from pipeline.manifest import load_manifest
 from pipeline.run import Options, Result, run
+from stages.commands.skeleton_export import export_run
+from stages.skeletons.formats import read_skeletons
 
 MANIFEST = """\
 name: it
@@ -73,6 +75,11 @@ def test_beside_videos(home: Path) -> None:
     frames = walker(FRAMES, 25, start=5, step=1, size=40)[[5, 15, 25, 35]]
     np.testing.assert_allclose(found[0, ..., :2], (frames[..., :2] + 0.5) / (128, 96), atol=1e-3)
     assert Path("runs/it/report.html").is_file()
+    exported = export_run("it", "coco", None, None)
+    assert (exported.file, exported.clips) == (Path("runs/it/skeletons.json"), 12)
+    file = read_skeletons(exported.file, "1.mp4")
+    np.testing.assert_allclose(file.keypoints, [frames], atol=0.1)
+    assert (file.layout.name, file.size) == ("body25", (128, 96))
 
 
 def test_alone(home: Path) -> None:
