@@ -9,6 +9,7 @@ STAGES = {
     "pennaction": "stages.sources.pennaction:PennAction",
     "finegym": "stages.sources.finegym:FineGym",
     "skeleton_set": "stages.sources.skeleton_set:SkeletonSet",
+    "pyskl": "stages.sources.pyskl:Pyskl",
     "synthetic": "stages.sources.synthetic:Synthetic",
     "decode": "stages.video.stage:Decode",
     "pose": "stages.pose.stage:Pose",
@@ -27,6 +28,7 @@ STAGES = {
 COMMANDS = {
     "recognize": "stages.commands.cli:recognize",
     "explain": "stages.commands.cli:explain",
+    "export": "stages.commands.cli:export",
     "doctor": "stages.commands.cli:doctor",
     "layouts": "stages.commands.cli:layouts",
     "check-videos": "stages.commands.cli:check_videos",

@@ -94,6 +94,40 @@ def explain(
         say(str(explained.folder / "explanation.html"))
 
 
+def export(
+    run: RunName,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="pyskl: a pickle for MMAction2 and pyskl. coco: COCO's keypoints as JSON.",
+        ),
+    ],
+    variant: Annotated[
+        str | None, typer.Option(help="A variant of the stage that made the skeletons. Default: the first.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="The file to write. Default: runs/NAME/skeletons.pkl or .json.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write the skeletons of a run as a file for other software.
+
+    \b
+    pipeline export demo --format pyskl
+    pipeline export demo --format coco --out skeletons.json
+    """
+    with plain_errors(debug):
+        from stages.commands.skeleton_export import export_run
+
+        exported = export_run(run, form, variant, out)
+        for reason, number in exported.left_out.items():
+            if number:
+                say(f"left out: {count(number, 'clip')} {reason}")
+        say(f"{exported.file}: {count(exported.clips, 'clip')}")
+
+
 def doctor(
     manifest: Annotated[
         str | None, typer.Argument(metavar="[MANIFEST]", help="Also check what this one needs.")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from pipeline.errors import ClipError
 from pipeline.rows import Row
@@ -34,6 +34,8 @@ class Skeletons(MapStage):
     convert_to: LayoutText | None = added(None)
     """Joint layout that all skeletons are converted to, by the names of joints; those that a file lacks are missing.
     null: as in the files. See ``pipeline layouts``."""
+    size: tuple[PositiveInt, PositiveInt] | None = added(None)
+    """Width and height of the videos in pixels, for skeleton files that do not say so, such as OpenPose's."""
     plane: Plane = added(FRONT)
     """What a picture of skeletons in space shows: the axis that points right and the one that points down, each of x, y
     and z, with a minus sign for its opposite. [x, -y] is the front as the Kinect sees it, whose y axis points up;
@@ -74,9 +76,15 @@ class Skeletons(MapStage):
         if clip["start"] is not None or clip["end"] is not None:
             raise ClipError("a skeleton file has no times, so a span cannot be cut out of it: use decode and pose")
         file = projected(read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"]), self.plane)
-        if file.size is None:
-            raise ClipError(f"{file} lacks the array size: the video's width and height in pixels")
-        keypoints = file.frames(sample_frames(file.keypoints.shape[1], self.frames), self.persons)
+        size = file.size or self.size
+        if size is None:
+            raise ClipError(
+                f"{file} does not say how large the video's frames are: give size, their width and height, here "
+                "(or in an .npz file)"
+            )
+        width, height = size
+        sampled = sample_frames(file.keypoints.shape[1], self.frames)
+        keypoints = file.in_pixels(width, height).frames(sampled, self.persons)
         target = layout(self.convert_to) if self.convert_to else file.layout
         if target != file.layout:
             try:
@@ -85,7 +93,6 @@ class Skeletons(MapStage):
                 raise ClipError(f"{file}: {error}") from error
         if not keypoints[..., 2].any():
             raise ClipError(f"{file} has no joint in any of the {self.frames} frames")
-        width, height = file.size
         side = max(width, height)
         margins = (side - width) / 2, (side - height) / 2
         keypoints[..., :2] = (keypoints[..., :2] + 0.5 + margins) / side * (keypoints[..., 2:] > 0)

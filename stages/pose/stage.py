@@ -186,8 +186,8 @@ class Pose(MapStage):
 
             file = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
             file.check(frames["source_frames"], frames["source_width"], frames["source_height"])
-            keypoints, layout = file.frames(frames["indices"], self.persons), file.layout
             size = file.size or (frames["source_width"], frames["source_height"])
+            keypoints, layout = file.in_pixels(*size).frames(frames["indices"], self.persons), file.layout
             estimator = "ground truth"
         else:
             assert estimation is not None

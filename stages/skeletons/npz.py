@@ -11,11 +11,8 @@ import numpy as np
 
 from pipeline.errors import ClipError
 from recognizer.skeletons import find_layout
-from stages.skeletons.skeleton_file import SkeletonFile
+from stages.skeletons.skeleton_file import SkeletonFile, are_shares
 from stages.skeletons.skeleton_set import read_set
-
-_RELATIVE = 1.5
-"""If no coordinate is beyond this, they are relative to the frame, not pixels of it."""
 
 
 def read_npz(path: Path, entry: str | None = None) -> SkeletonFile:
@@ -48,11 +45,10 @@ def read_npz(path: Path, entry: str | None = None) -> SkeletonFile:
     if size is not None and not (len(size) == 2 and all(0 < edge < np.inf for edge in size)):
         raise ClipError(f"skeleton file {path}: size is {size}, not the width and height of the video")
     keypoints[(keypoints[..., :-1] == 0).all(-1), -1] = 0  # how many files write a missing joint
-    valid = keypoints[..., :2][(keypoints[..., -1] > 0) & np.isfinite(keypoints).all(-1)]
-    if keypoints.shape[3] == 3 and len(valid) and np.ptp(valid) > 0 and np.abs(valid).max() <= _RELATIVE:
+    if keypoints.shape[3] == 3 and are_shares(keypoints):
         raise ClipError(
-            f"skeleton file {path}: coordinates are between {valid.min():.2g} and {valid.max():.2g}, not pixels: "
-            "multiply them by the width and height of the video"
+            f"skeleton file {path}: no coordinate is beyond 1.5, so they are not pixels: multiply them by the width "
+            "and height of the video"
         )
     keypoints[..., -1] = keypoints[..., -1].clip(0, 1)  # COCO's visibility, which some data sets have, goes up to 2
     return SkeletonFile(path, keypoints, layout, size)

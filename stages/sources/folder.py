@@ -17,6 +17,7 @@ from stages.sources.files import Skipped, Video, find_videos, skeleton_fingerpri
 from stages.sources.name_patterns import refuse_bad_fields
 from stages.sources.recordings import divided, groups, ungrouped
 from stages.sources.rows import clips_table
+from stages.sources.skeleton_lookup import find_skeletons
 from stages.tables import CLIPS, SPLITS
 
 LONG_NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
@@ -42,7 +43,9 @@ class Folder(Source):
     val_share: float = Field(0.0, ge=0, lt=1)
     """Share of each class that is kept for validation, unless the folders give the splits."""
     skeletons: Path | None = None
-    """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``."""
+    """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``, or with another
+    format's extension, or folders ``CLASS/name`` of OpenPose's files. Or one file with the skeletons of many clips,
+    named after their videos: a pickle of pyskl or MMAction2, or COCO's JSON."""
     group: str | None = None
     """Which clips are of one recording and share a split: a file name without its extension, with ``{group}`` in place
     of the recording's name and other fields in place of what varies. ``{group}_part{number}`` keeps ``match_1_part1``
@@ -69,21 +72,21 @@ class Folder(Source):
             )
         parts = [video.name.split("/") for video in videos]
         labels = [names[depth - 1] for names in parts]
-        recordings = None if self.group is None else groups([video.name for video in videos], labels, self.group)
-        if depth == 2:
-            splits = [SPLIT_OF[names[0].lower()] for names in parts]
-        else:
-            splits = self._draw([video.name for video in videos], labels, recordings)
-        namesakes = Counter(Path(video.name).stem for video in videos)
-        skeletons = [self._skeleton_of(video, namesakes) for video in videos]
-        states = [None if skeleton is None else skeleton_fingerprint(skeleton) for skeleton in skeletons]
+        names = [video.name for video in videos]
+        recordings = None if self.group is None else groups(names, labels, self.group)
+        splits = (
+            [SPLIT_OF[folders[0].lower()] for folders in parts] if depth == 2 else self._draw(names, labels, recordings)
+        )
+        skeletons, entries = find_skeletons(names, self.skeletons)
+        states = {file: skeleton_fingerprint(file) for file in set(skeletons) if file is not None}
         return clips_table(
             {
                 "clip_id": [video.name for video in videos],
                 "source": [video.source for video in videos],
                 "path": [video.path for video in videos],
                 "skeleton_path": [None if skeleton is None else str(skeleton) for skeleton in skeletons],
-                "skeleton_source": states,
+                "skeleton_source": [None if skeleton is None else states[skeleton] for skeleton in skeletons],
+                "skeleton_entry": entries,
                 "label": labels,
                 "split": splits,
                 "group": recordings,
@@ -137,22 +140,6 @@ class Folder(Source):
                         splits[row] = split
                     break
         return splits
-
-    def _skeleton_of(self, video: Video, namesakes: Mapping[str, int]) -> Path | None:
-        """The skeleton file of a video, if it exists."""
-        if self.skeletons is None:
-            return None
-        folder, name = self.skeletons.expanduser().absolute(), Path(video.name).with_suffix(".npz")
-        if (folder / name).is_file():
-            return folder / name
-        if not (folder / name.name).is_file():
-            return None
-        if namesakes[name.stem] > 1:
-            raise ManifestError(
-                f"skeletons: {folder / name.name} could be of any of {namesakes[name.stem]} videos called {name.stem}: "
-                "put skeleton files into folders like those of the videos"
-            )
-        return folder / name.name
 
 
 def _are_splits(root: Path, videos: list[Video], folders: set[str]) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -17,6 +18,7 @@ from stages.sources.files import fingerprint, skeleton_fingerprint
 from stages.sources.list_text import forward_slashes, read_text
 from stages.sources.recordings import divided, files_of_several_clips
 from stages.sources.rows import clips_table, span_id
+from stages.sources.skeleton_entries import entries_of, entry_of
 from stages.tables import CLIPS, SPLITS
 
 COLUMNS = {
@@ -24,6 +26,7 @@ COLUMNS = {
     "label": pa.string(),
     "split": pa.string(),
     "skeleton": pa.string(),
+    "skeleton_entry": pa.string(),
     "start": pa.float64(),
     "end": pa.float64(),
     "group": pa.string(),
@@ -31,10 +34,12 @@ COLUMNS = {
 
 
 class Listing(Source):
-    """Reads a list with a column ``path`` and any of ``label``, ``split``, ``start``, ``end``, ``skeleton``, ``group``.
+    """Reads a list with a column ``path`` and any of ``label``, ``split``, ``start``, ``end``, ``skeleton``,
+    ``skeleton_entry``, ``group``.
 
     ``path`` and ``skeleton`` are files, relative to ``root``; ``start`` and ``end`` are seconds; ``split`` is train,
-    val or test. Clips with the same ``group`` are of one recording: validation clips are drawn recording by recording.
+    val or test. ``skeleton_entry`` is the clip's name in a skeleton file of many clips, by default that of the video.
+    Clips with the same ``group`` are of one recording: validation clips are drawn recording by recording.
     Spans of one file are of one recording unless the list says otherwise, by a group or by giving them several splits.
     Empty cells mean unknown; other columns are ignored. A clip's id is its path as listed, followed by its span if it
     has one: ``games/final.mp4@12.0-16.0``.
@@ -74,6 +79,7 @@ class Listing(Source):
                 "skeleton_source": skeleton_sources,
                 "path": paths,
                 "skeleton_path": skeleton_paths,
+                "skeleton_entry": _entries(rows, skeleton_paths),
                 "label": rows["label"],
                 "split": rows["split"],
                 "group": groups,
@@ -228,3 +234,21 @@ def _files(
     paths = [os.path.join(root, name) for name in listed]  # noqa: PTH118, for a million files
     sources = [state(path) for path in paths]
     return tuple(pa.array(values, pa.string()).take(encoded.indices) for values in (listed, paths, sources))
+
+
+def _entries(rows: pa.Table, skeleton_paths: pa.Array) -> pa.Array | pa.ChunkedArray:
+    """Each clip's name in a skeleton file of many clips: as listed, or that of the video."""
+    # Most JSON files are of one clip; to ask each of them would mean to read it.
+    lines = Counter(path for path in skeleton_paths.to_pylist() if path is not None)
+    asked = [path for path, count in lines.items() if count > 1 or not path.lower().endswith(".json")]
+    known = {path: entries_of(Path(path)) for path in asked}
+    listed = rows["skeleton_entry"]
+    if not any(known.values()):
+        return listed
+    names = []
+    for video, path, entry in zip(
+        rows["path"].to_pylist(), skeleton_paths.to_pylist(), listed.to_pylist(), strict=True
+    ):
+        clips = known.get(path)
+        names.append(entry if entry or not clips else entry_of(video, clips) or Path(video).stem)
+    return pa.array(names, pa.string())

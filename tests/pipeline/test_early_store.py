@@ -58,6 +58,7 @@ def test_what_stages_are_called_in_keys_stays() -> None:
         "pennaction": "stages.sources.pennaction:PennAction",
         "finegym": "stages.sources.finegym:FineGym",
         "skeleton_set": "stages.sources.skeleton_set:SkeletonSet",
+        "pyskl": "stages.sources.pyskl:Pyskl",
         "synthetic": "stages.sources.synthetic:Synthetic",
         "decode": "stages.decode:Decode",
         "pose": "stages.pose.stage:Pose",

@@ -94,7 +94,7 @@ def test_a_recording_a_little_shorter_than_its_video_leaves_the_last_frames_empt
         ("a.skeleton", b"", "line 1: expected the number of frames"),
         ("a.npz", b"no zip archive", r"cannot be read as \.npz"),
         ("a.mat", b"no MATLAB file", "cannot be read as a MATLAB 5 file"),
-        ("a.json", b"{}", r"extension '\.json' is not supported"),
+        ("a.txt", b"{}", r"extension '\.txt' is not supported"),
     ],
 )
 def test_errors_name_the_file_and_the_place(tmp_path: Path, name: str, content: bytes, message: str) -> None:
