@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from stages.sources.files import find_videos, fingerprint
+from stages.sources.files import find_videos, fingerprint, skeleton_fingerprint
 
 
 def test_links_round_in_a_circle_end(tmp_path: Path) -> None:
@@ -72,3 +73,17 @@ def test_a_fingerprint_of_a_folder_changes_with_its_images_alone(tmp_path: Path)
     assert fingerprint(frames) == "2:6:1000000001"
     (frames / "1.png").write_text("other")
     assert fingerprint(frames) != "2:6:1000000001"
+
+
+def test_a_layout_file_beside_skeletons_counts_by_content(tmp_path: Path) -> None:
+    for name, layout in (("a", "own.yaml"), ("b", "coco17")):
+        np.savez(tmp_path / f"{name}.npz", keypoints=np.ones((1, 2, 2, 3)), layout=layout)
+    assert skeleton_fingerprint(tmp_path / "a.npz") == fingerprint(tmp_path / "a.npz")  # the clip will fail
+    found = []
+    for joints in ("a, b", "b, a", "a, b"):
+        (tmp_path / "own.yaml").write_text(f"joints: [{joints}]")
+        found.append(skeleton_fingerprint(tmp_path / "a.npz"))
+        assert skeleton_fingerprint(tmp_path / "b.npz") == fingerprint(tmp_path / "b.npz")
+    assert found[0] == found[2] != found[1]
+    assert found[0].startswith(f"{fingerprint(tmp_path / 'a.npz')}:")
+    assert skeleton_fingerprint(tmp_path / "none.npz") == "missing"
