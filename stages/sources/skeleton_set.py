@@ -66,6 +66,10 @@ class SkeletonSet(Source):
             raise ManifestError(f"file: label of {path} is not a list of whole numbers")
         if labels.min() < 0 or labels.max() >= len(classes):
             raise ManifestError(f"file: label of {path} is not between 0 and {len(classes) - 1}: the classes' numbers")
+        if len(self._array(arrays, "offsets")) != len(labels) + 1:
+            raise ManifestError(
+                f"file: {path} has {len(arrays['offsets'])} offsets for {len(labels)} clips, not one more"
+            )
         names = clip_names(arrays, len(labels))
         if len(names) != len(labels):
             raise ManifestError(f"file: {path} has {len(names)} names for {len(labels)} clips")

@@ -88,6 +88,9 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(ManifestError, match=r"label of .* is not between 0 and 1"):
         SkeletonSet(file=tmp_path / "a.npz", train="train").clips()
+    np.savez(tmp_path / "a.npz", label=np.array([0, 1]), class_names=np.array(["a", "b"]), offsets=[0, 5])
+    with pytest.raises(ManifestError, match="2 offsets for 2 clips, not one more"):
+        SkeletonSet(file=tmp_path / "a.npz", train={"clip": [0]}).clips()
     np.savez(tmp_path / "a.npz", label=np.array([{}], object))
     with pytest.raises(ManifestError, match=r"cannot be read as \.npz"):
         SkeletonSet(file=tmp_path / "a.npz", train="train").clips()
