@@ -38,8 +38,8 @@ class Skeletons(MapStage):
     """Width and height of the videos in pixels, for skeleton files that do not say so, such as OpenPose's."""
     plane: Plane = added(FRONT)
     """What a picture of skeletons in space shows: the axis that points right and the one that points down, each of x, y
-    and z, with a minus sign for its opposite. [x, -y] is the front as the Kinect sees it, whose y axis points up;
-    [z, -y] is seen from the side, [x, -z] from above."""
+    and z, with a minus sign for its opposite. [x, -y] is the front where y points up, [z, -y] the side, [x, -z] from
+    above. The Kinect's x points to its left: there [-x, -y] is what it saw, and [x, -y] the mirror image."""
 
     @field_validator("plane")
     @classmethod

@@ -11,7 +11,7 @@ Plane = tuple[Axis, Axis]
 """Which axis points to the right of the picture, and which one down."""
 
 FRONT: Plane = ("x", "-y")
-"""As a camera sees it whose y axis points up, like the Kinect's."""
+"""The front where y points up, as with the Kinect."""
 
 PIXELS = 1000
 """Of the longer side of a picture."""
