@@ -74,7 +74,7 @@ class _Machine:
                 return self.stack.pop()
             if code not in instructions:
                 self.refuse(code)
-            method, *arguments = instructions[code]
+            method, arguments = instructions[code]
             method(self, *arguments)
         raise PickleRefused(f"it has more than {MOST_INSTRUCTIONS:,} instructions: its arrays must be NumPy's")
 
@@ -96,7 +96,7 @@ class _Machine:
         return self.view[begin : self.place]
 
     def number(self, width: int) -> int:
-        return int.from_bytes(self.take(width), "little")
+        return self.take(1)[0] if width == 1 else int.from_bytes(self.take(width), "little")
 
     def line(self, longest: int = LONGEST_LINE) -> str:
         end = self.content.find(b"\n", self.place, self.place + longest)
@@ -256,8 +256,8 @@ class _Machine:
 
 
 _M = _Machine
-_INSTRUCTIONS: dict[int, tuple[Any, ...]] = {
-    ord(code): what
+_INSTRUCTIONS: dict[int, tuple[Any, tuple[Any, ...]]] = {
+    ord(code): (what[0], what[1:])
     for code, what in {
         # numbers and constants
         "N": (_M.push, None),
