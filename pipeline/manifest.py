@@ -208,7 +208,7 @@ def _checked_manifest(
     specs = []
     stages = values.get("stages")
     for name, body in stages.items() if isinstance(stages, dict) else ():
-        spec, wrong = _spec(name, body, where)
+        spec, wrong = stage_spec(name, body, where)
         report(wrong)
         if spec is not None:
             report(built_stages(spec, places, origin)[1])
@@ -227,7 +227,7 @@ def _checked_manifest(
     )
 
 
-def _spec(name: str, body: Any, where: Any) -> tuple[StageSpec | None, list[Complaint]]:
+def stage_spec(name: str, body: Any, where: Any) -> tuple[StageSpec | None, list[Complaint]]:
     """The stage, or what is wrong with its keys."""
     top: KeyPath = ("stages", name)
     subject = f"stage '{name}': "

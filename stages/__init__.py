@@ -28,6 +28,7 @@ STAGES = {
 COMMANDS = {
     "recognize": "stages.commands.cli:recognize",
     "explain": "stages.commands.cli:explain",
+    "show": "stages.commands.cli:show",
     "export": "stages.commands.cli:export",
     "doctor": "stages.commands.cli:doctor",
     "layouts": "stages.commands.cli:layouts",

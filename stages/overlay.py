@@ -1,5 +1,6 @@
 """Draws skeletons on a frame, with left and right limbs in different colors."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -30,12 +31,21 @@ SURE = 0.3
 SUBPIXEL_BITS = 4
 
 
-def draw_skeletons(image: np.ndarray, keypoints: np.ndarray, layout_name: str) -> np.ndarray:
+def draw_skeletons(
+    image: np.ndarray,
+    keypoints: np.ndarray,
+    layout_name: str,
+    palettes: Sequence[Palette] = PALETTES,
+    opacities: Sequence[tuple[float, float]] = ((0.0, 0.5), (SURE, 1.0)),
+    sides: Sequence[float] | None = None,
+) -> np.ndarray:
     """Return a copy of the image with the skeletons on it.
 
     image: uint8 H,W,3 RGB. keypoints: M,R,3 as x, y, score, relative to the image; a joint with score 0 is missing, and
-    neither it nor its limbs are drawn. The first person is drawn last, on top. Raises ValueError if the keypoints do
-    not fit the layout.
+    neither it nor its limbs are drawn. The first person is drawn last, on top. palettes: of the persons in this order,
+    again from the first if they are more. opacities: scores, each with the opacity in which all joints with a higher
+    score are drawn over those before. sides: for each person, the pixels of the shorter side of an image that suits the
+    width of its lines; None: this image's. Raises ValueError if the keypoints do not fit the layout.
     """
     skeleton = layout(layout_name)
     if keypoints.ndim != 3 or keypoints.shape[1:] != (skeleton.count, 3):
@@ -44,16 +54,21 @@ def draw_skeletons(image: np.ndarray, keypoints: np.ndarray, layout_name: str) -
         )
     drawn = np.ascontiguousarray(image).copy()
     for person in reversed(range(len(keypoints))):
-        palette = PALETTES[person % len(PALETTES)]
-        faint = drawn.copy()
-        _draw_person(faint, keypoints[person].astype(np.float64), skeleton, palette, above=0.0)
-        drawn = cv2.addWeighted(drawn, 0.5, faint, 0.5, 0)
-        _draw_person(drawn, keypoints[person].astype(np.float64), skeleton, palette, above=SURE)
+        palette = palettes[person % len(palettes)]
+        suits = sides[person] if sides else min(drawn.shape[:2])
+        for above, opacity in opacities:
+            before = drawn.copy() if opacity < 1 else drawn
+            _draw_person(drawn, keypoints[person].astype(np.float64), skeleton, palette, above, suits)
+            if opacity < 1:
+                drawn = cv2.addWeighted(before, 1 - opacity, drawn, opacity, 0)
     return drawn
 
 
-def _draw_person(image: np.ndarray, keypoints: np.ndarray, skeleton: Layout, palette: Palette, above: float) -> None:
-    """Draw the joints with a score over ``above``, and the limbs between them, into ``image``."""
+def _draw_person(
+    image: np.ndarray, keypoints: np.ndarray, skeleton: Layout, palette: Palette, above: float, suits: float
+) -> None:
+    """Draw the joints with a score over ``above``, and the limbs between them, into ``image``, in lines that suit one
+    whose shorter side has ``suits`` pixels."""
     height, width = image.shape[:2]
     shown = (keypoints[:, 2] > above) & np.isfinite(keypoints).all(axis=1)
     # points far outside would overflow OpenCV's fixed-point coordinates; slightly outside looks the same
@@ -64,8 +79,8 @@ def _draw_person(image: np.ndarray, keypoints: np.ndarray, skeleton: Layout, pal
     for left, right in skeleton.pairs:
         side[left], side[right] = "left", "right"
 
-    line = max(1, round(min(height, width) / 100))
-    radius = max(1.5, min(height, width) / 75)
+    line = max(1, round(suits / 100))
+    radius = max(1.5, suits / 75)
     style = {"lineType": cv2.LINE_AA, "shift": SUBPIXEL_BITS}
     for a, b in limbs:
         cv2.line(image, points[a], points[b], OUTLINE, line + 2, **style)

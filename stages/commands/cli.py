@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.arguments import Debug, Executor, ExecutorName, RayAddress, RetryFailed, RunName
+from pipeline.arguments import Debug, Executor, ExecutorName, RayAddress, RetryFailed, RunName, Settings
 from pipeline.console import complain, conclude, plain_errors, run_and_show, say, say_what_was_skipped, table
 from pipeline.texts import count
 
@@ -126,6 +126,69 @@ def export(
             if number:
                 say(f"left out: {count(number, 'clip')} {reason}")
         say(f"{exported.file}: {count(exported.clips, 'clip')}")
+
+
+def show(
+    what: Annotated[str, typer.Argument(metavar="VIDEO|FOLDER|RUN", help="A video, a folder of videos, or a run.")],
+    clips: Annotated[
+        list[str] | None, typer.Argument(metavar="CLIP", help="Of a run: ids of clips, or patterns. Default: a few.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Folder for the files. Default: shown; for a run, runs/NAME/shown."),
+    ] = None,
+    manifest: Annotated[
+        str, typer.Option(metavar="MANIFEST", help="The manifest whose pose stage looks for people in videos.")
+    ] = "folder_laptop",
+    settings: Settings = None,
+    skeletons: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the skeletons of this file on a video.")
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Of a run with a matrix, such as modality=rgb. Default: the first.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Draw people: a video with boxes, track numbers and skeletons, and a contact sheet.
+
+    Videos need no run: the pose stage of a manifest looks for people in all of their frames, as it would in training,
+    also at most as many (pose.persons). A skeleton without a box is one that was found where nobody was detected, and
+    who was out of sight for a second may come back under another number.
+    Of a run, the frames and skeletons are drawn that its network sees, with label and prediction.
+
+    \b
+    pipeline show my_videos/jump.mp4
+    pipeline show my_videos --out drawn --set pose.persons=4
+    pipeline show jump.mp4 --set pose.estimator=onnx --set pose.weights=pose.onnx
+    pipeline show demo_videos --manifest demo
+    pipeline show jump.mp4 --skeletons jump.npz
+    pipeline show demo 'test/wave_left/*'
+    """
+    with plain_errors(debug):
+        from rich.console import Console
+
+        from pipeline.progress import display_for
+        from stages.commands.showing import show_items
+        from stages.commands.showing_request import items_of
+
+        folder, items = items_of(what, clips or [], out, manifest, settings or [], skeletons, variant)
+        display = display_for(Console())
+        try:
+            results = show_items(items, folder, display)
+        except KeyboardInterrupt:
+            complain("interrupted; files that were done are whole, the others are not there")
+            raise typer.Exit(130) from None
+        finally:
+            display.close()
+        for result in results:
+            if result.shown is None:
+                complain(f"not shown: {result.name}: {result.error}")
+                continue
+            say(f"{result.shown.movie}: {result.shown.facts}")
+            for note in result.shown.notes:
+                say(f"    note: {note}")
+        if not any(result.shown for result in results):
+            raise typer.Exit(1)
 
 
 def doctor(

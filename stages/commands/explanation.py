@@ -1,23 +1,19 @@
-"""Draws what the model of a finished run attends to, from the model and the shards that the run left in its store.
+"""Draws what the model of a finished run attends to, from the model and the shards that the run left in its store."""
 
-Nothing is computed again: the keys are those that the run recorded, even if something has changed since.
-"""
-
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 
 from pipeline.errors import ManifestError
-from pipeline.graph import Graph, Node, build_graph
+from pipeline.graph import build_graph
 from pipeline.manifest import load_resolved
 from pipeline.registry import did_you_mean, find_stage
 from pipeline.run import MANIFEST
 from pipeline.stage import MapStage, Source, WholeStage
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from pipeline.store import Store
-from stages.commands.stored_results import results_of
+from stages.commands.stored_results import matching, results_of
 from stages.commands.trained_run import predicting_nodes, run_and_variant
 
 
@@ -52,7 +48,8 @@ def open_run(asked: str, variant: str | None) -> Opened:
     if variant not in found:
         raise ManifestError(f"{run}: no variant is called '{variant}'{did_you_mean(variant, found)}")
     predict = found[variant]
-    inputs = _inputs(graph, predict, run, Store(manifest.store))
+    store = Store(manifest.store)
+    inputs = {table: results_of(graph, name, run, store) for table, (name,) in predict.inputs.items()}
     clips: pa.Table = cast(Source, graph.nodes[predict.source].stage).clips().sort_by("clip_id")
     folder = run / "variants" / variant if variant else run
     return Opened(folder, clips, cast(MapStage, predict.stage).select(clips), inputs)
@@ -65,7 +62,7 @@ def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | 
     predictions for. variant: None is the first one. out: by default ``explain`` in the folder of the run or variant.
     """
     opened = open_run(asked, variant)
-    ids = _matching(wanted, opened.clips["clip_id"].to_pylist(), opened.folder)
+    ids = matching(wanted, opened.clips["clip_id"].to_pylist(), opened.folder)
     folder = out or opened.folder / "explain"
     parameters: dict[str, Any] = {"clips": ids, "split": None, "out": folder.absolute()}
     stage = cast(type[WholeStage], find_stage("explain"))(**parameters)
@@ -75,20 +72,3 @@ def explain_run(asked: str, wanted: list[str], variant: str | None, out: Path | 
     stage.export(table, folder, opened.folder)
     rows = table.select(["clip_id", "error"]).to_pylist()
     return Explained(folder, len(rows), [(row["clip_id"], row["error"]) for row in rows if row["error"] is not None])
-
-
-def _matching(wanted: list[str], ids: list[str], run: Path) -> list[str]:
-    """The wanted ids in the given order, each once. Raises ManifestError if an item of ``wanted`` matches none."""
-    known = set(ids)
-    chosen: dict[str, None] = {}
-    for one in wanted:
-        matching = [one] if one in known else [clip_id for clip_id in ids if fnmatchcase(clip_id, one)]
-        if not matching:
-            raise ManifestError(f"{run}: no clip is called '{one}'{did_you_mean(one, ids)}")
-        chosen |= dict.fromkeys(matching)
-    return list(chosen)
-
-
-def _inputs(graph: Graph, predict: Node, run: Path, store: Store) -> dict[str, TableFiles]:
-    """The tables from which the run's predictions were made. Raises ManifestError if they no longer exist."""
-    return {table: results_of(graph, name, run, store) for table, (name,) in predict.inputs.items()}

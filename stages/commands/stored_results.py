@@ -1,11 +1,13 @@
-"""The results that a run left in its store."""
+"""The results that a run left in its store, and which of its clips are asked for."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.graph import Graph
 from pipeline.plan import stage_folder
 from pipeline.reasons import recorded_keys
+from pipeline.registry import did_you_mean
 from pipeline.stage_inputs import TableFiles
 from pipeline.store import Store
 
@@ -20,3 +22,18 @@ def results_of(graph: Graph, name: str, run: Path, store: Store) -> TableFiles:
             "which it was started"
         )
     return TableFiles([store.path(stage_folder(stage), key) for key in keys], store.open, stage.makes.schema)
+
+
+def matching(wanted: list[str], ids: list[str], run: Path) -> list[str]:
+    """The wanted ids in the given order, each once; ``wanted`` holds ids and patterns such as ``test/wave*``.
+
+    Raises ManifestError if an item of ``wanted`` matches none.
+    """
+    known = set(ids)
+    chosen: dict[str, None] = {}
+    for one in wanted:
+        found = [one] if one in known else [clip_id for clip_id in ids if fnmatchcase(clip_id, one)]
+        if not found:
+            raise ManifestError(f"{run}: no clip is called '{one}'{did_you_mean(one, ids)}")
+        chosen |= dict.fromkeys(found)
+    return list(chosen)

@@ -27,6 +27,8 @@ class Estimation(ABC):
         self.layout = layout
         self.min_score = min_score
         self.persons = persons
+        self.tracks: list[Track] = []
+        """The tracks in the clip that was added last, in the order of its keypoints."""
 
     @abstractmethod
     def add(self, jpegs: list[bytes]) -> np.ndarray:
@@ -52,7 +54,8 @@ class Estimation(ABC):
         return [array[kept] for array in (boxes, *rest)]
 
     def _tracks(self, images: list[np.ndarray], boxes: list[np.ndarray]) -> list[Track]:
-        return track(boxes, [appearances(*pair) for pair in zip(images, boxes, strict=True)])[: self.persons]
+        self.tracks = track(boxes, [appearances(*pair) for pair in zip(images, boxes, strict=True)])[: self.persons]
+        return self.tracks
 
 
 class TopDownEstimation(Estimation):
