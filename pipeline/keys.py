@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import ManifestError
-from pipeline.stage import Stage
+from pipeline.stage import KnownFile, Stage
 
 KEY_BYTES = 16
 
@@ -35,7 +35,7 @@ def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
         "uses": vars(type(stage)).get("key_name") or uses,
         "version": stage.version,
         "parameters": keyed_parameters(stage),
-        "files": [[path.name, _file_digest(path)] for path in stage.files()],
+        "files": [[file.name, _file_digest(file)] for file in stage.files()],
     }
 
 
@@ -55,14 +55,16 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _file_digest(path: Path) -> str:
+def _file_digest(file: Path | KnownFile) -> str:
+    if isinstance(file, KnownFile):
+        return file.sha256
     try:
-        stat = path.stat()
+        stat = file.stat()
     except OSError as error:
         raise ManifestError(
-            f"{path}: {error.strerror or error} (a parameter names it; give an existing file)"
+            f"{file}: {error.strerror or error} (a parameter names it; give an existing file)"
         ) from None
-    return _content_digest(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+    return _content_digest(str(file.resolve()), stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=1024)

@@ -37,6 +37,13 @@ class Resources(NamedTuple):
     num_gpus: float = 0
 
 
+class KnownFile(NamedTuple):
+    """A file whose content is known although it may not be here yet, such as published weights."""
+
+    name: str
+    sha256: str
+
+
 def unkeyed(default: Any, **constraints: Any) -> Any:
     """A parameter that affects how fast or where the work is done, but not its result: it is not part of the keys."""
     return Field(default, json_schema_extra={"keyed": False}, **constraints)
@@ -69,8 +76,11 @@ class Stage(BaseModel):
     takes: ClassVar[tuple[Table, ...]] = ()
     may_take: ClassVar[tuple[Table, ...]] = ()
 
-    def files(self) -> tuple[Path, ...]:
-        """Files named by parameters (weights, label tables) whose content affects the result, and thus the keys."""
+    def files(self) -> tuple[Path | KnownFile, ...]:
+        """Files (weights, label tables) whose content affects the result, and thus the keys.
+
+        In keys it makes no difference whether a file is given by its path or by its hash.
+        """
         return ()
 
     def check(self, clips: pa.Table, upstream: Mapping[str, "Stage"]) -> Iterable[Problem]:

@@ -20,6 +20,7 @@ from pipeline.run import plan_run
 from pipeline.stage import Source
 from pipeline.texts import byte_size, count
 from stages.commands.census import census
+from stages.pose.zoo import cache_folder
 from stages.tables import CLIPS
 
 
@@ -77,9 +78,8 @@ def _gpu() -> Finding:
 
 def _downloaded_weights() -> Iterator[Finding]:
     """Weights that stages have downloaded to torch's hub folder."""
-    home = Path(os.environ.get("TORCH_HOME", Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "torch")).expanduser()
-    folder = home / "hub" / "checkpoints"
-    files = sorted(folder.glob("*.pth")) if folder.is_dir() else []
+    folder = cache_folder()
+    files = sorted(file for file in folder.glob("*") if file.is_file()) if folder.is_dir() else []
     for file in files:
         yield Finding("weights", "ok", f"{file.name} ({byte_size(file.stat().st_size)})")
     if not files:
@@ -101,7 +101,7 @@ def _manifest(path: Path) -> Iterator[Finding]:
             yield from _needed_packages(f"{spec.name}.{name}", text)
     for node in graph.nodes.values():
         try:
-            absent = [file for file in node.stage.files() if not file.exists()]
+            absent = [file for file in node.stage.files() if isinstance(file, Path) and not file.exists()]
         except PipelineError as error:
             yield Finding(node.name, "missing", str(error))
             continue

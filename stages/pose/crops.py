@@ -38,6 +38,15 @@ def crop(image: np.ndarray, region: Sequence[float], input_size: tuple[int, int]
     return cv2.warpAffine(image, to_crop, (width, height), flags=cv2.INTER_LINEAR)
 
 
+def scaled(image: np.ndarray, scale: float, size_hw: tuple[int, int], gray: int = 0) -> np.ndarray:
+    """uint8 h,w,3 of this size: the whole image (uint8 H,W,3), scaled, in the upper left corner; gray beside it."""
+    height, width = (max(1, round(length * scale)) for length in image.shape[:2])
+    whole = np.full((*size_hw, 3), gray, np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    whole[:height, :width] = cv2.resize(image, (width, height), interpolation=way)
+    return whole
+
+
 def to_frame(points: np.ndarray, regions: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     """Points N,R,2 (x, y) in crops or heatmaps of this height and width, as points in the frame, given regions N,4."""
     size = np.array(size_hw[::-1], dtype=float)

@@ -8,11 +8,13 @@ from typing import ClassVar
 import numpy as np
 
 from stages.plugins import load_class
-from stages.pose.zoo import Published
+from stages.pose.zoo import ModelCard, Published
 
 DETECTORS = {
     "faster_rcnn": "stages.pose.faster_rcnn:FasterRCNN",
     "faster_rcnn_mobilenet": "stages.pose.faster_rcnn:FasterRCNNMobileNet",
+    "nanodet": "stages.pose.nanodet:NanoDet",
+    "movenet_multipose": "stages.pose.movenet_multipose:MultiPoseBoxes",
     "mini": "stages.pose.mini:MiniDetector",
     "whole_frame": "stages.pose.detectors:WholeFrame",
 }
@@ -24,6 +26,8 @@ class Detector(ABC):
 
     takes_weights: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
+    card: ClassVar[ModelCard | None] = None
+    """What it costs, and how good it is published to be (``pipeline models``)."""
 
     @abstractmethod
     def __init__(self, weights: Path | None, device: str) -> None:

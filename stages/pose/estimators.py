@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.errors import StageError
 from recognizer.skeletons import COCO17, Layout
 from stages.plugins import load_class
-from stages.pose.zoo import Published
+from stages.pose.zoo import ModelCard, Published
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -28,6 +28,9 @@ Size = tuple[int, int]
 ESTIMATORS = {
     "hrnet_w32": "stages.pose.hrnet:HRNetW32",
     "hrnet_w48": "stages.pose.hrnet:HRNetW48",
+    "movenet_thunder": "stages.pose.movenet:MoveNetThunder",
+    "movenet_lightning": "stages.pose.movenet:MoveNetLightning",
+    "movenet_multipose": "stages.pose.movenet_multipose:MoveNetMultiPose",
     "hrnet_mini": "stages.pose.mini:HRNetMini",
     "onnx": "stages.pose.onnx_model:OnnxModel",
     "yolo": "stages.pose.yolo:YoloPose",
@@ -57,6 +60,8 @@ class Estimator:
     input_sizes: ClassVar[tuple[Size, ...]] = ()
     """The values that input_size may have, the default first. Empty: any, and no default."""
     uses_gpu: ClassVar[bool] = True
+    card: ClassVar[ModelCard | None] = None
+    """What it costs, and how good it is published to be (``pipeline models``)."""
     layout: Layout
     """The joints that it finds; an attribute of the class unless it takes the parameter layout."""
 

@@ -8,7 +8,7 @@ from pipeline.stage import Problem
 from stages.plugins import load_class
 from stages.pose.detectors import DETECTORS, declared_detector
 from stages.pose.estimators import Size, TopDownEstimator, find_estimator
-from stages.pose.zoo import Published, fetch, unavailable, why_unreachable
+from stages.pose.zoo import Published, fetch, is_here, unavailable, why_unreachable
 
 
 def missing_weights(
@@ -20,7 +20,7 @@ def missing_weights(
     if issubclass(cls, TopDownEstimator):
         wanted.append(("detector_weights", detector_weights, declared_detector(detector).published()))
     for option, given, published in wanted:
-        if given is None and published is not None and not published.path.is_file():
+        if given is None and published is not None and not is_here(published):
             yield option, published
 
 
@@ -39,7 +39,8 @@ def look_for(missing: Iterator[tuple[str, Published]]) -> Iterator[Problem]:
         if reason := why_unreachable(published):
             yield Problem(unavailable(published, option, reason))
         else:
-            yield Problem(f"{published.megabytes:.0f} MB will be downloaded: {published.url}", fatal=False)
+            urls = " and ".join(file.url for file in published.files)
+            yield Problem(f"{published.megabytes:.0f} MB will be downloaded: {urls}", fatal=False)
 
 
 def check_detector(detector: str) -> Iterator[Problem]:

