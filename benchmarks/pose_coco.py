@@ -1,16 +1,19 @@
-"""How good are the pose stage's keypoints on COCO images?
+"""How good are the pose stage's keypoints on COCO images, and how long do they take?
 
-    python benchmarks/pose_coco.py FOLDER [--weights MODEL.onnx] [--flip-test]
+    python benchmarks/pose_coco.py FOLDER [--estimator NAME] [--weights FILE] [--flip-test] [--detector NAME]
 
-FOLDER contains a COCO keypoint annotation file ``test_coco.json`` and its images. The boxes are the annotated ones, so
-the result depends only on the estimator and the top-down processing. The last line is ``AP … AP50 …``, over object
-keypoint similarity (OKS) as defined by COCO (https://cocodataset.org/#keypoints-eval).
+FOLDER contains a COCO keypoint annotation file ``test_coco.json`` and its images. Without a detector the boxes are the
+annotated ones, so the result depends only on the estimator and the top-down processing. The last line is
+``AP … AP50 …``, over object keypoint similarity (OKS) as defined by COCO (https://cocodataset.org/#keypoints-eval), and
+the CPU time of one thread: the shortest of several rounds.
 """
 
 import argparse
 import json
 import sys
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +23,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from recognizer.skeletons import COCO17
+from stages.devices import threads
+from stages.plugins import build
+from stages.pose.boxes import non_maximum_suppression
 from stages.pose.crop_queue import CropQueue
-from stages.pose.estimators import EstimatorSettings
-from stages.pose.onnx_model import OnnxModel
+from stages.pose.detectors import DETECTORS, Detector
+from stages.pose.estimators import ESTIMATORS, Estimator, EstimatorSettings, TopDownEstimator, WholeImageEstimator
 
 SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
 """How much annotators disagree on each joint, relative to the person's size."""
@@ -100,48 +106,102 @@ def average_precision(
     return float(np.mean(averages))
 
 
-def evaluate(folder: Path, weights: Path, flip_test: bool = False) -> tuple[float, float]:
-    """AP and AP50 of the ONNX model ``weights`` on the people annotated in ``folder``."""
+def annotated(folder: Path) -> tuple[dict[int, np.ndarray], dict[int, list[dict]]]:
+    """RGB images, and the people annotated in each, by the image's id."""
     annotations = json.loads((folder / "test_coco.json").read_text())
     people: dict[int, list[dict]] = defaultdict(list)
     for person in annotations["annotations"]:
         people[person["image_id"]].append(person)
+    names = {image["id"]: str(folder / image["file_name"]) for image in annotations["images"]}
+    images = {name: cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB) for name, path in names.items()}
+    return images, people
 
-    keypoints = {person["id"]: np.zeros((COCO17.count, 3)) for image in people.values() for person in image}
-    queue = CropQueue(OnnxModel(EstimatorSettings(weights)), batch=8, flip_test=flip_test)
-    for image in annotations["images"]:
-        frame = cv2.cvtColor(cv2.imread(str(folder / image["file_name"])), cv2.COLOR_BGR2RGB)
-        for person in people[image["id"]]:
-            x, y, width, height = person["bbox"]
-            if person["num_keypoints"]:
-                queue.add(
-                    str(person["image_id"]).encode(),
-                    frame,
-                    np.array([x, y, x + width, y + height]),
-                    keypoints[person["id"]],
-                )
+
+def annotated_boxes(people: list[dict]) -> np.ndarray:
+    """N,5: x1, y1, x2, y2 and a score, of the people whose joints are annotated."""
+    boxes = [person["bbox"] for person in people if person["num_keypoints"]]
+    return np.array([[x, y, x + width, y + height, 1] for x, y, width, height in boxes], float).reshape(-1, 5)
+
+
+def estimate(
+    images: dict[int, np.ndarray], boxes: dict[int, np.ndarray], estimator: TopDownEstimator, flip_test: bool
+) -> dict[int, list[Estimate]]:
+    """The skeletons in boxes N,5, by image. Their scores are the boxes' times the mean of the joints'."""
+    keypoints = {image: np.zeros((len(found), COCO17.count, 3)) for image, found in boxes.items()}
+    queue = CropQueue(estimator, batch=8, flip_test=flip_test)
+    for image, found in boxes.items():
+        for box, target in zip(found, keypoints[image], strict=True):
+            queue.add(str(image).encode(), images[image], box[:4], target)
     queue.run_all()
-
-    estimates = {
-        image: [
-            Estimate(keypoints[person["id"]], float(keypoints[person["id"]][:, 2].mean()))
-            for person in persons
-            if person["num_keypoints"]
-        ]
-        for image, persons in people.items()
+    return {
+        image: [Estimate(one, box[4] * one[:, 2].mean()) for box, one in zip(found, keypoints[image], strict=True)]
+        for image, found in boxes.items()
     }
+
+
+def evaluate(
+    folder: Path, estimator: Estimator, detector: Detector | None = None, flip_test: bool = False, min_score: float = 0
+) -> tuple[float, float]:
+    """AP and AP50 on the people annotated in ``folder``, in their annotated boxes or in those that a detector finds."""
+    images, people = annotated(folder)
+    if isinstance(estimator, WholeImageEstimator):
+        found = dict(zip(images, estimator.people(list(images.values())), strict=True))
+        estimates = {}
+        for image, (boxes, keypoints) in found.items():
+            kept = [i for i in non_maximum_suppression(boxes) if boxes[i, 4] >= min_score]
+            estimates[image] = [Estimate(keypoints[i], boxes[i, 4]) for i in kept]
+    else:
+        assert isinstance(estimator, TopDownEstimator)
+        if detector is None:
+            boxes = {image: annotated_boxes(people[image]) for image in images}
+        else:
+            boxes = dict(zip(images, detector.detect(list(images.values())), strict=True))
+        boxes = {image: found[found[:, 4] >= min_score] for image, found in boxes.items()}
+        estimates = estimate(images, boxes, estimator, flip_test)
     return average_precision(estimates, people, THRESHOLDS), average_precision(estimates, people, THRESHOLDS[:1])
+
+
+def milliseconds(work: Callable[[], object], count: int, rounds: int = 7) -> float:
+    """CPU time of the work divided by ``count``, in the shortest of several rounds."""
+    durations = []
+    for _ in range(rounds):
+        start = time.process_time()
+        work()
+        durations.append(time.process_time() - start)
+    return 1000 * min(durations) / count
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="contains test_coco.json and its images")
-    parser.add_argument("--weights", type=Path, help="a top-down ONNX model; default: SimplePose next to the data")
+    parser.add_argument("--estimator", default="onnx", help="a name, as in a manifest")
+    parser.add_argument("--weights", type=Path, help="of the estimator; default: SimplePose next to the data")
+    parser.add_argument("--input-size", type=int, nargs=2, help="height and width")
     parser.add_argument("--flip-test", action="store_true", help="average with the mirrored image")
+    parser.add_argument("--detector", help="a name, as in a manifest; default: annotated boxes")
+    parser.add_argument("--detector-weights", type=Path)
+    parser.add_argument("--min-score", type=float, default=0, help="of detected people")
     options = parser.parse_args()
     weights = options.weights or options.folder / "../../../weights/simplepose/deploy.onnx"
-    ap, ap50 = evaluate(options.folder, weights.resolve(), options.flip_test)
-    print(f"AP {ap:.3f} AP50 {ap50:.3f}")
+    size = tuple(options.input_size) if options.input_size else None
+    with threads(1):
+        target = ESTIMATORS.get(options.estimator, options.estimator)
+        estimator = build(target, "estimator", EstimatorSettings(weights.resolve(), size))
+        detector = None
+        if options.detector:
+            target = DETECTORS.get(options.detector, options.detector)
+            detector = build(target, "detector", options.detector_weights, "cpu")
+        ap, ap50 = evaluate(options.folder, estimator, detector, options.flip_test, options.min_score)
+        images = list(annotated(options.folder)[0].values())
+        if isinstance(estimator, WholeImageEstimator):
+            times = [f"{milliseconds(lambda: estimator.people(images), len(images)):.1f} ms a frame"]
+        else:
+            crops = np.stack([cv2.resize(image, estimator.input_size[::-1]) for image in images * 2])
+            spent = milliseconds(lambda: estimator.keypoints(crops, options.flip_test), len(crops))
+            times = [f"{spent:.1f} ms a person"]
+        if detector:
+            times.append(f"{milliseconds(lambda: detector.detect(images), len(images)):.1f} ms a frame to detect")
+    print(f"AP {ap:.3f} AP50 {ap50:.3f}, {', '.join(times)}")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,10 @@ def main() -> None:
     # SIGTERM, which schedulers of clusters and time limits send, ends a run like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name, command in stage_commands().items():
-        app.command(name)(command)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     app()
 
 

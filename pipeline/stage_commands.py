@@ -3,9 +3,11 @@
 import importlib
 from collections.abc import Callable
 
+import typer
 
-def stage_commands() -> dict[str, Callable[..., None]]:
-    """These commands by name, imported."""
+
+def stage_commands() -> dict[str, Callable[..., None] | typer.Typer]:
+    """These commands by name, imported; a Typer is a command with commands of its own."""
     commands = {}
     for name, target in importlib.import_module("stages").COMMANDS.items():
         module, _, function = target.partition(":")

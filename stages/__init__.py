@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": "stages.commands.cli:doctor",
     "layouts": "stages.commands.cli:layouts",
     "check-videos": "stages.commands.cli:check_videos",
+    "models": "stages.commands.cli:models",
 }
 """Those commands of ``pipeline`` that know what the stages do, by name."""
 

@@ -255,6 +255,53 @@ def layouts(
             say(str(draw))
 
 
+models = typer.Typer(
+    help="List the pose estimators and detectors: what they cost, how good they are, whether their weights are here.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+
+
+@models.callback(invoke_without_command=True)
+def list_models(context: typer.Context, debug: Debug = False) -> None:
+    """List the pose estimators and detectors: what they cost, how good they are, whether their weights are here.
+
+    \b
+    pipeline models
+    """
+    if context.invoked_subcommand is None:
+        with plain_errors(debug):
+            from stages.commands.models import HEAD
+            from stages.commands.models import models as known_models
+
+            table(HEAD, [model.row for model in known_models()])
+
+
+@models.command("get")
+def get_models(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, as pipeline models lists them.")],
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to put them. Default: where the pose stage looks.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="FOLDER", help="A folder that has them, in place of the network.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Fetch published weights, and check them. For a machine without a network, by way of another one.
+
+    \b
+    pipeline models get nanodet movenet_thunder
+    pipeline models get nanodet movenet_thunder --to /media/stick
+    pipeline models get nanodet movenet_thunder --from /media/stick
+    """
+    with plain_errors(debug):
+        from stages.commands.models import get
+
+        for file in get(names, to, source):
+            say(str(file))
+
+
 def check_videos(
     videos: Annotated[
         Path, typer.Argument(metavar="VIDEOS", help="A folder of videos, in any depth of folders, or one video.")

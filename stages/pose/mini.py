@@ -17,6 +17,7 @@ import numpy as np
 from recognizer.skeletons import COCO17
 from stages.pose.detectors import Detector
 from stages.pose.estimators import EstimatorSettings, HeatmapEstimator
+from stages.pose.zoo import ModelCard
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -29,6 +30,7 @@ def _shipped() -> list[Path]:
 class HRNetMini(HeatmapEstimator):
     """``hrnet_mini``: heatmaps of the one person in a crop."""
 
+    card = ModelCard("Apache-2.0", "PCK@0.2 0.972 on the demo's drawn people", 1.6)
     input_size = (96, 80)
     layout = COCO17
 
@@ -55,6 +57,7 @@ class HRNetMini(HeatmapEstimator):
 class MiniDetector(Detector):
     """Finds people in frames."""
 
+    card = ModelCard("Apache-2.0", "recall 0.986, precision 0.989 on the demo's drawn people", 1.9)
     takes_weights = False
     uses_gpu = False
     batch: ClassVar[int] = 32

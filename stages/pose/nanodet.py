@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIDE = 416
-_MEAN, _STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+_MEAN_STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
 """Of blue, green and red, in this order."""
 _GRAY = 114
 """What is beside an image that is not square."""
@@ -75,9 +75,8 @@ class NanoDet(Detector):
         likely they are people, B,N."""
         import torch
 
-        bgr_BHW3 = (squares_BHW3.flip(3) - torch.tensor(_MEAN, device=self.device)) / torch.tensor(
-            _STD, device=self.device
-        )
+        mean, std = torch.tensor(_MEAN_STD, device=self.device)
+        bgr_BHW3 = (squares_BHW3.flip(3) - mean) / std
         boxes, scores = [], []
         for stride, output in zip(_STRIDES, self.model(bgr_BHW3.permute(0, 3, 1, 2)), strict=True):
             cells_BNC = output.flatten(1, 2)

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.errors import StageError
 from stages.pose.estimators import EstimatorSettings, HeatmapEstimator
+from stages.pose.zoo import ModelCard
 
 if TYPE_CHECKING:
     import onnx
@@ -21,6 +22,7 @@ class OnnxModel(HeatmapEstimator):
 
     takes = HeatmapEstimator.takes | {"weights", "input_size", "layout"}
     uses_gpu = False
+    card = ModelCard("that of the file", "that of the file")
 
     def __init__(self, settings: EstimatorSettings) -> None:
         try:

@@ -120,8 +120,8 @@ class Pose(MapStage):
         return self
 
     def files(self) -> tuple[Path | KnownFile, ...]:
-        """Weights, with the second file that some formats have (ncnn: .param and .bin, ONNX: .onnx and .onnx.data, graph
-        models: .json and .bin)."""
+        """Weights, with the second file that some formats have (ncnn: .param and .bin, ONNX: .onnx and .onnx.data,
+        graph models: .json and .bin)."""
         estimator, detector = find_estimator(self.estimator), declared_detector(self.detector)
         own = (self.weights, estimator.published(self.input_size)), (self.detector_weights, detector.published())
         found: list[Path | KnownFile] = []

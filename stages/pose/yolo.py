@@ -5,6 +5,7 @@ import numpy as np
 from pipeline.errors import StageError
 from recognizer.skeletons import COCO17
 from stages.pose.estimators import EstimatorSettings, WholeImageEstimator
+from stages.pose.zoo import ModelCard
 
 
 class YoloPose(WholeImageEstimator):
@@ -13,6 +14,7 @@ class YoloPose(WholeImageEstimator):
     takes = frozenset({"weights"})
     uses_gpu = False
     layout = COCO17
+    card = ModelCard("AGPL-3.0", "that of the file")
 
     def __init__(self, settings: EstimatorSettings) -> None:
         try:

@@ -26,8 +26,7 @@ class ModelCard(NamedTuple):
     accuracy: str
     """As published, and by whom."""
     milliseconds: float | None = None
-    """CPU time of one thread for a person's crop or, if the model takes whole images, a frame. docs/poses.md says how it
-    was measured. None: not measured."""
+    """CPU time for a person or, if the model takes whole images, for a frame (docs/poses.md); None: not measured."""
 
 
 class Published(NamedTuple):
@@ -129,8 +128,8 @@ def _download(file: Published, path: Path, published: Published, option: str) ->
         raise StageError(f"{file.url} arrived damaged or was replaced: {error}. Try again, or give {option}") from error
 
 
-def copy(published: Published, source: Path, folder: Path) -> None:
-    """Copy its files from one folder to another, once all of them are found there and genuine.
+def copy(published: Published, source: Path, folder: Path | None = None) -> None:
+    """Copy its files from a folder to another (None: the cache), once all of them are found there and genuine.
 
     Raises StageError that names the file which is missing or differs.
     """
@@ -139,6 +138,7 @@ def copy(published: Published, source: Path, folder: Path) -> None:
             raise StageError(f"{source / file.name}: no such file. It is published at {file.url}")
         if not is_genuine(file, source / file.name):
             raise StageError(f"{source / file.name} is damaged or another file: its sha256 should be {file.hash}…")
+    folder = folder or cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     for file in published.files:
         half_written = folder / f"{file.name}.{os.getpid()}"

@@ -49,6 +49,6 @@ def test_average_precision_on_coco(shared_data: Path) -> None:
     weights = shared_data.parent / "weights" / "simplepose" / "deploy.onnx"
     if not weights.is_file():
         pytest.skip(f"SimplePose not found at {weights}")
-    ap, ap50 = evaluate(shared_data / "coco_kp" / "coco", weights)
+    ap, ap50 = evaluate(shared_data / "coco_kp" / "coco", OnnxModel(EstimatorSettings(weights)))
     assert ap >= 0.60
     assert ap50 >= 0.90

@@ -11,8 +11,9 @@ from stages.pose.stage import Pose
 from stages.pose.zoo import Published
 from stages.tables import CLIPS
 
-HRNET = Published("http://127.0.0.1:9/hrnet-0123abcd_1.pth", 114)
-RCNN = Published("http://127.0.0.1:9/rcnn-0123abcd.pth", 167.1)
+# The hash of an empty file.
+HRNET = Published("http://127.0.0.1:9/hrnet-e3b0c442_1.pth", 114)
+RCNN = Published("http://127.0.0.1:9/rcnn-e3b0c442.pth", 167.1)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def test_all_that_is_missing_is_named_at_once_with_its_size(fetch: bool, nowhere
     first, second = Pose().prepare(clips(None, "/s.npz"), fetch)
     assert first.fatal and second.fatal
     assert first.text.startswith(f"could not download {HRNET.url} (114 MB): ")
-    assert first.text.endswith(f"copy that file to {nowhere / 'hrnet-0123abcd_1.pth'}, or give its path as weights")
+    assert first.text.endswith(f"copy that file to {nowhere / 'hrnet-e3b0c442_1.pth'}, or give its path as weights")
     assert second.text.startswith(f"could not download {RCNN.url} (167 MB): ")
     assert second.text.endswith("or give its path as detector_weights")
 
@@ -52,7 +53,7 @@ def test_a_server_that_answers_is_noted_with_what_will_be_downloaded(monkeypatch
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/hrnet-0123abcd_1.pth"
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/hrnet-e3b0c442_1.pth"
         monkeypatch.setattr(HRNetW32, "weights", {SMALL: Published(url, 114)})
         [note] = Pose(detector="whole_frame").prepare(clips(None), fetch=False)
     assert (note.fatal, note.text) == (False, f"114 MB will be downloaded: {url}")
