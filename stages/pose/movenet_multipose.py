@@ -62,20 +62,20 @@ class MoveNetMultiPose(WholeImageEstimator):
         found = []
         for (height, width, _), same in groupby(images, key=np.shape):
             scale = self.side / max(height, width)
-            size = tuple(math.ceil(round(length * scale) / _MULTIPLE) * _MULTIPLE for length in (height, width))
+            size = tuple(math.ceil(max(1, round(length * scale)) / _MULTIPLE) * _MULTIPLE for length in (height, width))
             pieces = torch.from_numpy(np.stack([scaled(image, scale, size) for image in same]))
             for piece in pieces.split(1 if self.device == "cpu" else 16):
                 with torch.inference_mode():
-                    boxes, points, scores = self.decoded(piece.to(self.device))
-                boxes[..., :4] /= scale
-                # Cells are counted from the edge of the first pixel, pixels of points from its middle.
-                keypoints = torch.cat([points / scale - 0.5, scores[..., None]], 3)
-                found += list(zip(boxes.cpu().numpy(), keypoints.cpu().numpy(), strict=True))
+                    edges, points, centers, scores = self.decoded(piece.to(self.device))
+                    boxes = torch.cat([edges / scale, centers[..., None]], 2)
+                    # Cells are counted from the edge of the first pixel, pixels of points from its middle.
+                    keypoints = torch.cat([points / scale - 0.5, scores[..., None]], 3)
+                found += list(zip(boxes.double().cpu().numpy(), keypoints.double().cpu().numpy(), strict=True))
         return found
 
-    def decoded(self, images_BHW3: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The six likeliest people in each image: boxes B,6,5 (x1, y1, x2, y2 in pixels from its corner, and a score),
-        points B,6,R,2 (x, y) and scores B,6,R."""
+    def decoded(self, images_BHW3: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The six likeliest people in each image: boxes B,6,4 (x1, y1, x2, y2 in pixels from its corner), points
+        B,6,R,2 (x, y), and the scores of people B,6 and joints B,6,R."""
         import torch
         from torch.nn import functional as F
 
@@ -110,8 +110,7 @@ class MoveNetMultiPose(WholeImageEstimator):
         scores_BMR = weighted_BMRHW.amax(1)[b, r, y_BMR, x_BMR]
         confident_BMR = scores_BMR > _CONFIDENT
         mean_BM = (scores_BMR * confident_BMR).sum(2) / confident_BMR.sum(2).clamp(min=1)
-        boxes = torch.cat([low_BM2 * STRIDE, high_BM2 * STRIDE, (centers_BM * mean_BM)[..., None]], 2)
-        return boxes.double(), points_BMR2.double(), scores_BMR.double()
+        return torch.cat([low_BM2, high_BM2], 2) * STRIDE, points_BMR2, centers_BM * mean_BM, scores_BMR
 
 
 class MultiPoseBoxes(Detector):

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from stages.commands.examination import Finding, examine
-from stages.pose.hrnet import HRNetW32
 
 
 def missing(path: Path) -> list[Finding]:
@@ -41,12 +40,8 @@ def test_what_a_manifest_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
         "stages:\n"
         "  index: {uses: folder, with: {root: no_videos}}\n"
         "  decode: {needs: index}\n"
-        "  pose: {needs: decode, with: {detector: 'no_module:Detector'}}\n"
+        "  pose: {needs: decode, with: {estimator: hrnet_mini, detector: 'no_module:Detector'}}\n"
     )
-    monkeypatch.setenv("TORCH_HOME", str(Path("torch").absolute()))
-    weights = HRNetW32.published(None).path
-    weights.parent.mkdir(parents=True)
-    weights.touch()
     index, detector = missing(Path("files.yaml"))
     assert index.detail.startswith("files.yaml:2: stage 'index': root: there is no folder no_videos")
     assert (detector.what, detector.detail.partition(" ")[0]) == ("pose", "detector:")

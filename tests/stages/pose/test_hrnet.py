@@ -10,7 +10,7 @@ from benchmarks.hrnet_parity import BODIES, relative_error
 from pipeline.errors import StageError
 from stages.pose.hrnet import HRNetW32
 from stages.pose.hrnet_network import HRNet, load_hrnet
-from stages.pose.zoo import Published, fetch
+from stages.pose.zoo import fetch
 
 
 @pytest.fixture(scope="module")

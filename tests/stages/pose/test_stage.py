@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pipeline.errors import StageError
 from pipeline.keys import keyed_parameters
 from recognizer.skeletons import layout
+from pipeline.keys import stage_identity
 from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS
 from stages.pose.hrnet import HRNetW32, HRNetW48
@@ -262,7 +263,7 @@ def test_a_detector_that_cannot_be_built_is_named(reddest: Path) -> None:
             {"estimator": "hrnet_w23"},
             "called 'hrnet_w23'; did you mean 'hrnet_w32'.* Known: hrnet_w32,",
         ),
-        ({"estimator": "movenet"}, "no estimator is called 'movenet'. Known: .*, my_module:MyEstimator"),
+        ({"estimator": "rtmpose"}, "no estimator is called 'rtmpose'. Known: .*, my_module:MyEstimator"),
         ({"estimator": "onnx"}, "estimator onnx needs weights"),
         ({"estimator": "yolo"}, "estimator yolo needs weights"),
         (
@@ -308,13 +309,35 @@ def test_weights_with_all_their_parts_are_files_of_the_stage(tmp_path: Path) -> 
     assert all(cls.published(size) for cls in (HRNetW32, HRNetW48) for size in (None, *cls.input_sizes))
 
 
+def test_published_weights_count_by_their_content_wherever_they_are(shared_data: Path, tmp_path: Path) -> None:
+    weights = shared_data.parent / "weights"
+    if not (weights / "movenet").is_dir():
+        pytest.skip(f"MoveNet not found in {weights}")
+    local = Pose(
+        estimator="movenet_thunder",
+        weights=weights / "movenet" / "movenet-thunder.json",
+        detector="nanodet",
+        detector_weights=weights / "nanodet" / "nanodet.json",
+    )
+    published = Pose(estimator="movenet_thunder", detector="nanodet")
+    assert stage_identity("pose", published) == stage_identity("pose", local)
+    assert [name for name, _ in stage_identity("pose", published)["files"]] == [
+        f"{name}.{suffix}" for name in ("movenet-thunder", "nanodet") for suffix in ("json", "bin")
+    ]
+    for suffix in ("json", "bin"):
+        (tmp_path / f"movenet-thunder.{suffix}").write_text("other content")
+    other = local.model_copy(update={"weights": tmp_path / "movenet-thunder.json"})
+    assert stage_identity("pose", other) != stage_identity("pose", local)
+
+
 @pytest.mark.parametrize("detector", DETECTORS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_what_a_worker_occupies(estimator: str, detector: str) -> None:
     weights = {"weights": "a.onnx"} if estimator in ("onnx", "yolo") else {}
-    own = {} if estimator == "yolo" else {"detector": detector}
+    own = {} if estimator in ("yolo", "movenet_multipose") else {"detector": detector}
     stage = Pose.model_validate({"estimator": estimator} | weights | own)
-    computes = estimator.startswith("hrnet") or (estimator == "onnx" and detector.startswith("faster_rcnn"))
+    detects = own and detector not in ("mini", "whole_frame")
+    computes = estimator not in ("onnx", "yolo") or (estimator == "onnx" and detects)
     assert stage.resources().num_gpus == (1 if computes else 0)
     assert stage.model_copy(update={"device": "cpu"}).resources().num_gpus == 0
 
