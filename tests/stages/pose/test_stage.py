@@ -15,9 +15,8 @@ from onnx import TensorProto, helper
 from pydantic import ValidationError
 
 from pipeline.errors import StageError
-from pipeline.keys import keyed_parameters
+from pipeline.keys import keyed_parameters, stage_identity
 from recognizer.skeletons import layout
-from pipeline.keys import stage_identity
 from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS
 from stages.pose.hrnet import HRNetW32, HRNetW48
