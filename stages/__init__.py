@@ -6,6 +6,7 @@ STAGES = {
     "pattern": "stages.sources.pattern:Pattern",
     "videos": "stages.sources.videos:Videos",
     "pennaction": "stages.sources.pennaction:PennAction",
+    "ntu": "stages.sources.ntu:NTU",
     "synthetic": "stages.sources.synthetic:Synthetic",
     "decode": "stages.video.stage:Decode",
     "pose": "stages.pose.stage:Pose",

@@ -7,6 +7,7 @@ from stat import S_ISDIR
 from typing import NamedTuple
 
 from pipeline.errors import ManifestError
+from stages.skeletons.formats import VERSIONS
 
 VIDEO_EXTENSIONS = frozenset(
     {".3gp", ".asf", ".avi", ".divx", ".flv", ".gif", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4"}
@@ -45,6 +46,13 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
         return "missing"
     newest = max((file.st_mtime_ns for file in files), default=0)
     return f"{len(files)}:{sum(file.st_size for file in files)}:{newest}"
+
+
+def skeleton_fingerprint(path: str | os.PathLike[str]) -> str:
+    """The fingerprint of a skeleton file, with the version of its format's reader after it if that is not the first."""
+    found = fingerprint(path)
+    version = VERSIONS.get(os.path.splitext(path)[1].lower())  # noqa: PTH122, as above
+    return found if version is None or found == "missing" else f"{found}:{version}"
 
 
 def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:

@@ -1,6 +1,7 @@
 """A list of clips: CSV with a header line, or JSON lines."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
-from stages.sources.files import fingerprint
+from stages.sources.files import fingerprint, skeleton_fingerprint
 from stages.sources.rows import clips_table, span_id
 from stages.tables import CLIPS, SPLITS
 
@@ -49,7 +50,7 @@ class Listing(Source):
         rows = self._checked(file)
         root = file.parent if self.root is None else self.root.expanduser().absolute()
         paths, sources = _files(rows["path"], root)
-        skeleton_paths, skeleton_sources = _files(rows["skeleton"], root)
+        skeleton_paths, skeleton_sources = _files(rows["skeleton"], root, skeleton_fingerprint)
         ids = rows["path"]
         if rows["start"].null_count + rows["end"].null_count < 2 * rows.num_rows:
             spans = zip(*(rows[name].to_pylist() for name in ("path", "start", "end")), strict=True)
@@ -163,9 +164,9 @@ def _mask(condition: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return pc.fill_null(condition, False).to_numpy(zero_copy_only=False)
 
 
-def _files(names: pa.ChunkedArray, root: Path) -> tuple[pa.Array, pa.Array]:
+def _files(names: pa.ChunkedArray, root: Path, mark: Callable[[str], str] = fingerprint) -> tuple[pa.Array, pa.Array]:
     """Absolute paths and fingerprints of listed files; each file is read only once, however many clips it contains."""
     encoded = names.combine_chunks().dictionary_encode()
     paths = [os.path.join(root, name) for name in encoded.dictionary.to_pylist()]  # noqa: PTH118, for a million files
-    sources = [fingerprint(path) for path in paths]
+    sources = [mark(path) for path in paths]
     return tuple(pa.array(values, pa.string()).take(encoded.indices) for values in (paths, sources))

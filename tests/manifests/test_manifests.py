@@ -22,7 +22,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     """Every variable that a manifest asks for, with files where they have to exist."""
     for name in ("deploy.onnx", "person_detector.param"):
         (tmp_path / name).touch()
-    names = ("UT_INTERACTION_ROOT", "SIMPLEPOSE_ROOT", "PENNACTION_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST")
+    names = ("UT_INTERACTION_ROOT", "SIMPLEPOSE_ROOT", "PENNACTION_ROOT", "NTU_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST")
     return dict.fromkeys(names, str(tmp_path))
 
 

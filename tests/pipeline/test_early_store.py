@@ -55,6 +55,7 @@ def test_what_stages_are_called_in_keys_stays() -> None:
         "pattern": "stages.sources.pattern:Pattern",
         "videos": "stages.sources.videos:Videos",
         "pennaction": "stages.sources.pennaction:PennAction",
+        "ntu": "stages.sources.ntu:NTU",
         "synthetic": "stages.sources.synthetic:Synthetic",
         "decode": "stages.decode:Decode",
         "pose": "stages.pose.stage:Pose",
