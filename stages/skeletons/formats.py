@@ -14,9 +14,6 @@ Reader = Callable[[Path, str | None], SkeletonFile]
 
 READERS: dict[str, Reader] = {".npz": read_npz, ".skeleton": read_ntu, ".mat": read_pennaction}
 
-VERSIONS = {".skeleton": 2}
-"""Of readers that have come to give something else than at first. The index holds them, so they are part of keys."""
-
 
 def read_skeletons(path: Path, entry: str | None = None) -> SkeletonFile:
     """Read a clip's skeletons from a file, whose extension says the format.

@@ -7,7 +7,7 @@ from stat import S_ISDIR
 from typing import NamedTuple
 
 from pipeline.errors import ManifestError
-from stages.skeletons.formats import VERSIONS
+from stages.skeletons.versions import VERSIONS
 
 VIDEO_EXTENSIONS = frozenset(
     {".3gp", ".asf", ".avi", ".divx", ".flv", ".gif", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4"}

@@ -22,7 +22,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
     """Every variable that a manifest asks for, with files where they have to exist."""
     for name in ("deploy.onnx", "person_detector.param"):
         (tmp_path / name).touch()
-    names = ("UT_INTERACTION_ROOT", "SIMPLEPOSE_ROOT", "PENNACTION_ROOT", "NTU_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST")
+    texts = [path.read_text() for path in MANIFESTS.rglob("*.yaml")]
+    names = {name for text in texts for name in re.findall(r"\$\{(\w+)\}", text)}
     return dict.fromkeys(names, str(tmp_path))
 
 

@@ -13,7 +13,9 @@ from pipeline.shipped import FOLDER, description, find_manifest, find_shipped, s
 from pipeline.yaml_lines import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRON = dict.fromkeys(("UT_INTERACTION_ROOT", "PENNACTION_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST"), "somewhere")
+ENVIRON = dict.fromkeys(
+    ("UT_INTERACTION_ROOT", "PENNACTION_ROOT", "NTU_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST"), "somewhere"
+)
 SPLITS = ("clips_per_class", "val_per_class", "test_per_class")
 TOY = 'stages: {index: {uses: "toy_stages:Numbers"}}\n'
 

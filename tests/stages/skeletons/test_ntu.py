@@ -91,19 +91,27 @@ def test_a_change_of_id_makes_no_second_person(path: Path) -> None:
 
 
 def test_a_new_id_continues_the_person_who_was_there(path: Path) -> None:
-    """Both people get new ids, in turn, so that each of the later bodies could continue two others."""
-    left, right = (lambda t: walker(t, 300, 3)), (lambda t: walker(t, 1500, -3))
+    """Both people stop and get new ids, so that each of the later bodies could continue either of them."""
     frames = [
-        {"1" if t < 20 else "3": left(t), **({"2": right(t)} if t < 20 else {"4": right(t)} if t > 21 else {})}
+        {"1": walker(t, 300, 4), "2": walker(t, 1500, -6)}
+        if t < 20
+        else {"3": walker(t, 380, 0.2), "4": walker(t, 1380, -0.1)}
         for t in range(40)
     ]
     found = people(path, frames)
     assert len(found) == 2
     for person in found:
-        times = shown(person)
-        xs = person[times, :, 0].mean(1)
-        assert len(times) in (38, 40)
-        assert np.abs(np.diff(xs)).max() < 10
+        assert shown(person) == list(range(40))
+        assert np.abs(np.diff(person[..., 0].mean(1))).max() < 12
+
+
+def test_motion_counts_for_the_person_not_for_the_id(path: Path) -> None:
+    """Two halves of a walk are more than a shorter walk that is more than either half."""
+    frames = [{"1" if t < 20 else "3": walker(t, 300, 4), "2": upright(1500 + 1.7 * t)} for t in range(40)]
+    halves, shorter = people(path, frames)
+    assert halves[0, :, 0].mean() < 1000 < shorter[0, :, 0].mean()
+    alone = people(path, [frame if t < 20 else {"2": frame["2"]} for t, frame in enumerate(frames)])
+    assert alone[1, 0, :, 0].mean() < 1000 < alone[0, 0, :, 0].mean()
 
 
 def test_somebody_may_come_late(path: Path) -> None:

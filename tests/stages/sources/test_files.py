@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.sources.files import find_videos, fingerprint
+from stages.sources.files import find_videos, fingerprint, skeleton_fingerprint
 
 
 def test_links_round_in_a_circle_end(tmp_path: Path) -> None:
@@ -72,3 +72,13 @@ def test_a_fingerprint_of_a_folder_changes_with_its_images_alone(tmp_path: Path)
     assert fingerprint(frames) == "2:6:1000000001"
     (frames / "1.png").write_text("other")
     assert fingerprint(frames) != "2:6:1000000001"
+
+
+def test_skeletons_of_a_format_whose_reader_has_changed_are_marked(tmp_path: Path) -> None:
+    for name in ("a.npz", "a.mat", "a.skeleton", "b.SKELETON"):
+        (tmp_path / name).write_text("skeletons")
+    for name in ("a.npz", "a.mat"):
+        assert skeleton_fingerprint(tmp_path / name) == fingerprint(tmp_path / name)
+    for name in ("a.skeleton", "b.SKELETON"):
+        assert skeleton_fingerprint(tmp_path / name) == f"{fingerprint(tmp_path / name)}:2"
+    assert skeleton_fingerprint(tmp_path / "none.skeleton") == "missing"
