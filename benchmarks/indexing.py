@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 from pipeline.stage import Source
 
 Measured = Iterator[tuple[str, Source]]

@@ -20,5 +20,17 @@ class StageError(PipelineError):
     """A stage cannot work at all (a model that does not load, a full disk), whatever the clip."""
 
 
+class DamagedResultError(StageError):
+    """A file of the store cannot be read as it was written. A run sets it aside and computes it again."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path} is damaged: {self.reason}. The next run sets it aside and computes it again"
+
+
 class ClipError(Exception):
     """One clip cannot be processed. The text becomes the ``error`` of its row, and the run continues."""

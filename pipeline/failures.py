@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.errors import DamagedResultError
 from pipeline.files import replace_file
 from pipeline.plan import NodePlan, Plan
 
@@ -91,6 +92,8 @@ def _has_failures(plan: Plan, node_plan: NodePlan, partition: int) -> bool:
         )
     except FileNotFoundError:
         return False
+    except DamagedResultError:
+        return True
 
 
 def write_failures(failures: list[Failure], folder: Path, name: str = FAILURES) -> None:

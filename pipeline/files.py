@@ -3,11 +3,22 @@
 import os
 import socket
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace_file(path: Path, content: bytes | memoryview, temporary: Path | None = None) -> None:
-    """Write under a temporary name, flush to disk, then rename. Creates missing folders.
+    """Write a file with this content (see ``replacing``)."""
+    with replacing(path, temporary) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
+    """A file under a temporary name, which is flushed to disk and renamed at the end, unless something is raised.
+    Creates missing folders.
 
     temporary: folder of the half-written file, on the same file system; None: the folder of the file.
     """
@@ -17,7 +28,7 @@ def replace_file(path: Path, content: bytes | memoryview, temporary: Path | None
     half_written = folder / f"{path.name}.{socket.gethostname()}@{os.getpid()}.{uuid.uuid4().hex[:8]}"
     try:
         with half_written.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         half_written.replace(path)

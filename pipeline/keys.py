@@ -40,13 +40,14 @@ def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
 
 
 def keyed_parameters(stage: Stage) -> dict[str, Any]:
-    """The parameters that affect the result, as JSON values: all but those declared with ``unkeyed``."""
-    unkeyed = {
-        name
-        for name, field in type(stage).model_fields.items()
-        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("keyed") is False
-    }
-    return stage.model_dump(mode="json", exclude=unkeyed)
+    """The parameters that affect the result, as JSON values: all but those declared with ``unkeyed``, and those
+    declared with ``added`` that have their default."""
+    left_out = set()
+    for name, field in type(stage).model_fields.items():
+        declared = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        if declared.get("keyed") is False or (declared.get("added") and getattr(stage, name) == field.default):
+            left_out.add(name)
+    return stage.model_dump(mode="json", exclude=left_out)
 
 
 def canonical(value: Any) -> str:

@@ -4,7 +4,7 @@ The key of a partition is the hash of the stage (name, version, parameters, file
 and of the keys of its inputs. A result exists if and only if the store has a file of that name.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -94,7 +94,9 @@ class Plan:
     known_failures: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
     """(clip_id, error) by file, for results that have been read: they never change."""
     forced: Set[str] = frozenset()
-    """Nodes to compute again, even if they are done."""
+    """Nodes that were asked to be computed again."""
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    """Attempts that the store has to record before the plan is carried out, by first key: the keys count with them."""
 
     def todo(self, name: str) -> int:
         """The number of partitions of a node that would be computed."""
@@ -140,12 +142,14 @@ def make_plan(
     """Compute all keys and look up which results exist.
 
     partition: mean number of clips per partition. only: nodes that may be computed (of all others, the needed results
-    must exist). force: nodes to compute again, even if they are done.
+    must exist). force: nodes to compute again, even if they are done. What is done there gets one more attempt, and
+    with it new keys, as has everything made from it: so neither is taken for done if this is interrupted.
     """
     sources: dict[str, Clips] = {}
     nodes: dict[str, NodePlan] = {}
     existing: dict[str, set[str]] = {}
     attempts = store.attempts()
+    forced: dict[str, int] = {}
     for name, node in graph.nodes.items():
         if node.kind == "source":
             try:
@@ -158,12 +162,15 @@ def make_plan(
             found = _map_plan(node, nodes, sources) if node.kind == "map" else _whole_plan(node, nodes, sources)
         except ManifestError as error:
             raise graph.blame(name, error) from error
-        found.keys = [_after_attempts(key, attempts) for key in found.first_keys]
         if found.folder not in existing:
             existing[found.folder] = store.keys(found.folder)
-        found.done = [not key or (key in existing[found.folder] and name not in force) for key in found.keys]
+        if name in force:
+            done = [first for first in found.first_keys if _after_attempts(first, attempts) in existing[found.folder]]
+            forced |= {first: attempts.get(first, 0) + 1 for first in done}
+        found.keys = [_after_attempts(key, attempts | forced) for key in found.first_keys]
+        found.done = [not key or key in existing[found.folder] for key in found.keys]
         nodes[name] = found
-    return Plan(graph, store, nodes, sources, _wanted(graph, nodes, only, force), forced=force)
+    return Plan(graph, store, nodes, sources, _wanted(graph, nodes, only, force), forced=force, attempts=forced)
 
 
 def _map_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips]) -> NodePlan:
@@ -213,7 +220,7 @@ def _selected_rows(stage: MapStage, clips: Clips) -> list[list[int] | range]:
     return cast(list[list[int] | range], rows)
 
 
-def _after_attempts(key: str, attempts: dict[str, int]) -> str:
+def _after_attempts(key: str, attempts: Mapping[str, int]) -> str:
     return digest(key, f"attempt {attempts[key]}") if key in attempts else key
 
 

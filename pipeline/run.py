@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterable, Sequence, Set
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 
 from pipeline.checks import check, prepare, refuse
-from pipeline.errors import ManifestError
+from pipeline.errors import DamagedResultError, ManifestError, StageError
 from pipeline.events import Event, EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.failures import (
@@ -34,6 +34,8 @@ MANIFEST = "manifest.json"
 EXPORTED = "exported.json"
 TIMINGS = "timings.json"
 
+REPAIRS = 10
+"""How often a run computes what it has found damaged, before the disk is to blame."""
 SMALL = 40
 """Up to this many clips times stages, one child process finishes before Ray would have started."""
 
@@ -112,9 +114,15 @@ def run(
     replace_file(folder / RECORD, record(plan, folder).encode())
     if not plan.tasks and _exported(folder) == _exports(plan):
         result.failures = _read_failures(folder)
-        result.exported = _export(plan, folder)  # the files may have been deleted
-        return result
+        try:
+            result.exported = _export(plan, folder)  # the files may have been deleted
+            return result
+        except DamagedResultError as error:
+            plan.store.set_aside(error.path)
+            plan = plan_run(manifest, options)
     refuse(plan, prepare(plan, fetch=True))
+    for key, count in plan.attempts.items():
+        plan.store.record_attempt(key, count)
     plan.store.sweep()
     log = EventLog(folder, *listeners)
     try:
@@ -122,11 +130,18 @@ def run(
         for found in problems:
             log.emit("noted", stage=found.node, text=found.text)
         with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
-            schedule = Schedule(plan, workers, log, folder, manifest.max_failed)
-            schedule.run()
-        result.computed, result.errors = schedule.computed, schedule.errors
-        result.failures, result.warnings = find_failures(plan), find_warnings(plan)
-        result.exported = _lay_out(plan, folder, result, set(schedule.blocked))
+            for _ in range(REPAIRS):
+                schedule = Schedule(plan, workers, log, folder, manifest.max_failed)
+                schedule.run()
+                result.plan, result.errors = plan, schedule.errors
+                result.computed += schedule.computed
+                damaged = schedule.damaged or _lay_out(plan, folder, result, set(schedule.blocked))
+                if not damaged:
+                    break
+                _set_aside(plan.store, damaged, log)
+                plan = plan_run(manifest, replace(options, force=()))
+            else:
+                raise StageError(f"results are damaged again and again, such as {damaged[0]}: is the disk failing?")
         log.emit(
             "run_finished",
             computed=result.computed,
@@ -140,6 +155,12 @@ def run(
     return result
 
 
+def _set_aside(store: Store, paths: Iterable[str], log: EventLog) -> None:
+    for path in dict.fromkeys(paths):
+        if aside := store.set_aside(path):
+            log.emit("noted", stage="store", text=f"{path} is damaged: computed again; the file is now {aside}")
+
+
 def plan_run(manifest: Manifest, options: Options = Options(), create: bool = False) -> Plan:
     """The plan of a manifest. Reads sources and store, and changes nothing.
 
@@ -150,10 +171,9 @@ def plan_run(manifest: Manifest, options: Options = Options(), create: bool = Fa
         if isinstance(stage, Source):
             stage.create()
     only = _only(graph, options)
-    asked = {name for stage in options.force for name in graph.select(stage)}
-    force = asked.union(*(graph.descendants(name) for name in asked))  # their inputs are computed again
-    if only is not None:
-        force &= only
+    force = {name for stage in options.force for name in graph.select(stage)}
+    if only is not None and (outside := sorted(force - only)):
+        raise ManifestError(f"--force {outside[0]}: --from and --only leave it out")
     return make_plan(graph, Store(manifest.store), manifest.partition, only, force)
 
 
@@ -208,11 +228,16 @@ def with_interrupted(events: Iterable[Event]) -> dict[str, Event]:
 
 
 def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> list[str]:
-    """Write the files that people open: failures, timings and exports. Returns the lines of the last whole stages."""
-    write_failures(result.failures, folder)
-    write_failures(result.warnings, folder, WARNINGS)
-    replace_file(folder / TIMINGS, json.dumps(timings(folder, plan), indent=1).encode())
-    return _export(plan, folder, blocked)
+    """Write the files that people open: failures, timings and exports. Returns what is damaged and prevents that."""
+    try:
+        result.failures, result.warnings = find_failures(plan), find_warnings(plan)
+        write_failures(result.failures, folder)
+        write_failures(result.warnings, folder, WARNINGS)
+        replace_file(folder / TIMINGS, json.dumps(timings(folder, plan), indent=1).encode())
+        result.exported = _export(plan, folder, blocked)
+    except DamagedResultError as error:
+        return [error.path]
+    return []
 
 
 def _export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[str]:

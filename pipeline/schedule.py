@@ -3,7 +3,6 @@
 import heapq
 import math
 import os
-import shutil
 import socket
 import time
 import traceback
@@ -13,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from pipeline.errors import PipelineError, StageError
+from pipeline.errors import DamagedResultError, PipelineError, StageError
 from pipeline.events import EventLog
 from pipeline.executor import Executor, WorkerDied
 from pipeline.failures import find_failures, too_many
@@ -41,6 +40,8 @@ class Schedule:
         self.plan, self.executor, self.log, self.folder, self.max_failed = plan, executor, log, folder, max_failed
         self.computed = 0
         self.errors: list[str] = []
+        self.damaged: list[str] = []
+        """Results that could not be read. What needs them has not been computed, and is not an error."""
         self.blocked: dict[str, str] = {}
         """Nodes that cannot be computed, each with the node whose failure is the cause."""
         self._position = {task: position for position, task in enumerate(plan.tasks)}
@@ -65,6 +66,8 @@ class Schedule:
                         self._finished(task, result)
                     elif isinstance(result, WorkerDied):
                         self._worker_died(task, job, result)
+                    elif isinstance(result, DamagedResultError):
+                        self.damaged.append(result.path)
                     else:
                         self._stage_failed(task[0], result)
             elif self._ready:
@@ -120,16 +123,17 @@ class Schedule:
         """None if there is nothing left to do, or if the stage has failed."""
         name = task[0]
         plan, store = self.plan.nodes[name], self.plan.store
-        if name not in self.plan.forced and plan.keys[0] in store.keys(plan.folder):
+        if plan.keys[0] in store.keys(plan.folder):
             self._finished(task, Outcome(0, (), 0, 0.0))  # another run has computed it since the plan was made
             return None
         try:
             self._check_failed_share(name)
             folder = self.folder.absolute() / "work" / f"{name}-{plan.keys[0][:12]}"
-            if name in self.plan.forced:
-                shutil.rmtree(folder, ignore_errors=True)  # with its checkpoint, it would end at once
             folder.mkdir(parents=True, exist_ok=True)
             stage, variants = cast(WholeStage, plan.node.stage), self.plan.variants(name)
+        except DamagedResultError as error:
+            self.damaged.append(error.path)
+            return None
         except Exception as error:
             self._stage_failed(name, error)
             return None
@@ -215,6 +219,8 @@ class Schedule:
         self.executor.rest()
         try:
             outcome = do_whole(job, self._progress_of(name))
+        except DamagedResultError as error:
+            self.damaged.append(error.path)
         except Exception as error:
             self._stage_failed(name, error)
         else:

@@ -42,6 +42,11 @@ def unkeyed(default: Any, **constraints: Any) -> Any:
     return Field(default, json_schema_extra={"keyed": False}, **constraints)
 
 
+def added(default: Any, **constraints: Any) -> Any:
+    """A parameter that results are older than: part of the keys only where it is not the default."""
+    return Field(default, json_schema_extra={"added": True}, **constraints)
+
+
 class Problem(NamedTuple):
     """Something that a stage reports before anything runs: what is wrong, and what to do about it."""
 

@@ -29,7 +29,7 @@ class TableFiles:
 
     def read_one(self, path: str, columns: list[str] | None = None) -> pa.Table:
         with self.open(path) as file:
-            return read_parquet(file, columns)
+            return read_parquet(file, path, columns)
 
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """The whole table in memory, optionally only some of its columns."""

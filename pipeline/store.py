@@ -22,6 +22,7 @@ from pipeline.stage import Table
 
 TEMPORARY = "tmp"
 ATTEMPTS = "attempts"
+DAMAGED = "damaged"
 
 
 class Store:
@@ -71,7 +72,12 @@ class Store:
         """Commit a result under its key; returns its size in bytes. Raises StageError if it cannot be written."""
         buffer = io.BytesIO()
         pq.write_table(
-            table, buffer, row_group_size=spec.row_group, compression=spec.compression or "none", use_dictionary=False
+            table,
+            buffer,
+            row_group_size=spec.row_group,
+            compression=spec.compression or "none",
+            use_dictionary=False,
+            write_page_checksum=True,
         )
         self._commit(self.path(folder, key), buffer.getbuffer())
         return buffer.tell()
@@ -82,10 +88,20 @@ class Store:
 
     def read(self, path: str, columns: list[str] | None = None) -> pa.Table:
         with self.open(path) as file:
-            return read_parquet(file, columns)
+            return read_parquet(file, path, columns)
 
     def remove(self, path: str) -> None:
         self.filesystem.rm_file(path)
+
+    def set_aside(self, path: str) -> str | None:
+        """Move a damaged result to the folder ``damaged``; returns its new path. None: it is gone already."""
+        target = f"{self.root}/{DAMAGED}/{path.removeprefix(f'{self.root}/').replace('/', '-')}"
+        try:
+            self.filesystem.makedirs(f"{self.root}/{DAMAGED}", exist_ok=True)
+            self.filesystem.mv(path, target)
+        except FileNotFoundError:
+            return None
+        return target
 
     # Notes: the engine's own small files, beside the results.
 

@@ -1,10 +1,20 @@
 """The parameters of a network and of a recognizer, which is a network for certain data: its config.json."""
 
+import json
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
-from recognizer.skeletons import layout
+from recognizer.skeletons import layout, layout_text
 
 MODAL_NAMES = ("cls", "rgb", "pose")
 """The cross-modal tokens, in the order in which they are concatenated."""
@@ -154,16 +164,23 @@ class RecognizerConfig(NetworkConfig):
     class_names: tuple[str, ...] = Field(min_length=1)
     """The classes, in the order of the logits."""
     layout: str = "coco17"
-    """Name of the joint layout of its skeletons; see ``recognizer.skeletons``."""
+    """The joint layout of its skeletons: the name of a built-in one, or the definition of any other. In config.json, a
+    definition is an object. See ``recognizer.skeletons``."""
     frames: PositiveInt = 12
     """T, the number of frames per clip in training. Other lengths work: what is learned per frame is interpolated."""
     preprocessing: dict[str, Any] = {}
     """How clips were sampled, cropped and given skeletons, for those who use the model elsewhere. Any JSON."""
 
-    @field_validator("layout")
+    @field_validator("layout", mode="before")
     @classmethod
-    def _layout_exists(cls, name: str) -> str:
-        return layout(name).name
+    def _layout_exists(cls, given: Any) -> Any:
+        text = json.dumps(given) if isinstance(given, dict) else given
+        return layout_text(layout(text)) if isinstance(text, str) else text
+
+    @field_serializer("layout", when_used="json")
+    def _layout_in_json(self, text: str) -> str | dict[str, Any]:
+        own = layout(text)
+        return text if text == own.name else own.definition()
 
     @field_validator("class_names")
     @classmethod

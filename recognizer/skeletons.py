@@ -1,91 +1,126 @@
-"""Joint layouts: the order of the joints in a skeleton, its limbs, and which joints mirror each other."""
+"""Joint layouts by name, and users' own by their definition.
 
-from dataclasses import dataclass
+Tables and models' configs say which joints they are about in a text: the name of a built-in layout, or the definition
+of any other one. So they mean the same in every process and on every machine, whatever is installed there.
+"""
+
+import json
 from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Layout:
-    """The joints of one skeleton convention, in the order of the data set that defined it."""
-
-    name: str
-    joints: tuple[str, ...]
-    """Joint names. Left and right are the person's own."""
-    edges: tuple[tuple[int, int], ...]
-    """Limbs, as pairs of joint indices; for drawing."""
-    pairs: tuple[tuple[int, int], ...]
-    """(left, right) joint indices that change places in a mirrored image."""
-
-    @property
-    def count(self) -> int:
-        """R, the number of joints."""
-        return len(self.joints)
-
-    @property
-    def flip(self) -> tuple[int, ...]:
-        """Permutation of the joints for a mirrored image: ``mirrored = keypoints[..., flip, :]``, with x ↦ 1 - x."""
-        order = list(range(self.count))
-        for left, right in self.pairs:
-            order[left], order[right] = right, left
-        return tuple(order)
-
-
-def _layout(name: str, joints: str, limbs: str) -> Layout:
-    """A layout from joint names and ``a-b`` limbs; the pairs follow from the names."""
-    names = tuple(joints.split())
-    edges = tuple((names.index(a), names.index(b)) for a, b in (limb.split("-") for limb in limbs.split()))
-    pairs = tuple(
-        (i, names.index(joint.replace("left", "right"))) for i, joint in enumerate(names) if joint.startswith("left")
-    )
-    return Layout(name, names, edges, pairs)
-
-
-COCO17 = _layout(
-    "coco17",
-    """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
-    left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle""",
-    """nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear
-    left_ear-left_shoulder right_ear-right_shoulder
-    left_shoulder-right_shoulder left_shoulder-left_elbow left_elbow-left_wrist
-    right_shoulder-right_elbow right_elbow-right_wrist left_shoulder-left_hip right_shoulder-right_hip
-    left_hip-right_hip left_hip-left_knee left_knee-left_ankle right_hip-right_knee right_knee-right_ankle""",
+from recognizer.joint_layout import Layout
+from recognizer.layouts import (
+    BODY25,
+    COCO17,
+    H36M17,
+    HALPE26,
+    JHMDB15,
+    KINECT20,
+    MEDIAPIPE33,
+    NTU25,
+    OPENPOSE18,
+    PENNACTION13,
 )
-"""The 17 keypoints of COCO, which HRNet and most other estimators output."""
+from recognizer.layouts import BUILT_IN as LAYOUTS
 
-PENNACTION13 = _layout(
-    "pennaction13",
-    """head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist
-    left_hip right_hip left_knee right_knee left_ankle right_ankle""",
-    """head-left_shoulder head-right_shoulder left_shoulder-right_shoulder
-    left_shoulder-left_elbow left_elbow-left_wrist right_shoulder-right_elbow right_elbow-right_wrist
-    left_shoulder-left_hip right_shoulder-right_hip left_hip-right_hip
-    left_hip-left_knee left_knee-left_ankle right_hip-right_knee right_knee-right_ankle""",
-)
-"""The 13 joints annotated in PennAction."""
+__all__ = [
+    "BODY25",
+    "COCO17",
+    "H36M17",
+    "HALPE26",
+    "JHMDB15",
+    "KINECT20",
+    "LAYOUTS",
+    "MEDIAPIPE33",
+    "NTU25",
+    "OPENPOSE18",
+    "PENNACTION13",
+    "Layout",
+    "find_layout",
+    "installed_layouts",
+    "layout",
+    "layout_text",
+]
 
-NTU25 = _layout(
-    "ntu25",
-    """spine_base spine_middle neck head left_shoulder left_elbow left_wrist left_hand
-    right_shoulder right_elbow right_wrist right_hand left_hip left_knee left_ankle left_foot
-    right_hip right_knee right_ankle right_foot spine_shoulder
-    left_hand_tip left_thumb right_hand_tip right_thumb""",
-    """spine_base-spine_middle spine_middle-spine_shoulder spine_shoulder-neck neck-head
-    spine_shoulder-left_shoulder left_shoulder-left_elbow left_elbow-left_wrist left_wrist-left_hand
-    left_hand-left_hand_tip left_wrist-left_thumb
-    spine_shoulder-right_shoulder right_shoulder-right_elbow right_elbow-right_wrist right_wrist-right_hand
-    right_hand-right_hand_tip right_wrist-right_thumb
-    spine_base-left_hip left_hip-left_knee left_knee-left_ankle left_ankle-left_foot
-    spine_base-right_hip right_hip-right_knee right_knee-right_ankle right_ankle-right_foot""",
-)
-"""The 25 joints of the Kinect v2, as in NTU RGB+D 60 and 120."""
-
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (COCO17, PENNACTION13, NTU25)}
+GROUP = "action_pipeline.layouts"
+"""Entry points of this group are layouts of installed packages: ``dance16 = "my_package.skeletons:DANCE16"``."""
 
 
-def layout(name: str) -> Layout:
-    """The layout called ``name``. Raises ValueError, which suggests the nearest name, if there is none."""
-    if name in LAYOUTS:
-        return LAYOUTS[name]
-    nearest = get_close_matches(name, LAYOUTS, n=1, cutoff=0.3)
+@lru_cache(maxsize=64)
+def layout(text: str) -> Layout:
+    """The layout that a table or a config names or defines, the inverse of ``layout_text``.
+
+    Raises ValueError, which suggests the nearest name, if there is none.
+    """
+    if text in LAYOUTS:
+        return LAYOUTS[text]
+    if _defines(text):
+        from recognizer.layout_definition import parse_definition
+
+        return _not_taken(parse_definition(text))
+    raise ValueError(_unknown(text))
+
+
+def layout_text(layout: Layout) -> str:
+    """What tables and configs call a layout: a built-in one by its name, any other by its definition in JSON."""
+    if LAYOUTS.get(layout.name) == layout:
+        return layout.name
+    return json.dumps(layout.definition(), separators=(",", ":"), ensure_ascii=False)
+
+
+def find_layout(text: str, folder: Path | None = None) -> Layout:
+    """The layout that a user means.
+
+    text: the name of a built-in layout or of an installed package's, a YAML file (``my_joints.yaml``), or its content.
+    folder: what the file is relative to; None: the current folder.
+
+    Raises ValueError that says what is wrong.
+    """
+    if text in LAYOUTS or _defines(text):
+        return layout(text)
+    if text.lower().endswith((".yaml", ".yml")):
+        from recognizer.layout_definition import read_definition
+
+        return _not_taken(read_definition((folder or Path()) / Path(text).expanduser()))
+    return _installed(text) or layout(text)
+
+
+def installed_layouts() -> list[str]:
+    """Names of the layouts of installed packages, without importing them."""
+    from importlib.metadata import entry_points
+
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def _installed(name: str) -> Layout | None:
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP, name=name):
+        try:
+            found = entry.load()
+        except Exception as error:
+            raise ValueError(f"layout {name} of {entry.value} cannot be imported: {error}") from error
+        if not isinstance(found, Layout):
+            raise ValueError(f"layout {name}: {entry.value} is not a recognizer.skeletons.Layout")
+        return _not_taken(found)
+    return None
+
+
+def _defines(text: str) -> bool:
+    return "\n" in text or text.startswith("{")
+
+
+def _not_taken(own: Layout) -> Layout:
+    """Raise ValueError if a layout has the name of a built-in one, but not its joints."""
+    if own.name in LAYOUTS and LAYOUTS[own.name] != own:
+        raise ValueError(f"{own.name} is the name of a built-in layout with other joints or limbs: choose another name")
+    return own
+
+
+def _unknown(name: str) -> str:
+    known = [*LAYOUTS, *installed_layouts()]
+    shown = name if len(name) <= 100 else f"{name[:100]}…"
+    nearest = get_close_matches(name, known, n=1, cutoff=0.3)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
-    raise ValueError(f"no joint layout is called {name!r}{hint} Known layouts: {', '.join(LAYOUTS)}")
+    return f"no joint layout is called {shown!r}{hint} Known layouts: {', '.join(known)}, or a YAML file of your own"

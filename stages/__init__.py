@@ -3,10 +3,14 @@
 STAGES = {
     "folder": "stages.sources.folder:Folder",
     "listing": "stages.sources.listing:Listing",
+    "split_lists": "stages.sources.split_lists:SplitLists",
     "pattern": "stages.sources.pattern:Pattern",
     "videos": "stages.sources.videos:Videos",
     "pennaction": "stages.sources.pennaction:PennAction",
     "ntu": "stages.sources.ntu:NTU",
+    "finegym": "stages.sources.finegym:FineGym",
+    "skeleton_set": "stages.sources.skeleton_set:SkeletonSet",
+    "pyskl": "stages.sources.pyskl:Pyskl",
     "synthetic": "stages.sources.synthetic:Synthetic",
     "decode": "stages.video.stage:Decode",
     "pose": "stages.pose.stage:Pose",
@@ -25,7 +29,9 @@ STAGES = {
 COMMANDS = {
     "recognize": "stages.commands.cli:recognize",
     "explain": "stages.commands.cli:explain",
+    "export": "stages.commands.cli:export",
     "doctor": "stages.commands.cli:doctor",
+    "layouts": "stages.commands.cli:layouts",
     "check-videos": "stages.commands.cli:check_videos",
 }
 """Those commands of ``pipeline`` that know what the stages do, by name."""

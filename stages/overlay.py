@@ -40,7 +40,7 @@ def draw_skeletons(image: np.ndarray, keypoints: np.ndarray, layout_name: str) -
     skeleton = layout(layout_name)
     if keypoints.ndim != 3 or keypoints.shape[1:] != (skeleton.count, 3):
         raise ValueError(
-            f"keypoints of {layout_name} are M,{skeleton.count},3, not {','.join(map(str, keypoints.shape))}"
+            f"keypoints of {skeleton.name} are M,{skeleton.count},3, not {','.join(map(str, keypoints.shape))}"
         )
     drawn = np.ascontiguousarray(image).copy()
     for person in reversed(range(len(keypoints))):

@@ -29,7 +29,9 @@ CLIPS = Table(
             _field("source", pa.string(), "content", nullable=False),  # "SIZE:MTIME_NS" of the video, or "missing"
             _field("start", pa.float64(), "content"),  # seconds; null: from the first frame
             _field("end", pa.float64(), "content"),  # seconds, exclusive; null: to the last frame
-            _field("skeleton_source", pa.string(), "content"),  # the same of the skeleton file; ":VERSION" of a reader
+            _field(
+                "skeleton_source", pa.string(), "content"
+            ),  # of the skeleton file, see skeleton_fingerprint
             _field("path", pa.string(), "place", nullable=False),  # the video file, absolute
             _field("skeleton_path", pa.string(), "place"),  # file with ground-truth skeletons of the video, or null
             _field("skeleton_entry", pa.string(), "content", added=True),  # the clip's name in it; null: of one clip
@@ -76,7 +78,7 @@ SKELETONS = Table(
                 pa.large_binary(),
             ),  # float16 M,T,R,3: x, y relative to the frame, score in [0, 1]; score 0: missing
             ("persons", pa.int32()),  # M, at least 1, best tracks first; a clip without people fails
-            ("layout", pa.string()),  # a layout of recognizer.skeletons, which has R joints
+            ("layout", pa.string()),  # text of a layout, see recognizer.skeletons; it has R joints
             ("estimator", pa.string()),  # "ground truth" or the estimator's name
         ]
     ),

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -73,6 +74,19 @@ def test_the_run_leaves_what_people_open(home: Path) -> None:
     assert {"top1", "top5", "mean_class"} <= metrics.keys()
     assert (home / "runs/demo/report.html").stat().st_size > 20_000
     assert {path.name for path in (home / "runs/demo/model").iterdir()} == {"config.json", "model.safetensors"}
+
+
+def test_skeletons_for_other_software(tmp_path: Path) -> None:
+    file = tmp_path / "demo.pkl"
+    assert run(*command("export", "demo", "--format", "pyskl", "--out", str(file))) == f"{file}: 60 clips\n"
+    content = pickle.loads(file.read_bytes())
+    assert {split: len(names) for split, names in content["split"].items()} == {"test": 12, "train": 48}
+    for clip in content["annotations"]:
+        height, width = clip["img_shape"]
+        there = clip["keypoint"][clip["keypoint_score"] > 0]
+        assert clip["keypoint"].shape[1:] == (clip["total_frames"], 17, 2) == (4, 17, 2)
+        assert (np.ptp(there, axis=0) > [width / 20, height / 4]).all()
+        assert (there >= -0.5).all() and (there <= [width - 0.5, height - 0.5]).all()
 
 
 def test_what_the_network_looks_at(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.errors import ClipError, StageError
+from pipeline.parquet import open_parquet, reading
 from pipeline.stage import Row
 from pipeline.stage_inputs import TableFiles
 from recognizer.skeletons import layout
@@ -59,8 +60,8 @@ class Shards:
         self._threads = threading.local()
         size = 0
         for path in files.paths:
-            with files.open(path) as file:
-                parquet = pq.ParquetFile(file)
+            with files.open(path) as file, reading(path):
+                parquet = open_parquet(file)
                 if parquet.metadata.num_rows not in (0, parquet.num_row_groups):
                     raise StageError(f"{path} is not a shard with one clip per row group: remove it and run again")
                 size += sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
@@ -84,9 +85,10 @@ class Shards:
         if self.layout is None:
             self.layout = row["layout"]
         elif self.layout != row["layout"]:
+            own, others = layout(row["layout"]).name, layout(self.layout).name
             raise StageError(
-                f"skeletons of different joint layouts: {row['clip_id']} has {row['layout']}, the clips before it have "
-                f"{self.layout}: let pose estimate all clips, or leave out the clips of one layout"
+                f"skeletons of different joint layouts: {row['clip_id']} has {own}, the clips before it have {others}: "
+                "convert them to one with the parameter convert_to of pose or skeletons, or leave out the clips of one"
             )
 
     def read(self, clip_id: str) -> Sample:
@@ -94,7 +96,8 @@ class Shards:
         row = self._rows.get(clip_id)
         if row is None:
             path, group = self.locations[clip_id]
-            row = self._file(path).read_row_group(group, columns=columns_of(self.modality)).to_pylist()[0]
+            with reading(path):
+                row = self._file(path).read_row_group(group, columns=columns_of(self.modality)).to_pylist()[0]
             if self._keeps_rows:
                 self._rows[clip_id] = row
         try:
@@ -111,7 +114,7 @@ class Shards:
             if len(opened) == OPEN_FILES:
                 opened.popitem(last=False)[1][0].close()
             file = self.files.open(path)
-            opened[path] = (file, pq.ParquetFile(file))
+            opened[path] = (file, open_parquet(file))
         opened.move_to_end(path)
         return opened[path][1]
 

@@ -1,4 +1,4 @@
-"""``pipeline recognize``, ``explain`` and ``doctor``: thin, with imports inside the commands, as in pipeline.cli."""
+"""``pipeline recognize``, ``explain``, ``doctor`` and others: thin, with imports inside, as in pipeline.cli."""
 
 from pathlib import Path
 from typing import Annotated
@@ -94,6 +94,40 @@ def explain(
         say(str(explained.folder / "explanation.html"))
 
 
+def export(
+    run: RunName,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="pyskl: a pickle for MMAction2 and pyskl. coco: COCO's keypoints as JSON.",
+        ),
+    ],
+    variant: Annotated[
+        str | None, typer.Option(help="A variant of the stage that made the skeletons. Default: the first.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="The file to write. Default: runs/NAME/skeletons.pkl or .json.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write the skeletons of a run as a file for other software.
+
+    \b
+    pipeline export demo --format pyskl
+    pipeline export demo --format coco --out skeletons.json
+    """
+    with plain_errors(debug):
+        from stages.commands.skeleton_export import export_run
+
+        exported = export_run(run, form, variant, out)
+        for reason, number in exported.left_out.items():
+            if number:
+                say(f"left out: {count(number, 'clip')} {reason}")
+        say(f"{exported.file}: {count(exported.clips, 'clip')}")
+
+
 def doctor(
     manifest: Annotated[
         str | None, typer.Argument(metavar="[MANIFEST]", help="Also check what this one needs.")
@@ -115,6 +149,47 @@ def doctor(
         if missing:
             say(f"\n{count(missing, 'thing')} missing")
             raise typer.Exit(1)
+
+
+def layouts(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A layout of the list, or a YAML file of your own.")
+    ] = None,
+    draw: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the layout NAME to this file: .png, .svg or .pdf.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """List the joint layouts, or the joints and limbs of one.
+
+    \b
+    pipeline layouts
+    pipeline layouts body25
+    pipeline layouts my_joints.yaml --draw my_joints.png
+    """
+    with plain_errors(debug):
+        from pipeline.errors import ManifestError
+        from stages.commands.layouts import conversions, joints_of, known_layouts, layout_named
+
+        if name is None:
+            if draw is not None:
+                raise ManifestError("--draw: name the layout: pipeline layouts NAME --draw FILE")
+            table(("layout", "joints", "of"), [(one.name, str(one.count), one.about) for one in known_layouts()])
+            return
+        layout = layout_named(name)
+        table(("", "joint", "limbs to", "mirrored"), joints_of(layout))
+        say(f"\n{layout.name}: {count(layout.count, 'joint')}, {count(len(layout.edges), 'limb')}")
+        if layout.about:
+            say(layout.about)
+        say(f"has joints of: {', '.join(conversions(layout))}")
+        if draw is not None:
+            from stages.commands.layout_drawing import draw_layout
+
+            try:
+                draw_layout(layout, draw)
+            except (OSError, ValueError) as error:
+                raise ManifestError(f"--draw: {draw}: {error}") from error
+            say(str(draw))
 
 
 def check_videos(

@@ -12,13 +12,12 @@ import pyarrow as pa
 from pipeline.errors import ManifestError
 from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import load_resolved
-from pipeline.plan import stage_folder
-from pipeline.reasons import recorded_keys
 from pipeline.registry import did_you_mean, find_stage
 from pipeline.run import MANIFEST
 from pipeline.stage import MapStage, Source, WholeStage
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from pipeline.store import Store
+from stages.commands.stored_results import results_of
 from stages.commands.trained_run import predicting_nodes, run_and_variant
 
 
@@ -92,15 +91,4 @@ def _matching(wanted: list[str], ids: list[str], run: Path) -> list[str]:
 
 def _inputs(graph: Graph, predict: Node, run: Path, store: Store) -> dict[str, TableFiles]:
     """The tables from which the run's predictions were made. Raises ManifestError if they no longer exist."""
-    keys = recorded_keys(run)
-    inputs = {}
-    for table, (name,) in predict.inputs.items():
-        stage = graph.nodes[name].stage
-        paths = [store.path(stage_folder(stage), key) for key in keys.get(name, []) if key]
-        if not paths or not store.keys(stage_folder(stage)).issuperset(key for key in keys[name] if key):
-            raise ManifestError(
-                f"{run}: the results of '{name}' are not in the store {store.url}: finish the run, from the folder in "
-                "which it was started"
-            )
-        inputs[table] = TableFiles(paths, store.open, stage.makes.schema)
-    return inputs
+    return {table: results_of(graph, name, run, store) for table, (name,) in predict.inputs.items()}

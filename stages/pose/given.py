@@ -6,12 +6,15 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, PositiveInt, field_validator
 
 from pipeline.errors import ClipError
 from pipeline.rows import Row
-from pipeline.stage import MapStage, Problem, Stage
+from pipeline.stage import MapStage, Problem, Stage, added
+from recognizer.skeletons import Layout, layout, layout_text
 from stages.frame_sampling import sample_frames
+from stages.skeletons.layout_parameter import LayoutText
+from stages.skeletons.projection import FRONT, Plane
 from stages.tables import SKELETONS
 
 
@@ -28,6 +31,22 @@ class Skeletons(MapStage):
     """T, frames per clip: those at the middles of T equal segments. Shorter clips repeat frames."""
     persons: int = Field(2, ge=1)
     """M, the largest number of persons per clip."""
+    convert_to: LayoutText | None = added(None)
+    """Joint layout that all skeletons are converted to, by the names of joints; those that a file lacks are missing.
+    null: as in the files. See ``pipeline layouts``."""
+    size: tuple[PositiveInt, PositiveInt] | None = added(None)
+    """Width and height of the videos in pixels, for skeleton files that do not say so, such as OpenPose's."""
+    plane: Plane = added(FRONT)
+    """What a picture of skeletons in space shows: the axis that points right and the one that points down, each of x, y
+    and z, with a minus sign for its opposite. [x, -y] is the front where y points up, [z, -y] the side, [x, -z] from
+    above. The Kinect's x points to its left: there [-x, -y] is what it saw, and [x, -y] the mirror image."""
+
+    @field_validator("plane")
+    @classmethod
+    def _two_axes(cls, plane: Plane) -> Plane:
+        if plane[0][-1] == plane[1][-1]:
+            raise ValueError(f"{plane[0]} and {plane[1]} are the same axis: give two different ones")
+        return plane
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         """Clips without a skeleton file."""
@@ -42,27 +61,57 @@ class Skeletons(MapStage):
             text = f"{len(missing):,} of the {len(clips):,} skeleton files do not exist, such as {missing[0]}"
             yield Problem(text, fatal=len(missing) == len(clips))
 
+    def layout_of(self, clips: pa.Table) -> Layout | None:
+        """The joint layout of the skeletons of ``clips``, as far as it is known before they are made."""
+        return layout(self.convert_to) if self.convert_to else first_layout(clips)
+
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
         """One row of SKELETONS. Raises ClipError for spans, and if the file is missing, damaged or has no joints."""
+        from stages.skeletons.conversion import convert
         from stages.skeletons.formats import read_skeletons
+        from stages.skeletons.projection import projected
 
         if clip["skeleton_path"] is None:
             raise ClipError("the index names no skeleton file: use decode and pose to estimate skeletons from videos")
         if clip["start"] is not None or clip["end"] is not None:
             raise ClipError("a skeleton file has no times, so a span cannot be cut out of it: use decode and pose")
-        file = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
-        if file.size is None:
-            raise ClipError(f"{file} lacks the array size: the video's width and height in pixels")
-        keypoints = file.frames(sample_frames(file.keypoints.shape[1], self.frames), self.persons)
+        file = projected(read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"]), self.plane)
+        size = file.size or self.size
+        if size is None:
+            raise ClipError(
+                f"{file} does not say how large the video's frames are: give size, their width and height, here "
+                "(or in an .npz file)"
+            )
+        width, height = size
+        sampled = sample_frames(file.keypoints.shape[1], self.frames)
+        keypoints = file.in_pixels(width, height).frames(sampled, self.persons)
+        target = layout(self.convert_to) if self.convert_to else file.layout
+        if target != file.layout:
+            try:
+                keypoints = convert(keypoints, file.layout, target)
+            except ValueError as error:
+                raise ClipError(f"{file}: {error}") from error
         if not keypoints[..., 2].any():
             raise ClipError(f"{file} has no joint in any of the {self.frames} frames")
-        width, height = file.size
         side = max(width, height)
         margins = (side - width) / 2, (side - height) / 2
         keypoints[..., :2] = (keypoints[..., :2] + 0.5 + margins) / side * (keypoints[..., 2:] > 0)
         return {
             "keypoints": keypoints.astype("float16").tobytes(),
             "persons": len(keypoints),
-            "layout": file.layout.name,
+            "layout": layout_text(target),
             "estimator": "ground truth",
         }
+
+
+def first_layout(clips: pa.Table) -> Layout | None:
+    """The joint layout of the first skeleton file that exists; None if there is none, or if it is damaged."""
+    from stages.skeletons.formats import read_skeletons
+
+    found = pc.and_(pc.is_valid(clips["skeleton_path"]), pc.not_equal(clips["skeleton_source"], "missing"))
+    for row in clips.filter(found).slice(0, 1).select(["skeleton_path", "skeleton_entry"]).to_pylist():
+        try:
+            return read_skeletons(Path(row["skeleton_path"]), row["skeleton_entry"]).layout
+        except ClipError:
+            return None
+    return None

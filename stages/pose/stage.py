@@ -14,7 +14,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pipeline import limits
 from pipeline.errors import StageError
 from pipeline.rows import aligned_rows, attempt
-from pipeline.stage import MapStage, Problem, Resources, Row, unkeyed
+from pipeline.stage import MapStage, Problem, Resources, Row, added, unkeyed
+from recognizer.skeletons import Layout, layout_text
 from recognizer.skeletons import layout as layout_called
 from stages.plugins import build, check_name
 from stages.pose.detectors import DETECTORS, Detector, declared_detector
@@ -27,8 +28,10 @@ from stages.pose.estimators import (
     WholeImageEstimator,
     find_estimator,
 )
+from stages.pose.given import first_layout
 from stages.pose.requirements import check_detector, get, look_for, missing_weights
 from stages.pose.zoo import fetch
+from stages.skeletons.layout_parameter import LayoutText
 from stages.tables import FRAMES, SKELETONS
 
 if TYPE_CHECKING:
@@ -57,8 +60,11 @@ class Pose(MapStage):
     input_size: Size | None = None
     """Height and width of the estimator's crops in pixels, where the weights leave a choice: [256, 192] (the default of
     hrnet_w32) or [384, 288] (of hrnet_w48); for an ONNX model, needed only if it accepts any size."""
-    layout: str = "coco17"
-    """Joint layout of an ONNX model's heatmaps."""
+    layout: LayoutText = "coco17"
+    """Joint layout of an ONNX model's heatmaps: a name that ``pipeline layouts`` lists, or a YAML file of your own."""
+    convert_to: LayoutText | None = added(None)
+    """Joint layout that all skeletons are converted to, estimated or from files, by the names of joints; those that
+    they lack are missing. null: as they are."""
     detector: str = "faster_rcnn"
     """Finds people for the estimator: faster_rcnn or faster_rcnn_mobilenet (torchvision), mini (ships with the package,
     for the demo's drawn people), whole_frame (takes each frame for one person), or a class of your own:
@@ -78,7 +84,7 @@ class Pose(MapStage):
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
     """Where PyTorch models run; auto takes a GPU if there is one. onnx and yolo always run on the CPU."""
 
-    @field_validator("estimator", "detector", "layout")
+    @field_validator("estimator", "detector")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
         match info.field_name:
@@ -86,8 +92,6 @@ class Pose(MapStage):
                 check_name(name, ESTIMATORS, "estimator")
             case "detector":
                 check_name(name, DETECTORS, "detector")
-            case "layout":
-                layout_called(name)
         return name
 
     @model_validator(mode="after")
@@ -130,6 +134,15 @@ class Pose(MapStage):
         yield from check_detector(self.detector)
         yield from (get if fetch else look_for)(missing)
 
+    def layout_of(self, clips: pa.Table) -> Layout | None:
+        """The joint layout of the skeletons of ``clips``, as far as it is known before they are made."""
+        if self.convert_to:
+            return layout_called(self.convert_to)
+        if clips.num_rows and not clips["skeleton_path"].null_count:
+            return first_layout(clips)
+        estimator = find_estimator(self.estimator)
+        return layout_called(self.layout) if "layout" in estimator.takes else estimator.layout
+
     def resources(self) -> Resources:
         """One GPU if a model can use it."""
         estimator = find_estimator(self.estimator)
@@ -163,7 +176,8 @@ class Pose(MapStage):
         if estimation:
             with limits.time_limit(self.time_limit):
                 estimation.run_all()
-        return [row if row["error"] else _finished(row) for row in rows]
+        target = layout_called(self.convert_to) if self.convert_to else None
+        return [row if row["error"] else _finished(row, target) for row in rows]
 
     def _skeletons(self, clip: Row, frames: Row, estimation: Estimation | None) -> Row:
         """A clip's row, but with keypoints in pixels (estimated ones are filled in later) and the frame's size."""
@@ -172,8 +186,8 @@ class Pose(MapStage):
 
             file = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
             file.check(frames["source_frames"], frames["source_width"], frames["source_height"])
-            keypoints, layout = file.frames(frames["indices"], self.persons), file.layout
             size = file.size or (frames["source_width"], frames["source_height"])
+            keypoints, layout = file.in_pixels(*size).frames(frames["indices"], self.persons), file.layout
             estimator = "ground truth"
         else:
             assert estimation is not None
@@ -184,7 +198,7 @@ class Pose(MapStage):
             "keypoints": keypoints,
             "size": size,
             "persons": len(keypoints),
-            "layout": layout.name,
+            "layout": layout_text(layout),
             "estimator": estimator,
         }
 
@@ -252,9 +266,20 @@ def _existing(weights: Path | None) -> Path | None:
     return weights
 
 
-def _finished(row: Row) -> Row:
-    """The row with its keypoints as they are stored, or with an error if it has no joint at all."""
-    pixels = row["keypoints"]
+def _finished(row: Row, target: Layout | None) -> Row:
+    """The row with its keypoints as they are stored, or with an error if it has no joint at all.
+
+    target: the layout that they are converted to.
+    """
+    pixels, layout = row["keypoints"], layout_called(row["layout"])
+    if target and target != layout:
+        from stages.skeletons.conversion import convert
+
+        try:
+            pixels = convert(pixels, layout, target)
+        except ValueError as error:
+            return {"clip_id": row["clip_id"], "error": str(error)}
+        row["layout"] = layout_text(target)
     keypoints = relative(pixels, *row.pop("size")).astype(np.float16)
     if not keypoints[..., 2].any():
         return {"clip_id": row["clip_id"], "error": f"no person found in any of {pixels.shape[1]} frames"}

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -121,14 +121,19 @@ def figures(
     }
 
 
-def accuracy_text(metrics: dict[str, Any]) -> str:
-    """``top-1 95.1 % (90.3 to 97.6), mean class 95.1 %, 144 clips``."""
+Metric = Literal["top1", "mean_class"]
+"""The figure that a data set is compared by."""
+
+
+def accuracy_text(metrics: dict[str, Any], first: Metric = "top1") -> str:
+    """``top-1 95.1 % (90.3 to 97.6), mean class 95.1 %, 144 clips``, or the mean over classes first."""
     low, high = metrics["top1_interval"]
     clips = f"{metrics['clips']:,} clip{'' if metrics['clips'] == 1 else 's'}"
-    return (
-        f"top-1 {100 * metrics['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f}), "
-        f"mean class {100 * metrics['mean_class']:.1f} %, {clips}"
-    )
+    figures = [
+        f"top-1 {100 * metrics['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f})",
+        f"mean class {100 * metrics['mean_class']:.1f} %",
+    ]
+    return ", ".join([*(figures if first == "top1" else reversed(figures)), clips])
 
 
 def wilson_interval(correct: float, count: int) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Predict: class probabilities of each clip, from its shard and a trained model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import pyarrow as pa
@@ -8,8 +8,12 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.errors import ManifestError, StageError
-from pipeline.stage import MapStage, Resources, unkeyed
-from stages.tables import MODELS, PREDICTIONS, SHARDS
+from pipeline.stage import MapStage, Problem, Resources, Stage, unkeyed
+from stages.pose.given import Skeletons
+from stages.pose.stage import Pose
+from stages.skeletons.conversion import convertible, lacking_text
+from stages.tables import MODELS, PREDICTIONS, SHARDS, SKELETONS
+from stages.train.pretrained import Pretrained
 
 if TYPE_CHECKING:
     from recognizer.model import Recognizer
@@ -44,6 +48,18 @@ class Predict(MapStage):
 
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
     """``auto``: GPUs if there are any, one per worker, else the CPU."""
+
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+        """Joints that a saved model knows and the skeletons lack."""
+        model, skeletons = upstream.get(MODELS.name), upstream.get(SKELETONS.name)
+        if not isinstance(model, Pretrained) or not isinstance(skeletons, Pose | Skeletons):
+            return  # a model that is trained by the same manifest knows the same joints
+        wanted, given = model.layout(), skeletons.layout_of(clips)
+        if wanted and given and wanted != given:
+            fatal = not convertible(given, wanted)
+            remedy = "use the pose estimator it was trained with" if fatal else "they are treated as not visible"
+            lacks = lacking_text(given, wanted)
+            yield Problem(f"the model was trained on {wanted.name} skeletons; {lacks}: {remedy}", fatal)
 
     def resources(self) -> Resources:
         return Resources(num_gpus=0 if self.device == "cpu" else 1)

@@ -9,8 +9,10 @@ from pipeline.errors import StageError
 from pipeline.stage import Row
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
+from recognizer.skeletons import layout
 from stages.cache.shards import Sample, sample_of
 from stages.devices import chosen_precision
+from stages.skeletons.conversion import convert
 from stages.train.augment import apply_view, fixed_views
 from stages.train.batches import collate
 
@@ -64,14 +66,21 @@ def views_of(row: Row, config: RecognizerConfig, views: int, frames: int | None 
 
     frames: per view; None: as many as in training.
 
-    Raises StageError if the shard has another joint layout than the model, or fewer frames than ``frames``.
+    Skeletons of another joint layout are converted to the model's.
+
+    Raises StageError if the shard's layout has fewer than half of the model's joints, or the shard fewer frames than
+    ``frames``.
     """
-    if config.uses_pose and row["layout"] not in (None, config.layout):
-        raise StageError(
-            f"the model was trained on {config.layout} skeletons, but {row['clip_id']} has {row['layout']}: "
-            "use the pose estimator it was trained with"
-        )
     sample = sample_of(row, config.modality, config.persons)
+    if sample.keypoints is not None and row["layout"] != config.layout:
+        own, wanted = layout(row["layout"]), layout(config.layout)
+        try:
+            sample = sample._replace(keypoints=convert(sample.keypoints, own, wanted))
+        except ValueError as error:
+            raise StageError(
+                f"the model was trained on {wanted.name} skeletons, but {row['clip_id']} has {own.name}: {error}: use "
+                "the pose estimator it was trained with"
+            ) from error
     if frames is not None and frames > sample.frame_count:
         raise StageError(
             f"frames: {frames} frames are asked for, but the shard of {row['clip_id']} holds {sample.frame_count}: "

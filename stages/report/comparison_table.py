@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from stages.predict.evaluate import accuracy_text
+from stages.predict.evaluate import Metric, accuracy_text
 from stages.report.comparison import Row, label_text, row_text, shows_top5
 
 
-def headline(comparison: dict[str, Any]) -> str:
-    """The best row in a line, with its name where there are several."""
+def headline(comparison: dict[str, Any], metric: Metric = "top1") -> str:
+    """The best row in a line, with its name where there are several. ``metric``: the figure that comes first."""
     rows, best = comparison["rows"], comparison["rows"][comparison["best"]]
-    text = accuracy_text(best["metrics"])
+    text = accuracy_text(best["metrics"], metric)
     return text if len(rows) == 1 else f"best of {len(rows)}, {row_text(best, comparison['titles'])}: {text}"
 
 

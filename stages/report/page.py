@@ -13,6 +13,7 @@ from pipeline.files import replace_file
 from pipeline.texts import byte_size, duration
 from stages.html import data_uri, templates
 from stages.overlay import PALETTES
+from stages.predict.evaluate import Metric
 from stages.report.comparison import Row, label_text, mean_history, row_text, shows_top5
 from stages.report.comparison_table import csv_text, difference_text, explanation, markdown_text
 from stages.report.curves import Chart, learning_charts
@@ -54,7 +55,7 @@ def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def write(facts: str, images: list[bytes], folder: Path, run_folder: Path) -> None:
+def write(facts: str, images: list[bytes], folder: Path, run_folder: Path, metric: Metric = "top1") -> None:
     """Write ``folder/report.html``, and for several variants the files that compare them.
 
     ``metrics.json`` has the first row's figures at the top level and those of all variants under ``variants``;
@@ -64,7 +65,8 @@ def write(facts: str, images: list[bytes], folder: Path, run_folder: Path) -> No
     variants, comparison = known["variants"], known["comparison"]
     plot = draw_comparison(comparison) if len(comparison["rows"]) > 1 else None
     # file names that are not UTF-8 arrive as lone surrogates, which cannot be encoded
-    files = {"report.html": render(known, images, Run.read(run_folder), plot).encode("utf-8", "backslashreplace")}
+    page = render(known, images, Run.read(run_folder), plot, metric)
+    files = {"report.html": page.encode("utf-8", "backslashreplace")}
     if len(variants) > 1:
         figures = comparison["rows"][0]["metrics"]
         figures = figures | {"variants": [{"variant": v["name"]} | v["metrics"] for v in variants]}
@@ -78,10 +80,12 @@ def write(facts: str, images: list[bytes], folder: Path, run_folder: Path) -> No
         replace_file(folder / name, content)
 
 
-def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | None = None) -> str:
+def render(
+    facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | None = None, metric: Metric = "top1"
+) -> str:
     """The page as self-contained HTML: no scripts, no external resources, every text escaped.
 
-    plot: the comparison's SVG image.
+    plot: the comparison's SVG image. metric: the figure at the top.
     """
     comparison, variants = facts["comparison"], facts["variants"]
     titles = comparison["titles"]
@@ -97,6 +101,7 @@ def render(facts: dict[str, Any], images: list[bytes], run: Run, plot: bytes | N
         axes=[titles[axis] for axis in comparison["axes"]],
         pool=[titles[axis] for axis in comparison["pool"]],
         best=comparison["best"],
+        metric=metric,
         explanation=explanation(comparison),
         comparison_plot=data_uri(plot, "svg+xml") if plot else None,
         detailed=DETAILED,
@@ -130,6 +135,7 @@ def _row(row: Row, variants: list[dict[str, Any]], titles: dict[str, str]) -> Ro
         "confusions": confusions(classes, confusion)[:CONFUSIONS_SHOWN],
         "per_class": sorted(tested, key=lambda item: (-item[1]["accuracy"], item[0])),
         "untested": [name for name, figures in metrics["per_class"].items() if not figures["clips"]],
+        "unlearned": [name for name, _ in tested if name not in (config or {}).get("class_names", classes)],
         "config": json.dumps(config, indent=2, ensure_ascii=False) if config else None,
     }
 

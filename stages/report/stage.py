@@ -9,8 +9,9 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.errors import ManifestError
-from pipeline.stage import WholeStage
+from pipeline.stage import WholeStage, unkeyed
 from pipeline.stage_inputs import StageContext, VariantInputs
+from stages.predict.evaluate import Metric
 from stages.tables import METRICS, MODELS, PREDICTIONS, REPORTS, SHARDS, SKELETONS
 
 
@@ -35,6 +36,10 @@ class Report(WholeStage):
     samples: int = Field(12, ge=0, le=60)
     """Clips shown with their skeletons; half of them are wrongly recognized ones, if there are enough."""
 
+    metric: Metric = unkeyed("top1")
+    """The figure that the page and the last line of a run begin with: top1, or mean_class where a data set is compared
+    by the mean over its classes. Both are shown."""
+
     def check_axes(self, axes: Collection[str]) -> None:
         for axis in self.pool:
             if axis not in axes:
@@ -54,5 +59,5 @@ class Report(WholeStage):
         from stages.report.page import write
 
         row = table.to_pylist()[0]
-        write(row["facts"], row["images"], folder, run_folder)
-        return f"{headline(json.loads(row['facts'])['comparison'])}: {folder / 'report.html'}"
+        write(row["facts"], row["images"], folder, run_folder, self.metric)
+        return f"{headline(json.loads(row['facts'])['comparison'], self.metric)}: {folder / 'report.html'}"

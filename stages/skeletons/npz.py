@@ -1,7 +1,8 @@
-"""Skeletons as NumPy arrays, one ``.npz`` file per clip.
+"""Skeletons as NumPy arrays, one ``.npz`` file per clip. (Many clips in one file: see skeleton_set.py.)
 
-Arrays: ``keypoints`` (M,T,R,3 or M,T,R,2: x and y in pixels, score; best person first), ``layout`` (a name) and
-``size`` (width and height in pixels; required only for skeletons without a video).
+Arrays: ``keypoints`` (M,T,R,3 or M,T,R,2: x and y in pixels, score; best person first; or M,T,R,4: x, y and z in any
+unit, score), ``layout`` (a name, a YAML file beside it that defines one, or the content of such a file) and ``size``
+(width and height in pixels; required only for skeletons without a video and not in space).
 """
 
 from pathlib import Path
@@ -9,15 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import ClipError
-from recognizer.skeletons import LAYOUTS
-from stages.skeletons.skeleton_file import SkeletonFile
-
-_RELATIVE = 1.5
-"""If no coordinate is beyond this, they are relative to the frame, not pixels of it."""
+from recognizer.skeletons import find_layout
+from stages.skeletons.skeleton_file import SkeletonFile, are_shares
+from stages.skeletons.skeleton_set import read_set
 
 
 def read_npz(path: Path, entry: str | None = None) -> SkeletonFile:
-    """Raises ClipError where an array is missing, has another shape, or is of relative coordinates."""
+    """Raises ClipError where an array is missing, has another shape, or is of relative coordinates.
+
+    entry: a clip of a whole set.
+    """
+    if entry is not None:
+        return read_set(path).clip(entry)
     try:
         with np.load(path, allow_pickle=False) as file:
             there = ", ".join(file.files)
@@ -27,23 +31,34 @@ def read_npz(path: Path, entry: str | None = None) -> SkeletonFile:
         raise ClipError(f"skeleton file {path} lacks the array {error}; it has {there or 'none'}") from error
     except Exception as error:
         raise ClipError(f"skeleton file {path} cannot be read as .npz: {error}") from error
-    if name not in LAYOUTS:
-        raise ClipError(f"skeleton file {path}: layout {name!r} is not known ({', '.join(LAYOUTS)})")
-    layout = LAYOUTS[name]
-    if keypoints.ndim != 4 or keypoints.shape[2] != layout.count or keypoints.shape[3] not in (2, 3):
+    try:
+        layout = find_layout(name, path.parent)
+    except ValueError as error:
+        raise ClipError(f"skeleton file {path}: {error}") from error
+    if keypoints.ndim != 4 or keypoints.shape[2] != layout.count or keypoints.shape[3] not in (2, 3, 4):
         raise ClipError(
-            f"skeleton file {path}: the shape of keypoints is {keypoints.shape}, not M,T,{layout.count},2 or 3 ({name})"
+            f"skeleton file {path}: the shape of keypoints is {keypoints.shape}, not M,T,{layout.count},2, 3 or 4 "
+            f"({layout.name})"
         )
     if keypoints.shape[3] == 2:
         keypoints = np.concatenate([keypoints, np.isfinite(keypoints).all(3, keepdims=True)], axis=3)
     if size is not None and not (len(size) == 2 and all(0 < edge < np.inf for edge in size)):
         raise ClipError(f"skeleton file {path}: size is {size}, not the width and height of the video")
-    keypoints[(keypoints[..., :2] == 0).all(-1), 2] = 0  # how many files write a missing joint
-    valid = keypoints[..., :2][(keypoints[..., 2] > 0) & np.isfinite(keypoints).all(-1)]
-    if len(valid) and np.ptp(valid) > 0 and np.abs(valid).max() <= _RELATIVE:
+    keypoints[(keypoints[..., :-1] == 0).all(-1), -1] = 0  # how many files write a missing joint
+    if keypoints.shape[3] == 3 and are_shares(keypoints):
         raise ClipError(
-            f"skeleton file {path}: coordinates are between {valid.min():.2g} and {valid.max():.2g}, not pixels: "
-            "multiply them by the width and height of the video"
+            f"skeleton file {path}: no coordinate is beyond 1.5, so they are not pixels: multiply them by the width "
+            "and height of the video"
         )
-    keypoints[..., 2] = keypoints[..., 2].clip(0, 1)  # COCO's visibility, which some data sets have, goes up to 2
+    keypoints[..., -1] = keypoints[..., -1].clip(0, 1)  # COCO's visibility, which some data sets have, goes up to 2
     return SkeletonFile(path, keypoints, layout, size)
+
+
+def layout_file(path: Path) -> Path | None:
+    """The file that defines the layout of an ``.npz`` file, if it names one."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            name = str(file["layout"])
+    except Exception:
+        return None  # reading the skeletons will say what is wrong
+    return path.parent / name if "\n" not in name and name.lower().endswith((".yaml", ".yml")) else None

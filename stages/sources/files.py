@@ -1,12 +1,16 @@
 """Video files below a folder, and what the index records of each."""
 
+import hashlib
 import os
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR
 from typing import NamedTuple
 
 from pipeline.errors import ManifestError
+from stages.skeletons.npz import layout_file
 from stages.skeletons.versions import VERSIONS
 
 VIDEO_EXTENSIONS = frozenset(
@@ -15,8 +19,11 @@ VIDEO_EXTENSIONS = frozenset(
 )
 
 
+OTHER_FILE = "not a video by its extension"
+
+
 class Video(NamedTuple):
-    """A file with the extension of a video."""
+    """A file with the extension of a video, or a folder of images."""
 
     name: str
     """Path below the root, with forward slashes."""
@@ -49,16 +56,37 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 
 
 def skeleton_fingerprint(path: str | os.PathLike[str]) -> str:
-    """The fingerprint of a skeleton file, with the version of its format's reader after it if that is not the first."""
-    found = fingerprint(path)
-    version = VERSIONS.get(os.path.splitext(path)[1].lower())  # noqa: PTH122, as above
-    return found if version is None or found == "missing" else f"{found}:{version}"
+    """What decides what a skeleton file gives: its fingerprint, then the version of its format's reader if that is not
+    the first, or a digest of the layout file that it names if it names one."""
+    found, file = fingerprint(path), Path(path)
+    suffix = file.suffix.lower()
+    if found == "missing":
+        return found
+    if suffix in VERSIONS:
+        return f"{found}:{VERSIONS[suffix]}"
+    if suffix != ".npz" or not _has_yaml(str(file.parent)):
+        return found
+    definition = layout_file(file)
+    if definition is None or not definition.is_file():
+        return found
+    return f"{found}:{hashlib.blake2b(definition.read_bytes(), digest_size=8).hexdigest()}"
+
+
+def _has_yaml(folder: str) -> bool:
+    """Whether there are layout files in a folder. Only there is it worth looking into skeleton files."""
+    return _yaml_in(folder, Path(folder).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _yaml_in(folder: str, mtime_ns: int) -> bool:
+    return any(entry.name.lower().endswith((".yaml", ".yml")) for entry in os.scandir(folder))
 
 
 def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
     """All videos below ``root``, and everything else with the reason why it is skipped.
 
-    Hidden files and folders are skipped silently; links are followed, but not in circles.
+    Hidden files and folders are skipped silently; links are followed, but not in circles. Where there are no video
+    files at all, folders of images are the videos.
     Raises ManifestError if the folder does not exist or contains no video; ``wanted`` says what it should contain.
     """
     if not root.is_dir():
@@ -70,6 +98,8 @@ def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
             videos.append(found)
         else:
             skipped.append(found)
+    if not videos:
+        videos, skipped = _image_folders(root.absolute(), skipped)
     if not videos:
         reasons = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
         raise ManifestError(f"root: no videos below {root}{reasons}: it should contain {wanted}")
@@ -101,9 +131,24 @@ def _walk(folder: str, below: str, above: frozenset[tuple[int, int]]) -> Iterato
             elif is_video:
                 yield Video(name, readable(entry.path), fingerprint(entry.path))
             else:
-                yield Skipped(name, "not a video by its extension")
+                yield Skipped(name, OTHER_FILE)
         except OSError as error:
             yield Skipped(name, f"cannot be read: {error.strerror}")
+
+
+def _image_folders(root: Path, skipped: list[Skipped]) -> tuple[list[Video], list[Skipped]]:
+    """The folders that hold two images or more, and what else there is."""
+    from stages.video.with_images import EXTENSIONS
+
+    images: defaultdict[str, list[Skipped]] = defaultdict(list)
+    others: list[Skipped] = []
+    for file in skipped:
+        folder, _, name = file.name.rpartition("/")
+        is_image = file.reason == OTHER_FILE and os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122
+        (images[folder] if is_image and folder else others).append(file)
+    folders = [name for name, files in images.items() if len(files) > 1]
+    others += [file for files in images.values() if len(files) == 1 for file in files]
+    return [Video(name, str(root / name), fingerprint(root / name)) for name in folders], others
 
 
 def readable(name: str) -> str:

@@ -3,25 +3,34 @@
 import difflib
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from pipeline.errors import ManifestError
-from pipeline.stage import Source, Table
-from stages.sources.files import Skipped, Video, find_videos, fingerprint
+from pipeline.stage import Problem, Source, Stage, Table
+from stages.sources.files import Skipped, Video, find_videos, skeleton_fingerprint
+from stages.sources.name_patterns import refuse_bad_fields
+from stages.sources.recordings import divided, groups, ungrouped
 from stages.sources.rows import clips_table
+from stages.sources.skeleton_lookup import find_skeletons
 from stages.tables import CLIPS, SPLITS
+
+LONG_NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
+SPLIT_OF = dict(zip(SPLITS, SPLITS, strict=True)) | LONG_NAMES
+"""The split of a folder by its name, in lower case."""
 
 
 class Folder(Source):
     """The class of each video is the name of its folder.
 
-    Folders of ``root`` named train, val and test are splits that contain the class folders. Without them, the clips of
-    each class are assigned to splits by a hash of their ids, in the same way every time.
+    Folders of ``root`` named train, val and test (or training, validation and testing) are splits that contain the
+    class folders. Without them, the clips of each class are assigned to splits by a hash of their ids, in the same way
+    every time. Where there are no video files at all, folders of images are the clips.
     """
 
     key_name: ClassVar[str | None] = "stages.sources.folder:Folder"
@@ -34,12 +43,21 @@ class Folder(Source):
     val_share: float = Field(0.0, ge=0, lt=1)
     """Share of each class that is kept for validation, unless the folders give the splits."""
     skeletons: Path | None = None
-    """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``."""
+    """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``, or with another
+    format's extension, or folders ``CLASS/name`` of OpenPose's files. Or one file with the skeletons of many clips,
+    named after their videos: a pickle of pyskl or MMAction2, or COCO's JSON."""
+    group: str | None = None
+    """Which clips are of one recording and share a split: a file name without its extension, with ``{group}`` in place
+    of the recording's name and other fields in place of what varies. ``{group}_part{number}`` keeps ``match_1_part1``
+    and ``match_1_part2`` together; ``{group}_{label}_{number}`` keeps ``anna_run_1`` and ``anna_jump_1`` together,
+    since ``{label}`` is the class. A pattern with ``/`` is a path below root: ``{label}/{group}/{clip}``."""
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> "Folder":
         if self.test_share + self.val_share >= 1:
             raise ValueError("test_share and val_share leave nothing to train on: their sum must be below 1")
+        if self.group is not None:
+            refuse_bad_fields(self.group, "group")
         return self
 
     def clips(self) -> pa.Table:
@@ -54,20 +72,35 @@ class Folder(Source):
             )
         parts = [video.name.split("/") for video in videos]
         labels = [names[depth - 1] for names in parts]
-        splits = [names[0] for names in parts] if depth == 2 else self._draw(videos, labels)
-        namesakes = Counter(Path(video.name).stem for video in videos)
-        skeletons = [self._skeleton_of(video, namesakes) for video in videos]
+        names = [video.name for video in videos]
+        recordings = None if self.group is None else groups(names, labels, self.group)
+        splits = (
+            [SPLIT_OF[folders[0].lower()] for folders in parts] if depth == 2 else self._draw(names, labels, recordings)
+        )
+        skeletons, entries = find_skeletons(names, self.skeletons)
+        states = {file: skeleton_fingerprint(file) for file in set(skeletons) if file is not None}
         return clips_table(
             {
                 "clip_id": [video.name for video in videos],
                 "source": [video.source for video in videos],
                 "path": [video.path for video in videos],
                 "skeleton_path": [None if skeleton is None else str(skeleton) for skeleton in skeletons],
-                "skeleton_source": [None if skeleton is None else fingerprint(skeleton) for skeleton in skeletons],
+                "skeleton_source": [None if skeleton is None else states[skeleton] for skeleton in skeletons],
+                "skeleton_entry": entries,
                 "label": labels,
                 "split": splits,
+                "group": recordings,
             }
         )
+
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+        tested = set(clips.filter(pc.equal(clips["split"], "test"))["label"].to_pylist())
+        untested = sorted(set(clips["label"].to_pylist()) - tested)
+        if tested and untested:
+            text = f"{len(untested):,} of {len(tested) + len(untested):,} classes have no test clip"
+            yield Problem(f"{text}, such as {untested[0]}: they have few clips or recordings", fatal=False)
+        yield from ungrouped(clips, self.group)
+        yield from divided(clips, "set index.group to a pattern such as '{group}_part{number}'")
 
     def skipped(self) -> list[Skipped]:
         """What is not listed below ``root``, and why."""
@@ -78,47 +111,47 @@ class Folder(Source):
         root = self.root.expanduser()
         videos, skipped = find_videos(root, "folders named after their classes, with videos in them")
         folders = {video.name.partition("/")[0] for video in videos if "/" in video.name}
-        _refuse_strangers(root, folders)
-        depth = 2 if folders and folders.issubset(SPLITS) else 1
+        depth = 2 if _are_splits(root, videos, folders) else 1
         outside = [video for video in videos if video.name.count("/") < depth]
         skipped += [Skipped(video.name, "not in a class folder") for video in outside]
         return [video for video in videos if video.name.count("/") >= depth], depth, sorted(skipped)
 
-    def _draw(self, videos: list[Video], labels: list[str]) -> list[str]:
-        """A split for each video: in each class, the smallest hashes are for testing, the next ones for validation."""
-        classes: defaultdict[str, list[str]] = defaultdict(list)
-        for video, label in zip(videos, labels, strict=True):
-            classes[label].append(video.name)
-        split: dict[str, str] = {}
-        for names in classes.values():
-            names.sort(key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest())
-            test, val = (round(share * len(names)) for share in (self.test_share, self.val_share))
-            for place, name in enumerate(names):
-                split[name] = "test" if place < test else "val" if place < test + val else "train"
-        return [split[video.name] for video in videos]
+    def _draw(self, names: list[str], labels: list[str], recordings: Sequence[str | None] | None) -> list[str]:
+        """A split for each video: in each class, the smallest hashes are for testing, the next ones for validation.
 
-    def _skeleton_of(self, video: Video, namesakes: Mapping[str, int]) -> Path | None:
-        """The skeleton file of a video, if it exists."""
-        if self.skeletons is None:
-            return None
-        folder, name = self.skeletons.expanduser().absolute(), Path(video.name).with_suffix(".npz")
-        if (folder / name).is_file():
-            return folder / name
-        if not (folder / name.name).is_file():
-            return None
-        if namesakes[name.stem] > 1:
-            raise ManifestError(
-                f"skeletons: {folder / name.name} could be of any of {namesakes[name.stem]} videos called {name.stem}: "
-                "put skeleton files into folders like those of the videos"
-            )
-        return folder / name.name
+        All clips of a recording get the split of the first of them: the one that it brings closer to its share.
+        """
+        together: defaultdict[str, list[int]] = defaultdict(list)
+        for row, name in enumerate(names):
+            recording = None if recordings is None else recordings[row]
+            together[name if recording is None else f"{recording}\n"].append(row)  # no file is called like that
+        sizes = Counter(labels)
+        wanted = {
+            split: Counter({label: round(share * size) for label, size in sizes.items()})
+            for split, share in (("test", self.test_share), ("val", self.val_share))
+        }
+        splits = ["train"] * len(names)
+        for name in sorted(together, key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest()):
+            added = Counter(labels[row] for row in together[name])
+            for split, missing in wanted.items():
+                if sum(abs(missing[label] - size) - abs(missing[label]) for label, size in added.items()) < 0:
+                    missing.subtract(added)
+                    for row in together[name]:
+                        splits[row] = split
+                    break
+        return splits
 
 
-def _refuse_strangers(root: Path, folders: set[str]) -> None:
-    """Raise ManifestError if only some folders are splits: all of them would be taken for classes."""
-    strangers = sorted(folders.difference(SPLITS))
+def _are_splits(root: Path, videos: list[Video], folders: set[str]) -> bool:
+    """Whether the folders are splits with class folders in them.
+
+    Raises ManifestError if only some of them are splits: all of them would be taken for classes.
+    """
+    if folders and {folder.lower() for folder in folders} <= SPLIT_OF.keys():
+        return folders.issubset(SPLITS) or any(video.name.count("/") > 1 for video in videos)
+    strangers = sorted(folder for folder in folders if folder.lower() not in SPLIT_OF)
     if not strangers or not any(name.lower() in SPLITS for name in folders):
-        return
+        return False
     remedies = []
     for name in strangers:
         near = [split for split in SPLITS if name.lower().startswith(split)]

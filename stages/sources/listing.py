@@ -1,18 +1,24 @@
-"""A list of clips: CSV with a header line, or JSON lines."""
+"""A list of clips: a table with a header line (CSV, tabs, Excel's semicolons), JSON lines, or a JSON array."""
 
+import json
 import os
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import ManifestError
-from pipeline.stage import Source, Table
+from pipeline.stage import Problem, Source, Stage, Table
 from stages.sources.files import fingerprint, skeleton_fingerprint
+from stages.sources.list_text import forward_slashes, read_text
+from stages.sources.recordings import divided, files_of_several_clips
 from stages.sources.rows import clips_table, span_id
+from stages.sources.skeleton_entries import entries_of, entry_of
 from stages.tables import CLIPS, SPLITS
 
 COLUMNS = {
@@ -20,24 +26,31 @@ COLUMNS = {
     "label": pa.string(),
     "split": pa.string(),
     "skeleton": pa.string(),
+    "skeleton_entry": pa.string(),
     "start": pa.float64(),
     "end": pa.float64(),
+    "group": pa.string(),
 }
 
 
 class Listing(Source):
-    """Reads a list with the column ``path`` and any of ``label``, ``split``, ``start``, ``end`` and ``skeleton``.
+    """Reads a list with a column ``path`` and any of ``label``, ``split``, ``start``, ``end``, ``skeleton``,
+    ``skeleton_entry``, ``group``.
 
     ``path`` and ``skeleton`` are files, relative to ``root``; ``start`` and ``end`` are seconds; ``split`` is train,
-    val or test. Empty cells mean unknown; other columns are ignored. A clip's id is its path as listed, followed by its
-    span if it has one: ``games/final.mp4@12.0-16.0``.
+    val or test. ``skeleton_entry`` is the clip's name in a skeleton file of many clips, by default that of the video.
+    Clips with the same ``group`` are of one recording: validation clips are drawn recording by recording.
+    Spans of one file are of one recording unless the list says otherwise, by a group or by giving them several splits.
+    Empty cells mean unknown; other columns are ignored. A clip's id is its path as listed, followed by its span if it
+    has one: ``games/final.mp4@12.0-16.0``.
     """
 
     key_name: ClassVar[str | None] = "stages.sources.listing:Listing"
     makes: ClassVar[Table] = CLIPS
 
     list: Path
-    """The list: a ``.csv`` file, or one of JSON lines (``.jsonl``, ``.json``)."""
+    """The list: a table with a header line, its columns separated by commas, semicolons or tabs, JSON lines, or a JSON
+    array of objects."""
     root: Path | None = None
     """Folder that the listed files are relative to. Null: the folder of the list."""
 
@@ -47,14 +60,16 @@ class Listing(Source):
         Raises ManifestError with the file and line of a malformed entry.
         """
         file = self.list.expanduser().absolute()
-        rows = self._checked(file)
+        rows, places = self._checked(file)
         root = file.parent if self.root is None else self.root.expanduser().absolute()
-        paths, sources = _files(rows["path"], root)
-        skeleton_paths, skeleton_sources = _files(rows["skeleton"], root, skeleton_fingerprint)
-        ids = rows["path"]
+        ids, paths, sources = _files(places, rows["path"], root, fingerprint)
+        _, skeleton_paths, skeleton_sources = _files(places, rows["skeleton"], root, skeleton_fingerprint)
+        groups = rows["group"]
         if rows["start"].null_count + rows["end"].null_count < 2 * rows.num_rows:
-            spans = zip(*(rows[name].to_pylist() for name in ("path", "start", "end")), strict=True)
+            names, splits = ids.to_pylist(), rows["split"].to_pylist()
+            spans = zip(names, rows["start"].to_pylist(), rows["end"].to_pylist(), strict=True)
             ids = pa.array([span_id(*span) for span in spans], pa.string())
+            groups = pc.coalesce(groups, pa.array(files_of_several_clips(names, splits), pa.string()))
         return clips_table(
             {
                 "clip_id": ids,
@@ -64,99 +79,140 @@ class Listing(Source):
                 "skeleton_source": skeleton_sources,
                 "path": paths,
                 "skeleton_path": skeleton_paths,
+                "skeleton_entry": _entries(rows, skeleton_paths),
                 "label": rows["label"],
                 "split": rows["split"],
+                "group": groups,
             }
         )
 
-    def _checked(self, file: Path) -> pa.Table:
-        """The list's rows with all of COLUMNS, after checking each entry."""
-        if not file.is_file():
-            raise ManifestError(f"list: there is no file {file}")
-        is_csv = file.suffix.lower() == ".csv"
-        read = _read_csv(file) if is_csv else _read_json(file)
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+        return divided(clips, "add a column group to the list")
+
+    def _checked(self, file: Path) -> tuple[pa.Table, "_Places"]:
+        """The list's rows with all of COLUMNS, after checking each entry, and their places."""
+        read, places = _read(file)
         if twice := [name for name in COLUMNS if read.column_names.count(name) > 1]:
             raise ManifestError(f"list: {file} has the column {twice[0]} twice")
         if "path" not in read.column_names:
-            raise ManifestError(f"list: {file} has no column path; it has {', '.join(read.column_names) or 'none'}")
+            names = ", ".join(read.column_names) or "none"
+            raise ManifestError(f"list: {file}, line 1: no column path; it has {names}{_remedy(read.column_names)}")
         columns = {}
-        lines = np.arange(read.num_rows) + (2 if is_csv else 1)
         for name, kind in COLUMNS.items():
             text = read[name].combine_chunks() if name in read.column_names else pa.nulls(read.num_rows, kind)
-            columns[name] = _numbers(file, name, text, lines) if kind == pa.float64() else text
+            columns[name] = _numbers(places, name, text) if kind == pa.float64() else text
         rows = pa.table(columns)
         empty = np.logical_and.reduce([_mask(pc.is_null(rows[name])) for name in COLUMNS])
-        rows, lines = rows.filter(pa.array(~empty)), lines[~empty]
+        rows, places = rows.filter(pa.array(~empty)), places._replace(numbers=places.numbers[~empty])
         if rows.num_rows == 0:
             raise ManifestError(f"list: {file} lists no clips")
         start, end = rows["start"], rows["end"]
-        _refuse(file, lines, pc.is_null(rows["path"]), "path is empty")
-        _refuse(
-            file,
-            lines,
-            pc.invert(pc.is_in(rows["split"], pa.array([*SPLITS, None]))),
-            f"split must be one of {', '.join(SPLITS)}",
-        )
-        _refuse(file, lines, pc.or_kleene(pc.less(start, 0), pc.less(end, 0)), "start and end must not be negative")
-        _refuse(file, lines, pc.less_equal(end, start), "end must be after start")
-        return rows
+        places.refuse(pc.is_null(rows["path"]), "path is empty")
+        unknown = pc.invert(pc.is_in(rows["split"], pa.array([*SPLITS, None])))
+        places.refuse(unknown, f"split must be one of {', '.join(SPLITS)}")
+        places.refuse(pc.or_kleene(pc.less(start, 0), pc.less(end, 0)), "start and end must not be negative")
+        places.refuse(pc.less_equal(end, start), "end must be after start")
+        return rows, places
 
 
-def _read_csv(file: Path) -> pa.Table:
+class _Places(NamedTuple):
+    """Where the rows of a list stand in it."""
+
+    file: Path
+    unit: str
+    """``line`` or ``entry``."""
+    numbers: np.ndarray
+
+    def refuse(self, wrong: pa.Array, rule: str) -> None:
+        """Raise ManifestError for the first row that is wrong."""
+        rows = np.flatnonzero(_mask(wrong))
+        if len(rows):
+            more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+            raise ManifestError(f"list: {self.file}, {self.unit} {self.numbers[rows[0]]}: {rule}{more}")
+
+
+def _read(file: Path) -> tuple[pa.Table, _Places]:
+    """The list as a table, whatever its format. Times are numbers, or texts that numbers can be read from."""
+    text = read_text(file, "list")
+    kind = text.lstrip()[:1]
+    if kind == "{":
+        table, unit, first = _read_json(file, text, "line"), "line", 1
+    elif kind == "[":
+        try:
+            lines = "\n".join(map(json.dumps, json.loads(text)))
+        except (ValueError, RecursionError) as error:
+            raise ManifestError(f"list: {file}: not a JSON array: {error}") from error
+        table, unit, first = _read_json(file, lines, "entry"), "entry", 1
+    else:
+        table, unit, first = _read_table(file, text), "line", 2
+    return table, _Places(file, unit, np.arange(table.num_rows) + first)
+
+
+def _read_table(file: Path, text: str) -> pa.Table:
     """All columns as text; empty lines become empty rows, so that row numbers are line numbers."""
     from pyarrow import csv
 
-    content = file.read_bytes()
+    header = text.partition("\n")[0]
+    delimiter = next((sign for sign in ",;\t" if "path" in (cell.strip(' "\r') for cell in header.split(sign))), ",")
     try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ManifestError(f"list: {file}, line {line}: not UTF-8: save the list as CSV in UTF-8") from error
-    try:
-        return csv.read_csv(
-            pa.BufferReader(content),
+        table = csv.read_csv(
+            pa.BufferReader(text.encode()),
             read_options=csv.ReadOptions(use_threads=False),  # only then do errors name their row
-            parse_options=csv.ParseOptions(ignore_empty_lines=False),
+            parse_options=csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
             convert_options=csv.ConvertOptions(
                 column_types={name: pa.string() for name in COLUMNS}, strings_can_be_null=True, null_values=[""]
             ),
         )
     except pa.ArrowInvalid as error:
         raise ManifestError(f"list: {file}: {str(error).replace('Row #', 'line ')}") from error
+    if delimiter != ",":  # where Excel separates columns by semicolons, it writes decimal commas
+        for name in {"start", "end"} & set(table.column_names):
+            numbers = pc.replace_substring_regex(table[name], r"^(\d+),(\d+)$", r"\1.\2")
+            table = table.set_column(table.column_names.index(name), name, numbers)
+    return table
 
 
-def _read_json(file: Path) -> pa.Table:
+def _read_json(file: Path, text: str, unit: str) -> pa.Table:
     """One object per line. The file is read as one block, because errors count rows from the beginning of a block."""
-    from pyarrow import json
+    from pyarrow import json as arrow_json
 
-    try:
-        return json.read_json(
-            file,
-            read_options=json.ReadOptions(use_threads=False, block_size=min(file.stat().st_size + 1, 2**31 - 1)),
-            parse_options=json.ParseOptions(explicit_schema=pa.schema(list(COLUMNS.items()))),
+    content, schema = text.encode(), dict(COLUMNS)
+    while True:
+        try:
+            table = arrow_json.read_json(
+                pa.BufferReader(content),
+                read_options=arrow_json.ReadOptions(use_threads=False, block_size=min(len(content) + 1, 2**31 - 1)),
+                parse_options=arrow_json.ParseOptions(explicit_schema=pa.schema(list(schema.items()))),
+            )
+        except pa.ArrowInvalid as error:
+            number = re.search(r"Column\(/(label|group)\) changed from string to number", str(error))
+            if number and schema[number[1]] != pa.int64():  # classes may be numbers, as they are in a table
+                schema[number[1]] = pa.int64()
+                continue
+            words, _, row = str(error).rpartition(" in row ")
+            place = f", {unit} {int(row) + 1}" if row.isdigit() and words else ""
+            raise ManifestError(f"list: {file}{place}: {words or row}") from error
+        numbers = [name for name in schema if schema[name] == pa.int64()]
+        return table.cast(
+            pa.schema([field.with_type(pa.string()) if field.name in numbers else field for field in table.schema])
         )
-    except pa.ArrowInvalid as error:
-        text, _, row = str(error).rpartition(" in row ")
-        place = f", line {int(row) + 1}" if row.isdigit() and text else ""
-        raise ManifestError(f"list: {file}{place}: {text or row}") from error
 
 
-def _numbers(file: Path, name: str, column: pa.Array, lines: np.ndarray) -> pa.Array:
+def _remedy(columns: Sequence[str]) -> str:
+    """What to do about a list without a column ``path``."""
+    if "youtube_id" in columns or any(re.search(r"\.\w{2,4}(\s|$)", name) for name in columns):
+        return "; lists without a header line, and those of Kinetics, are read with `uses: split_lists`"
+    return "; name the column of the videos path"
+
+
+def _numbers(places: _Places, name: str, column: pa.Array) -> pa.Array:
     """A column as float64. Raises ManifestError for the first entry that is not a finite number."""
     import pandas as pd
 
     numbers = pd.to_numeric(column.to_pandas(), errors="coerce").to_numpy(np.float64)
     known = _mask(pc.is_valid(column))
-    _refuse(file, lines, pa.array(known & ~np.isfinite(numbers)), f"{name} must be a number of seconds")
+    places.refuse(pa.array(known & ~np.isfinite(numbers)), f"{name} must be a number of seconds")
     return pa.array(numbers, mask=~known)
-
-
-def _refuse(file: Path, lines: np.ndarray, wrong: pa.Array, rule: str) -> None:
-    """Raise ManifestError for the first row that is wrong."""
-    places = np.flatnonzero(_mask(wrong))
-    if len(places):
-        more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
-        raise ManifestError(f"list: {file}, line {lines[places[0]]}: {rule}{more}")
 
 
 def _mask(condition: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -164,9 +220,35 @@ def _mask(condition: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return pc.fill_null(condition, False).to_numpy(zero_copy_only=False)
 
 
-def _files(names: pa.ChunkedArray, root: Path, mark: Callable[[str], str] = fingerprint) -> tuple[pa.Array, pa.Array]:
-    """Absolute paths and fingerprints of listed files; each file is read only once, however many clips it contains."""
+def _files(
+    places: _Places, names: pa.ChunkedArray, root: Path, state: Callable[[str], str]
+) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Listed files with forward slashes, their absolute paths and fingerprints, each read once for all its clips."""
     encoded = names.combine_chunks().dictionary_encode()
-    paths = [os.path.join(root, name) for name in encoded.dictionary.to_pylist()]  # noqa: PTH118, for a million files
-    sources = [mark(path) for path in paths]
-    return tuple(pa.array(values, pa.string()).take(encoded.indices) for values in (paths, sources))
+    listed = encoded.dictionary.to_pylist()
+    for i, name in enumerate(listed):
+        try:
+            listed[i] = forward_slashes(name, lambda name: (root / name).exists())
+        except ManifestError as error:
+            places.refuse(pc.equal(names, name), str(error))
+    paths = [os.path.join(root, name) for name in listed]  # noqa: PTH118, for a million files
+    sources = [state(path) for path in paths]
+    return tuple(pa.array(values, pa.string()).take(encoded.indices) for values in (listed, paths, sources))
+
+
+def _entries(rows: pa.Table, skeleton_paths: pa.Array) -> pa.Array | pa.ChunkedArray:
+    """Each clip's name in a skeleton file of many clips: as listed, or that of the video."""
+    # Most JSON files are of one clip; to ask each of them would mean to read it.
+    lines = Counter(path for path in skeleton_paths.to_pylist() if path is not None)
+    asked = [path for path, count in lines.items() if count > 1 or not path.lower().endswith(".json")]
+    known = {path: entries_of(Path(path)) for path in asked}
+    listed = rows["skeleton_entry"]
+    if not any(known.values()):
+        return listed
+    names = []
+    for video, path, entry in zip(
+        rows["path"].to_pylist(), skeleton_paths.to_pylist(), listed.to_pylist(), strict=True
+    ):
+        clips = known.get(path)
+        names.append(entry if entry or not clips else entry_of(video, clips) or Path(video).stem)
+    return pa.array(names, pa.string())

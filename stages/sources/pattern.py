@@ -1,6 +1,7 @@
 """Videos whose file names contain the class: ``pattern: "{clip}_{sequence}_{label}.avi"``."""
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,8 +9,10 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from pipeline.errors import ManifestError
-from pipeline.stage import Source, Table
+from pipeline.stage import Problem, Source, Stage, Table
 from stages.sources.files import Skipped, Video, find_videos
+from stages.sources.name_patterns import fields_of, matcher, refuse_bad_fields
+from stages.sources.recordings import divided
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
 
@@ -26,7 +29,8 @@ class Pattern(Source):
     root: Path
     """Folder that is searched, with all its subfolders."""
     pattern: str
-    """A file name with fields in braces, one of which is ``{label}``. If it contains ``/``, it is a path below root."""
+    """A file name with fields in braces, one of which is ``{label}``. If it contains ``/``, it is a path below root.
+    Clips with the same ``{group}`` are of one recording: validation clips are drawn recording by recording."""
     labels: dict[str | int, str] | Path | None = None
     """Class name of each value of ``{label}``: a mapping, or a file with a value and a name per line. Null: the value
     itself is the name."""
@@ -39,24 +43,12 @@ class Pattern(Source):
 
     @model_validator(mode="after")
     def _fields_exist(self) -> "Pattern":
-        fields = self.fields()
-        if "label" not in fields:
-            raise ValueError(f"pattern {self.pattern!r} has no field {{label}}")
-        if len(set(fields)) < len(fields):
-            raise ValueError(f"pattern {self.pattern!r} has a field twice: give each field its own name")
-        for name in fields:
-            if not name.isidentifier():
-                raise ValueError(
-                    f"pattern {self.pattern!r}: a field's name must begin with a letter, unlike {{{name}}}"
-                )
+        refuse_bad_fields(self.pattern, "label")
+        fields = fields_of(self.pattern)
         for name in (*self.test, *self.val):
             if name not in fields:
                 raise ValueError(f"pattern {self.pattern!r} has no field {{{name}}}; it has {', '.join(fields)}")
         return self
-
-    def fields(self) -> list[str]:
-        """Names of the pattern's fields, in order."""
-        return re.findall(r"\{(\w+)\}", self.pattern)
 
     def files(self) -> tuple[Path, ...]:
         """The table of labels, if it is a file."""
@@ -72,16 +64,21 @@ class Pattern(Source):
                 f"pattern: {len(strangers)} of {len(matching) + len(strangers)} videos in {root} do not match "
                 f"{self.pattern}, such as {', '.join(strangers[:3])}"
             )
-        columns: dict[str, list[str]] = {name: [] for name in ("clip_id", "source", "path", "label", "split")}
+        names_of_columns = ("clip_id", "source", "path", "label", "split", "group")
+        columns: dict[str, list[str | None]] = {name: [] for name in names_of_columns}
         for video, match in matching:
             values = {field: plain(value) for field, value in match.groupdict().items()}
             if names is not None and values["label"] not in names:
                 raise ManifestError(f"labels: no name for {values['label']!r}, the label of {video.name}")
             label = match["label"] if names is None else names[values["label"]]
             split = "test" if chosen(values, self.test) else "val" if chosen(values, self.val) else "train"
-            for name, value in zip(columns, (video.name, video.source, video.path, label, split), strict=True):
+            row = (video.name, video.source, video.path, label, split, values.get("group"))
+            for name, value in zip(columns, row, strict=True):
                 columns[name].append(value)
         return clips_table(columns)
+
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+        return divided(clips, "give the pattern a field {group}")
 
     def skipped(self) -> list[Skipped]:
         """What is not listed below ``root``, and why."""
@@ -91,21 +88,16 @@ class Pattern(Source):
     def _found(self) -> tuple[list[tuple[Video, re.Match[str]]], list[str], list[Skipped]]:
         """Videos that match, names of those that do not, and what is not a video."""
         videos, skipped = find_videos(self.root.expanduser(), f"videos named like {self.pattern}")
-        matcher, whole = self._matcher(), "/" in self.pattern
+        wanted, whole = matcher(self.pattern), "/" in self.pattern
         matching: list[tuple[Video, re.Match[str]]] = []
         strangers: list[str] = []
         for video in videos:
-            match = matcher.fullmatch(video.name if whole else video.name.rpartition("/")[2])
+            match = wanted.fullmatch(video.name if whole else video.name.rpartition("/")[2])
             if match is None:
                 strangers.append(video.name)
             else:
                 matching.append((video, match))
         return matching, strangers, skipped
-
-    def _matcher(self) -> re.Pattern[str]:
-        """The pattern as a regular expression: a field is any text without a slash, as short as possible."""
-        parts = re.split(r"\{(\w+)\}", self.pattern)
-        return re.compile("".join(f"(?P<{part}>[^/]+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
 
     def _names(self) -> dict[str, str] | None:
         """Class names by plain label value. Raises ManifestError with the file and line of a malformed entry."""

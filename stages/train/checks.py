@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.stage import Problem, Stage
+from stages.sources.recordings import recordings_by_name
 from stages.train.recipe import Recipe
 
 LISTED = 5
@@ -35,6 +36,19 @@ def check_labels(clips: pa.Table) -> Iterator[Problem]:
         if unseen := sorted(label for label in labels - train - {None} if label is not None):
             names = ", ".join(unseen[:LISTED]) + (f" and {len(unseen) - LISTED} more" if len(unseen) > LISTED else "")
             yield Problem(f"no training clip shows these classes of the split {split}: {names}", fatal=False)
+
+
+def check_validation(clips: pa.Table, val_share: float) -> Iterator[Problem]:
+    """Whether clips drawn for validation may be of the recordings that are trained on."""
+    if val_share == 0 or "val" in clips["split"].to_pylist():
+        return
+    single = clips.filter(pc.and_(pc.equal(clips["split"], "train"), pc.is_null(clips["group"])))
+    if found := sorted(recordings_by_name(single)):
+        yield Problem(
+            "val_share draws single clips, but by their names several are of one recording, such as those of "
+            f"{found[0]}: have the index say which clips are of one group",
+            fatal=False,
+        )
 
 
 def check_sizes(recipe: Recipe, upstream: Mapping[str, Stage]) -> Iterator[Problem]:

@@ -23,11 +23,12 @@ def training_clips(clips: pa.Table, available: Container[str], val_share: float)
     """The clips of the splits ``train`` and ``val`` that have shards.
 
     If there is no ``val`` split, a hash of the clip id decides which training clips, a fraction of ``val_share``, are
-    held out for validation. Clips without a shard are left out, but their labels still count as classes.
+    held out for validation. Clips of one recording stay together: for them it is a hash of their group. Clips without a
+    shard are left out, but their labels still count as classes.
 
     Raises StageError if there is nothing to learn.
     """
-    columns = ("clip_id", "label", "split")
+    columns = ("clip_id", "label", "split", "group")
     rows = [row for row in clips.select(columns).to_pylist() if row["split"] in ("train", "val")]
     if not any(row["split"] == "train" for row in rows):
         splits = ", ".join(sorted({str(row["split"]) for row in clips.select(["split"]).to_pylist()})) or "no clips"
@@ -45,7 +46,8 @@ def training_clips(clips: pa.Table, available: Container[str], val_share: float)
     has_val = any(row["split"] == "val" for row in rows)
     usable = [row for row in rows if row["clip_id"] in available]
     validates = {
-        row["clip_id"]: row["split"] == "val" if has_val else _share(row["clip_id"]) < val_share for row in usable
+        row["clip_id"]: row["split"] == "val" if has_val else _share(row["group"] or row["clip_id"]) < val_share
+        for row in usable
     }
     train = tuple(clip_id for clip_id, held_out in validates.items() if not held_out)
     val = tuple(clip_id for clip_id, held_out in validates.items() if held_out)
@@ -58,6 +60,6 @@ def training_clips(clips: pa.Table, available: Container[str], val_share: float)
     return LabeledClips(class_names, train, val, targets)
 
 
-def _share(clip_id: str) -> float:
-    """A number in [0, 1) that depends only on the id, so that adding clips does not move others between the splits."""
-    return int.from_bytes(hashlib.blake2b(clip_id.encode(), digest_size=8).digest()) / 2**64
+def _share(name: str) -> float:
+    """A number in [0, 1) that depends only on the name, so adding clips does not move others between the splits."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) / 2**64

@@ -8,6 +8,8 @@ import pyarrow as pa
 from pipeline.errors import StageError
 from pipeline.stage import WholeStage, unkeyed
 from pipeline.stage_inputs import StageContext, VariantInputs
+from recognizer.config import RecognizerConfig
+from recognizer.skeletons import Layout, layout
 from stages.tables import MODELS
 
 
@@ -24,6 +26,14 @@ class Pretrained(WholeStage):
 
     def files(self) -> tuple[Path, ...]:
         return (self.path / "config.json", self.path / "model.safetensors")
+
+    def layout(self) -> Layout | None:
+        """The joint layout of the skeletons that the model was trained on; None if it sees none, or is damaged."""
+        try:
+            config = RecognizerConfig.model_validate_json((self.path / "config.json").read_bytes())
+        except (OSError, ValueError):
+            return None  # loading the model will say what is wrong
+        return layout(config.layout) if config.uses_pose else None
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         from recognizer.model import Recognizer

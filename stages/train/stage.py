@@ -39,9 +39,10 @@ class Train(WholeStage, Recipe):
         return (self.backbone_file,) if self.backbone_file and self.backbone == "kinetics400" else ()
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
-        from stages.train.checks import check_labels, check_sizes
+        from stages.train.checks import check_labels, check_sizes, check_validation
 
         yield from check_labels(clips)
+        yield from check_validation(clips, self.val_share)
         yield from check_sizes(self, upstream)
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:

@@ -1,5 +1,6 @@
 """Frames of video files, each with its true number and time.
 
+container.py    a video file as FFmpeg opens it, or what it is instead
 film.py         the frames that FFmpeg's decoder gives, from the beginning or from a keyframe that is proven
 packets.py      which frames the packets promise, and where decoding could begin
 selection.py    which frames represent a clip

@@ -3,7 +3,8 @@
 import av
 
 from pipeline.errors import ClipError
-from stages.video.film import Film, film_stream, open_container
+from stages.video.container import film_stream, open_container
+from stages.video.film import Film
 from stages.video.packets import packets_of
 
 HEADERS_BELIEVED = ("mp4", "avi")

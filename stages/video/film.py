@@ -6,30 +6,36 @@ before the picture, the first frame is at 2 s.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import av
 import numpy as np
-from av.logging import Capture
 
 from pipeline.errors import ClipError
+from stages.video.container import (
+    HIGHEST_RATE,
+    film_stream,
+    is_encrypted,
+    logged_errors,
+    open_container,
+    reason_of,
+    seconds_per_frame,
+)
 
 RESTART = 1.0
 """Seconds by which a clock must fall back to count as one that starts again, as where recordings were joined."""
 CLOSE = 1e-3
 """Seconds; frames that would follow each other faster have wrong timestamps."""
-HIGHEST_RATE = 1000
-"""Frames per second beyond which a file's rate is a mistake."""
-USUAL_RATE = 25
-"""Frames per second where a file says none."""
 MISCOUNT = 2
 """Frames by which a header may be wrong before the file counts as cut off."""
 SEARCHED = 2000
 """Packets among which a keyframe is looked for after a seek: containers without an index seek roughly."""
-ATTACHED_PICTURE = 0x0400
-"""FFmpeg's disposition of a cover picture."""
+LEADING = 16
+"""Frames that follow a keyframe in the file but are shown before it, at most."""
+
+
+class UnprovenError(Exception):
+    """A seek did not lead to what the packets promise: only reading from the beginning can be believed."""
 
 
 class Picture(NamedTuple):
@@ -59,16 +65,27 @@ class Start(NamedTuple):
     """A keyframe at which decoding may begin, and the frames that must then come out of the decoder."""
 
     number: int
-    """Of the keyframe, in display order."""
+    """In display order, of the frame with the first of the stamps."""
     pts: int
     dts: int
     size: int
-    following: np.ndarray
-    """int64: presentation timestamps of the keyframe and of all frames shown after it, in order."""
+    stamps: np.ndarray
+    """int64: what frames must be stamped with, in order: the presentation timestamps of the keyframe and of all frames
+    shown after it. In AVI the decoding timestamps of the keyframe's packet and of all that follow it."""
+    held_back: int
+    """Frames that the decoder holds back. In AVI, where a frame is stamped with the packet that made it come out."""
+    origin: float
+    """Seconds at which a stamp of 0 is shown."""
 
+    def place_of(self, stamp: int | None) -> int:
+        """Which of the stamps the keyframe has, which may be shown after frames that follow it in the file.
 
-class UnprovenError(Exception):
-    """A seek did not lead to what the packets promise: only reading from the beginning can be believed."""
+        Raises UnprovenError where it has none of them.
+        """
+        first = self.stamps[self.held_back : self.held_back + LEADING].tolist()
+        if stamp not in first:
+            raise UnprovenError
+        return self.held_back + first.index(stamp)
 
 
 class Film:
@@ -109,21 +126,33 @@ class Film:
         Raises UnprovenError at the first that is not, or where the keyframe does not come out of the file.
         """
         base, step = float(self.stream.time_base), self.packet_step()
-        damaged, place = False, 0
+        damaged, place, time = False, -1, 0.0
         for packet in self._sought(start):
             try:
                 frames = packet.decode()
             except av.FFmpegError:
                 frames, damaged = [], True
             for frame in frames:
-                if frame.pts is None or frame.pts < start.pts:
-                    continue  # shown before the keyframe, and built on frames that were not decoded
-                if place == len(start.following) or frame.pts != start.following[place]:
+                stamp = frame.pts if self.has_pts else frame.dts
+                if place < 0:
+                    if not self._is_keyframe(frame, start):
+                        continue  # shown before the keyframe, and built on frames that were not decoded
+                    place = start.place_of(stamp)
+                if place < len(start.stamps) and stamp == start.stamps[place]:
+                    time = stamp * base + start.origin
+                elif stamp is None and len(start.stamps) <= place < len(start.stamps) + start.held_back:
+                    time += step  # the last ones come out when there are no packets left
+                else:
                     raise UnprovenError
                 damaged = frame.is_corrupt or (damaged and not frame.key_frame)
-                time = frame.pts * base - self.origin
                 yield Picture(start.number + place, time, time + step, frame, damaged, False)
                 place += 1
+
+    def _is_keyframe(self, frame: Any, start: Start) -> bool:
+        """Whether the keyframe, or a frame shown after it, has come out of the decoder."""
+        if self.has_pts:
+            return frame.pts is not None and frame.pts >= start.pts
+        return bool(frame.key_frame)
 
     def _sought(self, start: Start) -> Iterator[Any]:
         """Packets from the keyframe on, which must come out as it was listed."""
@@ -132,8 +161,9 @@ class Film:
             packets = self.container.demux(self.stream)
             for _ in range(SEARCHED):
                 packet = next(packets)
-                # Not by its dts, which Matroska works out from what was read before.
-                if packet.is_keyframe and (packet.pts, packet.size) == (start.pts, start.size):
+                # By its dts only where it has nothing else: Matroska works it out from what was read before.
+                stamp = packet.dts if packet.pts is None else packet.pts
+                if packet.is_keyframe and (stamp, packet.size) == (start.pts, start.size):
                     yield packet
                     yield from packets
                     return
@@ -166,8 +196,8 @@ class Film:
                 lost = self._heard(errors[heard:], number, clock) or lost
                 heard = len(errors)
             self._heard(errors[heard:], number, clock)
-        missing = self._announced() - clock.chunks
-        if self.broken is None and missing > MISCOUNT:
+        missing = (self._announced() - clock.chunks) * clock.base
+        if self.broken is None and missing > MISCOUNT * clock.step:
             self.broken = Break(number, clock.last, f"its header announces {self._announced()} frames")
         if number == 0:
             raise ClipError("the video stream holds no frames: the file is cut off or was never finished")
@@ -237,72 +267,3 @@ class Clock:
         self.last = time
         self.frames += 1
         return time, time + duration
-
-
-def open_container(path: str) -> Any:
-    """The file as a PyAV container. Raises ClipError that says what the file is instead."""
-    errors: list[tuple[int, str, str]] = []
-    try:
-        if Path(path).is_file() and Path(path).stat().st_size == 0:
-            raise ClipError("the file is empty (0 bytes): copy or download it again")
-        with logged_errors() as errors:
-            return av.open(path, metadata_errors="replace")
-    except FileNotFoundError:
-        raise ClipError("no such file: was it moved or renamed, or is its name not UTF-8?") from None
-    except IsADirectoryError:
-        raise ClipError("this is a folder, not a video") from None
-    except PermissionError:
-        raise ClipError("no permission to read the file") from None
-    except (av.FFmpegError, OSError, ValueError) as error:
-        if is_text(path):
-            raise ClipError("this is a text file, not a video; perhaps the error page of a failed download") from None
-        reason = errors[-1][2].strip() if errors else reason_of(error)
-        raise ClipError(f"not a video, or a video that was cut off: {reason}") from None
-
-
-def seconds_per_frame(stream: Any) -> float:
-    """By the rate that the stream says; some say units of time in place of it."""
-    rates = (rate for rate in (stream.average_rate, stream.guessed_rate) if rate and rate <= HIGHEST_RATE)
-    return float(1 / next(rates, USUAL_RATE))
-
-
-def film_stream(container: Any) -> Any:
-    """The stream that a player shows: the default or best one, never a cover picture. Raises ClipError."""
-    streams = [stream for stream in container.streams.video if not int(stream.disposition) & ATTACHED_PICTURE]
-    if not streams:
-        covers = len(container.streams.video)
-        raise ClipError(f"the file holds no video stream{', only a cover picture' if covers else ''}")
-    best = container.streams.best("video")
-    return best if best in streams else streams[0]
-
-
-def is_encrypted(packet: Any) -> bool:
-    """Whether a packet carries what is needed to decrypt it."""
-    return any("ENCRYPTION" in str(data.data_type).upper() for data in packet.iter_sidedata())
-
-
-def is_text(path: str) -> bool:
-    """Whether a file begins like text."""
-    with Path(path).open("rb") as file:
-        beginning = file.read(512)
-    return beginning.isascii() and b"\0" not in beginning
-
-
-def reason_of(error: Exception) -> str:
-    """FFmpeg's last log message, which says more than its error code."""
-    log = getattr(error, "log", None)
-    return str(log[2]).strip() if log else str(getattr(error, "strerror", None) or error)
-
-
-@contextmanager
-def logged_errors() -> Iterator[list[tuple[int, str, str]]]:
-    """FFmpeg's error messages (level, source, text) from this thread, also those that were heard before."""
-    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
-    av.logging.set_level(av.logging.ERROR)
-    av.logging.set_skip_repeated(False)
-    try:
-        with Capture() as errors:
-            yield errors
-    finally:
-        av.logging.set_level(level)
-        av.logging.set_skip_repeated(skips)

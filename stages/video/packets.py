@@ -9,10 +9,13 @@ from typing import Any
 import av
 import numpy as np
 
-from stages.video.film import RESTART, Start, film_stream, logged_errors, open_container, seconds_per_frame
+from stages.video.container import film_stream, logged_errors, open_container, seconds_per_frame
+from stages.video.film import LEADING, RESTART, Start
 
 FILLER = 1
 """Bytes; an MPEG-4 packet of this size holds no picture: it fills the place of one that was packed with another."""
+UNCODED = 16
+"""Bytes; an MPEG-4 packet up to this size may say that nothing has changed, and then no frame comes out."""
 KEPT = 8
 """Files whose packets a process remembers: the partitions of a long video follow each other."""
 
@@ -37,6 +40,9 @@ class Packets:
     has_pts: bool
     unstamped: int
     """Packets without any timestamp, which are not listed."""
+    codec: str
+    held_back: int
+    """In AVI, frames that the decoder holds back, by those at the beginning."""
 
     @cached_property
     def sorted_pts(self) -> np.ndarray:
@@ -66,6 +72,8 @@ class Packets:
 
     def start_before(self, seconds: float) -> Start | None:
         """The last keyframe that is shown at ``seconds`` or before, or None if decoding must begin with the file."""
+        if not self.has_pts:
+            return self._start_of_chunks_before(seconds)
         if not self.is_regular:
             return None
         shown_by_then = self.key & self.shown & (self.pts * self.base - self.origin <= seconds)
@@ -74,8 +82,35 @@ class Packets:
             return None
         place = places[np.argmax(self.pts[places])]
         number = int(np.searchsorted(self.sorted_pts, self.pts[place]))
-        following = self.sorted_pts[number:]
-        return Start(number, int(self.pts[place]), int(self.dts[place]), int(self.size[place]), following)
+        return self._start(place, number, self.sorted_pts[number:], -self.origin)
+
+    def _start_of_chunks_before(self, seconds: float) -> Start | None:
+        """The same in AVI, whose packets have no presentation timestamps, only their place in the file.
+
+        There each packet makes one frame come out of the decoder, once the first ``held_back`` are in; which frame, the
+        decoder says. That number is constant where frames are not reordered, and in MPEG-4.
+        """
+        uncoded = self.codec == "mpeg4" and len(self.size) and self.size.min() <= UNCODED
+        reordered = self.held_back > 0 and self.codec != "mpeg4"
+        if (
+            self.unstamped
+            or uncoded
+            or reordered
+            or len(self.dts) <= self.held_back
+            or not (np.diff(self.dts) > 0).all()
+        ):
+            return None
+        origin = int(self.dts[0] - self.dts[self.held_back]) * self.base - self.origin
+        latest = seconds - LEADING * self.step
+        places = np.flatnonzero(self.key & (self.dts * self.base - self.origin <= latest))
+        if len(places) == 0:
+            return None
+        place = places[-1]
+        return self._start(place, int(place) - self.held_back, self.dts[place:], origin)
+
+    def _start(self, place: Any, number: int, stamps: np.ndarray, origin: float) -> Start:
+        pts, dts, size = int(self.pts[place]), int(self.dts[place]), int(self.size[place])
+        return Start(number, pts, dts, size, stamps, self.held_back, origin)
 
 
 def _one_clock(pts: np.ndarray, base: float, step: float) -> np.ndarray:
@@ -110,6 +145,8 @@ def _listed(path: str, size: int, mtime_ns: int) -> Packets:
     unstamped = 0
     with open_container(path) as container, logged_errors():
         stream = film_stream(container)
+        has_pts = "avi" not in container.format.name
+        held_back = 0 if has_pts else _held_back(path)
         try:
             for packet in container.demux(stream):
                 dts = packet.pts if packet.dts is None else packet.dts
@@ -129,9 +166,25 @@ def _listed(path: str, size: int, mtime_ns: int) -> Packets:
             base=float(stream.time_base),
             origin=(container.start_time or 0) / av.time_base,
             step=seconds_per_frame(stream),
-            has_pts="avi" not in container.format.name,
+            has_pts=has_pts,
             unstamped=unstamped,
+            codec=stream.codec_context.name,
+            held_back=held_back,
         )
+
+
+def _held_back(path: str) -> int:
+    """Packets that the decoder takes before the first frame comes out, beside the one that makes it come out."""
+    with open_container(path) as container, logged_errors():
+        taken = 0
+        try:
+            for packet in container.demux(film_stream(container)):
+                if packet.decode():
+                    return taken
+                taken += bool(packet.size)
+        except av.FFmpegError:
+            pass  # reading will say what is wrong
+    return 0
 
 
 def _is_shown(packet: Any) -> bool:

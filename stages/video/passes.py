@@ -44,7 +44,32 @@ class Clip(NamedTuple):
 
 def read_clips(path: str, spans: Sequence[Span], count: int, encoding: Encoding) -> list[Clip | ClipError]:
     """``count`` frames for each span, or what is wrong with it. Raises ClipError if the file is no film."""
-    return _Reading(path, spans, count, encoding).result()
+    found: dict[int, Clip | ClipError] = {}
+    for places in _passes(path, spans):
+        found.update(zip(places, _Reading(path, [spans[i] for i in places], count, encoding).result(), strict=True))
+    return [found[i] for i in range(len(spans))]
+
+
+def _passes(path: str, spans: Sequence[Span]) -> list[list[int]]:
+    """Positions of the spans that one pass serves: all of them, unless they are so far apart that a seek pays."""
+    closed = [(start, end, i) for i, (start, end) in enumerate(spans) if start is not None and end is not None]
+    if len(closed) < len(spans):
+        return [list(range(len(spans)))]
+    passes: list[list[int]] = []
+    until = 0.0
+    for start, end, i in sorted(closed):
+        if not passes or (start > until + SEEK_PAYS and _can_skip(path, until, start)):
+            passes.append([])
+        passes[-1].append(i)
+        until = max(until, end)
+    return passes
+
+
+def _can_skip(path: str, until: float, start: float) -> bool:
+    """Whether a seek to ``start`` leads beyond ``until``."""
+    packets = packets_of(path)
+    begin = packets.start_before(start)
+    return begin is not None and bool(packets.times[max(begin.number, 0)] > until)
 
 
 class _Reading:
@@ -110,11 +135,11 @@ class _Reading:
         closed spans, by time. Raises UnprovenError where ``begin`` does not lead to what it promises."""
         moments = self._moments()
         stop = max(end for _, end in self.spans if end is not None) if closed else np.inf
-        self.first = begin.number if begin else 0
         before: Picture | None = None
         with Film(self.path) as film:
             for picture in film.pictures_from(begin) if begin else film.pictures():
                 if before is None:  # known from the first frame on
+                    self.first = picture.number
                     self.images.aspect = film.stream.sample_aspect_ratio
                 self._note(picture, before)
                 while moments and before is not None and moments[-1] + TOUCH < picture.time:

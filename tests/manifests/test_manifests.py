@@ -65,7 +65,7 @@ def settings_in_comments() -> list[tuple[Path, list[str]]]:
 def test_what_a_comment_advises_to_set_works(
     path: Path, settings: list[str], environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("MODEL.onnx", "mc3_18.pth"):
+    for name in ("MODEL.onnx", "mc3_18.pth", "my_labels.txt"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
     changed = load_manifest(runnable(path), settings, environ=environ)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -82,6 +84,29 @@ def test_poses_are_estimated_although_there_are_skeletons(tmp_path: Path) -> Non
     names = write_small_set(root)
     run("ntu60_xsub_hrnet", root, [*SMALL_VIDEO, *MINI])
     assert skeletons(tmp_path, "pose") == dict.fromkeys(names, (1, "hrnet_mini"))
+
+
+def test_poses_come_from_one_file(tmp_path: Path) -> None:
+    """As PYSKL writes it, with two people in each clip."""
+    root = tmp_path / "nturgbd"
+    names = write_small_set(root)
+    rng = np.random.default_rng(0)
+    annotations = [
+        {
+            "frame_dir": name,
+            "label": int(name[-3:]) - 1,
+            "img_shape": (1080, 1920),
+            "original_shape": (1080, 1920),
+            "total_frames": 16,
+            "keypoint": rng.uniform(300, 800, (2, 16, 17, 2)).astype(np.float16),
+            "keypoint_score": np.ones((2, 16, 17), np.float16),
+        }
+        for name in names
+    ]
+    with (tmp_path / "ntu60_hrnet.pkl").open("wb") as file:
+        pickle.dump({"split": {"xsub_train": names, "xsub_val": []}, "annotations": annotations}, file)
+    run("ntu60_xsub_hrnet", root, [*SMALL_VIDEO, "index.skeletons=ntu60_hrnet.pkl"])
+    assert skeletons(tmp_path, "pose") == dict.fromkeys(names, (2, "ground truth"))
 
 
 def test_skeletons_alone(tmp_path: Path) -> None:

@@ -66,6 +66,27 @@ def test_a_worker_killed_once_leaves_no_trace_in_the_results(toy: Toy, executor:
     assert toy.stored() == other.stored()
 
 
+def test_damaged_results_are_set_aside_and_computed_again(toy: Toy, executor: Executor) -> None:
+    run(load_manifest(toy.path), executor=executor)
+    stored = toy.stored()
+    nodes = toy.plan().nodes
+
+    def result_of(name: str, partition: int) -> Path:
+        return toy.folder / "store" / name / f"{nodes[name].keys[partition]}.parquet"
+
+    for path in (result_of("double", 1), result_of("add", 2), result_of("total", 0)):
+        path.write_bytes(path.read_bytes()[:-9])  # the end, without which nothing can be found in it
+    result_of("add", 1).unlink()  # so that the damaged input is read
+    for name in ("share", "summary"):
+        for path in (toy.folder / "store" / name).iterdir():
+            path.unlink()  # and the damaged results of add and total
+    result = run(load_manifest(toy.path), executor=executor)
+    assert result.errors == [] and result.succeeded
+    assert {path: content for path, content in toy.stored().items() if not path.startswith("damaged/")} == stored
+    assert len(list((toy.folder / "store" / "damaged").iterdir())) == 3
+    assert run(load_manifest(toy.path), executor=executor).computed == 0
+
+
 def test_a_clip_that_hangs_is_stopped(toy: Toy, executor: Executor) -> None:
     result = run(load_manifest(toy.path, ["double.hang=[clip-7]", "double.limit=0.5"]), executor=executor)
     assert result.failures == [("clip-7", "double", "took longer than 0.5 s")]

@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.errors import ManifestError
 from pipeline.keys import canonical, digest, keyed_parameters, partition_bounds, row_texts, stage_identity
-from pipeline.stage import Stage, unkeyed
+from pipeline.stage import Stage, added, unkeyed
 
 
 def cut(ids: list[str], mean: int = 8) -> list[tuple[str, ...]]:
@@ -49,6 +49,14 @@ class Example(Stage):
 
 def test_unkeyed_parameters_stay_out_of_the_key() -> None:
     assert keyed_parameters(Example(amount=3, threads=9)) == {"amount": 3}
+
+
+def test_an_added_parameter_is_in_the_key_only_where_it_is_not_the_default() -> None:
+    class Grown(Example):
+        size: tuple[int, int] | None = added(None)
+
+    assert keyed_parameters(Grown(amount=3)) == {"amount": 3}
+    assert keyed_parameters(Grown(amount=3, size=(4, 5))) == {"amount": 3, "size": [4, 5]}
 
 
 def test_files_count_by_content(tmp_path) -> None:

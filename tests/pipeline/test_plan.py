@@ -264,13 +264,22 @@ def test_an_intermediate_result_is_a_task_if_its_stage_alone_is_asked_for(toy: T
     assert make(toy, only={"double"}).tasks == [("double", 2)]
 
 
-def test_force_makes_tasks_of_results_that_are_there(toy: Toy) -> None:
+def test_force_gives_what_is_done_another_attempt_and_what_follows_new_keys(toy: Toy) -> None:
     toy.run()
     plan = make(toy, force={"add"})
-    assert plan.tasks == [("add", i) for i in range(len(plan.nodes["add"].keys))]
-    assert changed(plan, toy.plan()) == set(), "under the same keys"
+    assert stages(plan) == {"add", "total", "share", "summary"}
+    assert changed(plan, toy.plan()) == {"add", "total", "share", "summary"}
+    assert plan.attempts == dict.fromkeys(plan.nodes["add"].first_keys, 1)
+    assert toy.plan().tasks == [], "a plan records nothing"
     with pytest.raises(ManifestError, match="'add' is not done"):
         make(toy, only={"total"}, force={"add", "total"})
+
+
+def test_force_leaves_the_keys_of_what_is_not_done(toy: Toy) -> None:
+    toy.run(only="double")
+    plan = make(toy, force={"add"})
+    assert plan.attempts == {}
+    assert changed(plan, toy.plan()) == set()
 
 
 # Variants

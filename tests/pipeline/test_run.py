@@ -95,13 +95,38 @@ def test_only_and_from(toy: Toy) -> None:
         toy.run(only="ad")
 
 
-def test_force_makes_the_same_bytes_again(toy: Toy) -> None:
+def test_force_computes_a_stage_and_what_follows_again(toy: Toy) -> None:
     toy.run()
     before = toy.stored()
     toy.all_visits()
     toy.run(force=("double",))
+    assert toy.all_visits() == {"double": 40, "add": 40, "total": 1, "share": 20}
+    after = {path: content for path, content in toy.stored().items() if not path.startswith("attempts/")}
+    assert sorted(after.values()) == sorted(2 * list(before.values())), "the same bytes under other keys"
+    assert toy.run().computed == 0
+    toy.run(force=("double",))
     assert toy.all_visits()["double"] == 40
-    assert toy.stored() == before
+
+
+def test_a_forced_run_that_is_interrupted_goes_on_and_its_former_results_count_no_more(toy: Toy) -> None:
+    toy.run()
+    toy.all_visits()
+    assert toy.run("total.fail=true", force=("add",)).errors == ["total: told to fail"]
+    toy.run()
+    assert toy.all_visits() == {"double": 0, "add": 40, "total": 2, "share": 20}, "total twice: it failed first"
+
+
+def test_what_is_forced_again_before_it_is_done_is_resumed(toy: Toy) -> None:
+    toy.run()
+    for _ in range(2):
+        assert toy.run("total.fail=true", force=("total",)).errors == ["total: told to fail"]
+    assert len(list((toy.run_folder / "work").glob("total-*"))) == 2, "one folder per attempt"
+
+
+def test_force_outside_of_what_may_be_computed_is_refused(toy: Toy) -> None:
+    toy.run()
+    with pytest.raises(ManifestError, match="--force double: --from and --only leave it out"):
+        toy.run(start="add", force=("double",))
 
 
 def test_retry_failed_tries_again_and_what_depends_follows(toy: Toy) -> None:

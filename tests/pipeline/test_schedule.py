@@ -150,14 +150,16 @@ def test_what_another_run_has_trained_meanwhile_is_not_trained_again(toy: Toy) -
     assert late.tasks("finished")[-1] == ("summary", 0)
 
 
-def test_a_forced_whole_stage_gets_an_empty_work_folder(toy: Toy) -> None:
+def test_a_whole_stage_that_is_forced_before_it_is_done_goes_on_in_its_work_folder(toy: Toy) -> None:
     done = compute(toy, LocalExecutor(), "total.fail=true")
     checkpoint = toy.run_folder / "work" / f"total-{done.plan.nodes['total'].keys[0][:12]}" / "died"
     checkpoint.write_text("+")
     assert compute(toy, LocalExecutor(), "total.deaths=1").schedule.errors == [], "it continued from its checkpoint"
     assert checkpoint.exists()
-    compute(toy, LocalExecutor(), force=("total",))
-    assert not checkpoint.exists()
+    toy.run(force=("total",))
+    assert [folder for folder in checkpoint.parent.parent.glob("total-*") if list(folder.iterdir())] == [
+        checkpoint.parent
+    ]
 
 
 # Deaths of workers

@@ -1,6 +1,7 @@
 """Shipped manifests: found by name where no file is meant, listed fast, and as good when saved elsewhere."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,8 @@ from pipeline.shipped import FOLDER, description, find_manifest, find_shipped, s
 from pipeline.yaml_lines import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRON = dict.fromkeys(
-    ("UT_INTERACTION_ROOT", "PENNACTION_ROOT", "NTU_ROOT", "VIDEOS_ROOT", "VIDEOS_LIST"), "somewhere"
-)
+VARIABLES = {name for path in ROOT.glob("manifests/**/*.yaml") for name in re.findall(r"\$\{(\w+)\}", path.read_text())}
+ENVIRON = dict.fromkeys(VARIABLES, "somewhere")
 SPLITS = ("clips_per_class", "val_per_class", "test_per_class")
 TOY = 'stages: {index: {uses: "toy_stages:Numbers"}}\n'
 

@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,6 +8,7 @@ import torch
 
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
+from recognizer.skeletons import Layout, layout_text
 
 
 def small(width: int = 8) -> Recognizer:
@@ -17,6 +21,30 @@ def test_batch_statistics_are_saved() -> None:
     recognizer.eval()
     loaded = Recognizer.deserialize(*recognizer.serialize())
     torch.testing.assert_close(loaded(*clips), recognizer(*clips), rtol=0, atol=0)
+
+
+def test_a_model_of_a_layout_of_ones_own_needs_nothing_else(tmp_path: Path) -> None:
+    """Another process, in which nothing is known of the layout, loads the model and gets the same result."""
+    own = Layout.from_names("bird", ["head", "tail", "left_wing", "right_wing"], [("head", "tail")])
+    sizes = {"frames": 4, "size": 32, "width": 8, "search_kernel": 3, "window_joints": 2}
+    recognizer = Recognizer(RecognizerConfig(class_names=("sit", "fly"), layout=layout_text(own), **sizes)).eval()
+    recognizer.save_pretrained(tmp_path / "model")
+    saved = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert saved["layout"] == own.definition()
+    clips = (torch.rand(1, 3, 4, 32, 32), torch.rand(1, 2, 4, 4, 3))
+    torch.save((clips, recognizer(*clips)), tmp_path / "expected.pt")
+    program = """
+import sys, torch
+from recognizer import Recognizer
+from recognizer.skeletons import layout
+loaded = Recognizer.from_pretrained(sys.argv[1] + "/model")
+clips, expected = torch.load(sys.argv[1] + "/expected.pt")
+torch.testing.assert_close(loaded(*clips), expected, rtol=0, atol=0)
+print(layout(loaded.config.layout).flip)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("(0, 1, 3, 2)\n", "")
+    assert "coco17" in small().serialize()[0]
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:

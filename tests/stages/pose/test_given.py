@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from pipeline.errors import ClipError
+from pipeline.keys import keyed_parameters
+from recognizer.skeletons import layout
 from stages.cache.shards import keypoints_of
 from stages.pose.given import Skeletons
 
@@ -42,8 +45,48 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="a span cannot be cut out"):
         Skeletons().clip(clip(tmp_path / "a.npz") | {"start": 1.0}, {}, None)
     np.savez(tmp_path / "a.npz", keypoints=np.ones((1, 30, 17, 3)), layout="coco17")
-    with pytest.raises(ClipError, match="lacks the array size"):
+    with pytest.raises(ClipError, match="does not say how large the video's frames are: give size"):
         Skeletons().clip(clip(tmp_path / "a.npz"), {}, None)
     np.savez(tmp_path / "a.npz", keypoints=np.zeros((1, 30, 17, 3)), layout="coco17", size=(32, 32))
     with pytest.raises(ClipError, match="no joint in any of the 48 frames"):
         Skeletons().clip(clip(tmp_path / "a.npz"), {}, None)
+
+
+def test_skeletons_are_converted_to_another_layout(tmp_path: Path) -> None:
+    keypoints = np.ones((1, 8, 25, 3))
+    keypoints[0, :, :, 0] = np.arange(25)
+    np.savez(tmp_path / "a.npz", keypoints=keypoints, layout="body25", size=(32, 32))
+    row = Skeletons(frames=4, convert_to="coco17").clip(clip(tmp_path / "a.npz"), {}, None)
+    assert row["layout"] == "coco17"
+    joints = (keypoints_of(row)[0, 0, :, 0] * 32 - 0.5).astype(int).tolist()
+    assert [layout("body25").joints[joint] for joint in joints] == list(layout("coco17").joints)
+    np.savez(tmp_path / "b.npz", keypoints=np.ones((1, 8, 17, 3)) * 9, layout="coco17", size=(32, 32))
+    with pytest.raises(ClipError, match=r"b\.npz: coco17 lacks 13 of the 25 joints of ntu25: spine_base, "):
+        Skeletons(convert_to="ntu25").clip(clip(tmp_path / "b.npz"), {}, None)
+
+
+def test_skeletons_in_space_are_seen_from_the_front_or_from_the_side(tmp_path: Path) -> None:
+    keypoints = np.zeros((1, 8, 20, 4))
+    keypoints[0, :, 3] = 0.0, 2.0, 1.0, 1.0  # the head, above and farther away than
+    keypoints[0, :, 0] = 1.0, 0.5, 3.0, 1.0  # the hips
+    np.savez(tmp_path / "a.npz", keypoints=keypoints, layout="kinect20")
+    front = keypoints_of(Skeletons(frames=2).clip(clip(tmp_path / "a.npz"), {}, None))[0, 0]
+    side = keypoints_of(Skeletons(frames=2, plane=("z", "-y")).clip(clip(tmp_path / "a.npz"), {}, None))[0, 0]
+    assert front[3, 1] < front[0, 1] and side[3, 1] < side[0, 1]
+    assert (front[0, 0] - front[3, 0]) / (front[0, 1] - front[3, 1]) == pytest.approx(1 / 1.5, abs=0.01)
+    assert (side[0, 0] - side[3, 0]) / (side[0, 1] - side[3, 1]) == pytest.approx(2 / 1.5, abs=0.01)
+    assert (front[[0, 3], 2] == 1).all() and front[:, 2].sum() == 2
+    with pytest.raises(ValidationError, match="y and -y are the same axis"):
+        Skeletons(plane=("y", "-y"))
+
+
+def test_what_came_later_is_part_of_keys_only_where_it_is_set(tmp_path: Path) -> None:
+    assert keyed_parameters(Skeletons()) == {"frames": 48, "persons": 2}
+    assert keyed_parameters(Skeletons(plane=("x", "-y"), convert_to=None)) == {"frames": 48, "persons": 2}
+    assert keyed_parameters(Skeletons(convert_to="coco17"))["convert_to"] == "coco17"
+    file = tmp_path / "own.yaml"
+    texts = []
+    for joints in ("a, b", "a, b, c", "a, b"):
+        file.write_text(f"joints: [{joints}]")
+        texts.append(keyed_parameters(Skeletons(convert_to=str(file)))["convert_to"])
+    assert texts[0] == texts[2] != texts[1]  # by content, not by name or time

@@ -10,10 +10,13 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pytest
+import yaml
 from onnx import TensorProto, helper
 from pydantic import ValidationError
 
 from pipeline.errors import StageError
+from pipeline.keys import keyed_parameters
+from recognizer.skeletons import layout
 from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS
 from stages.pose.hrnet import HRNetW32, HRNetW48
@@ -346,3 +349,44 @@ def test_a_missing_package_names_its_extra(
     stage = Pose.model_validate({"estimator": estimator, "weights": reddest} | detector)
     with pytest.raises(StageError, match=rf"needs {package}.*pip install 'action-pipeline\[{estimator}\]'"):
         run(stage, *tables({"a": [jpeg(None)]}))
+
+
+@pytest.mark.usefixtures("green")
+def test_given_and_estimated_skeletons_are_converted_to_one_layout(reddest: Path, tmp_path: Path) -> None:
+    given = np.full((1, 2 * T, 25, 3), 50.0)
+    given[..., 2] = 1
+    np.savez(tmp_path / "a.npz", keypoints=given, layout="body25")
+    stage = Pose(estimator="onnx", weights=reddest, detector="green_detector:Green", convert_to="openpose18")
+    clips = {name: [jpeg(dot) for dot in dots(0)] for name in ("estimated", "given")}
+    estimated, given_row = run(stage, *tables(clips, {"given": tmp_path / "a.npz"}))
+    for row, missing in ((estimated, ["neck"]), (given_row, [])):
+        assert row["layout"] == "openpose18"
+        found = np.frombuffer(row["keypoints"], np.float16).reshape(row["persons"], T, 18, 3)
+        absent = [joint for i, joint in enumerate(layout("openpose18").joints) if not found[..., i, 2].any()]
+        assert absent == missing
+    (refused,) = run(Pose(convert_to="ntu25"), *tables({"a": clips["given"]}, {"a": _coco(tmp_path)}))
+    assert refused["error"] == "coco17 lacks 13 of the 25 joints of ntu25: " + refused["error"].partition(": ")[2]
+    assert refused["keypoints"] is None
+    assert "convert_to" not in keyed_parameters(Pose())
+
+
+def _coco(folder: Path) -> Path:
+    np.savez(folder / "coco.npz", keypoints=np.full((1, 2 * T, 17, 3), 50.0), layout="coco17")
+    return folder / "coco.npz"
+
+
+def test_an_onnx_model_of_a_layout_of_ones_own(reddest: Path, tmp_path: Path) -> None:
+    own = layout("coco17").definition() | {"name": "mine"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(own))
+    stage = Pose(estimator="onnx", weights=reddest, detector="whole_frame", layout=str(tmp_path / "mine.yaml"))
+    (tmp_path / "mine.yaml").unlink()
+    (row,) = run(stage, *tables({"a": [jpeg(dot) for dot in dots(0)]}))
+    assert layout(row["layout"]).name == "mine" and layout(row["layout"]).flip == layout("coco17").flip
+    with pytest.raises(ValidationError, match="did you mean 'coco17'"):
+        Pose(estimator="onnx", weights=reddest, layout="coco71")
+
+
+def test_skeletons_in_space_are_not_of_a_video(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", keypoints=np.ones((1, 2 * T, 20, 4)), layout="kinect20")
+    (row,) = run(Pose(), *tables({"a": [jpeg(None)] * T}, {"a": tmp_path / "a.npz"}))
+    assert "skeletons in space, not in pixels of the video: use the stage skeletons" in row["error"]

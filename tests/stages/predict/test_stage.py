@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,8 +9,12 @@ from pipeline.errors import ManifestError, StageError
 from pipeline.keys import keyed_parameters
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
+from recognizer.skeletons import find_layout, layout
+from stages.pose.given import Skeletons
+from stages.pose.stage import Pose
 from stages.predict.stage import Predict
-from stages.tables import MODELS, PREDICTIONS, SHARDS
+from stages.tables import CLIPS, MODELS, PREDICTIONS, SHARDS
+from stages.train.pretrained import Pretrained
 
 
 def model_table(**change) -> pa.Table:
@@ -122,11 +128,67 @@ def test_the_split_is_selected(made_set):
 
 def test_a_model_that_does_not_fit(made_set):
     clips, files = made_set(3)
-    with pytest.raises(StageError, match="trained on pennaction13 skeletons, but right/00 has coco17"):
-        predicted(Predict(device="cpu"), clips, files.read(), model_table(layout="pennaction13"))
+    text = "trained on ntu25 skeletons, but right/00 has coco17: coco17 lacks 13 of the 25 joints of ntu25: spine_base,"
+    with pytest.raises(StageError, match=text):
+        predicted(Predict(device="cpu"), clips, files.read(), model_table(layout="ntu25"))
     models = model_table().set_column(1, "weights", pa.array([b"noise"], pa.large_binary()))
     with pytest.raises(StageError, match="the model does not load"):
         Predict(device="cpu").load({"models": models})
+
+
+@pytest.mark.parametrize("modality", ["rgb+pose", "pose"])
+def test_a_model_sees_skeletons_of_another_layout_by_the_names_of_joints(made_set, modality):
+    """The same skeletons with their joints in another order, and with more joints, give the same probabilities."""
+    clips, files = made_set(4)
+    models = model_table(modality=modality)
+    exact = Predict(device="cpu", precision="fp32")
+    straight = predicted(exact, clips, files.read(), models)
+    for name in ("openpose18", "body25", "mediapipe33"):
+        assert predicted(exact, clips, in_layout(files.read(), name), models) == straight
+    model = model_table(modality=modality, layout="openpose18")
+    lacking = predicted(exact, clips, files.read(), model)
+    assert lacking == predicted(exact, clips, in_layout(files.read(), "openpose18"), model)
+
+
+def in_layout(shards: pa.Table, name: str) -> pa.Table:
+    """COCO's skeletons in a layout that has all of its joints; its other joints are missing."""
+
+    def converted(row: dict) -> dict:
+        keypoints = np.frombuffer(row["keypoints"], np.float16).reshape(row["persons"], -1, 17, 3)
+        found = np.zeros((*keypoints.shape[:2], layout(name).count, 3), np.float16)
+        for i, joint in enumerate(layout("coco17").joints):
+            found[:, :, layout(name).joints.index(joint)] = keypoints[:, :, i]
+        return row | {"keypoints": found.tobytes(), "layout": name}
+
+    return pa.Table.from_pylist([converted(row) for row in shards.to_pylist()], schema=SHARDS.schema)
+
+
+@pytest.mark.parametrize(
+    ("skeletons", "problem"),
+    [
+        ("coco17", None),
+        ("body25", "lacks none of the 17 joints of coco17: they are treated"),
+        ("jhmdb15", "jhmdb15 lacks 5 of the 17 joints of coco17: nose, left_eye, .* are treated as not visible"),
+        ("own.yaml", r"own lacks 15 of the 17 joints of coco17: nose, .*: use the pose estimator it was trained with"),
+    ],
+)
+def test_what_the_skeletons_lack_is_said_before_a_run(tmp_path, skeletons, problem):
+    (tmp_path / "own.yaml").write_text("joints: [left_hip, right_hip]")
+    row = model_table().to_pylist()[0]
+    (tmp_path / "config.json").write_text(row["config"])
+    joints = find_layout(skeletons, tmp_path).count
+    np.savez(tmp_path / "a.npz", keypoints=np.ones((1, 4, joints, 3)) * 9, layout=skeletons)
+    clip = {"clip_id": "a", "source": "1:1", "path": "a", "skeleton_path": str(tmp_path / "a.npz")}
+    clips = pa.Table.from_pylist([clip | {"skeleton_source": "1:1"}], CLIPS.schema)
+    for stage in (Skeletons(), Pose()):
+        found = list(Predict().check(clips, {"models": Pretrained(path=tmp_path), "skeletons": stage}))
+        assert len(found) == (problem is not None)
+        if problem:
+            assert re.search(problem, found[0].text) and found[0].fatal == (skeletons == "own.yaml")
+    given = {"models": Pretrained(path=tmp_path), "skeletons": Pose(convert_to="jhmdb15")}
+    assert "jhmdb15 lacks 5" in next(iter(Predict().check(clips, given))).text
+    estimated = CLIPS.schema.empty_table()
+    assert not list(Predict().check(estimated, {"models": Pretrained(path=tmp_path), "skeletons": Pose()}))
 
 
 def test_one_thread_in_a_worker_and_as_before_after_it(made_set):

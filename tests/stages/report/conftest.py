@@ -40,6 +40,7 @@ def make_variant(tmp_path: Path) -> MakeVariant:
         labels_of_axes: dict[str, Any] | None = None,
         tested: Collection[int] | None = None,
         wrong: Collection[int] | None = None,
+        config: str = '{"width": 32}',
     ) -> VariantInputs:
         labels = [label for label in classes for _ in range(PER_CLASS)]
         ids = [*clip_names, *(f"{i:03d}.mp4" for i in range(len(labels)))][: len(labels)]
@@ -49,7 +50,7 @@ def make_variant(tmp_path: Path) -> MakeVariant:
         found = metrics(classes, [labels[i] for i in tested], [guesses[i] for i in tested])
         wanted: dict[Table, list[dict[str, Any]]] = {
             METRICS: [{"metrics": json.dumps(found)}],
-            MODELS: [{"config": '{"width": 32}', "weights": weights(), "history": json.dumps(history(epochs, loss))}],
+            MODELS: [{"config": config, "weights": weights(), "history": json.dumps(history(epochs, loss))}],
             PREDICTIONS: [prediction(ids[i], classes, guesses[i]) for i in tested],
             SHARDS: [shard(clip_id, k, pose_alone) for k, clip_id in enumerate(ids)],
             SKELETONS: [{"clip_id": clip_id, "persons": 1, "estimator": "hrnet_mini"} for clip_id in ids],

@@ -70,6 +70,13 @@ def test_everything_is_on_the_page(make_variant: MakeVariant, tmp_path: Path, ru
     assert not (tmp_path / "out" / "metrics.json").exists(), "with one variant the figures are the evaluation's own"
 
 
+def test_classes_that_no_training_clip_showed_are_named(make_variant: MakeVariant, tmp_path: Path) -> None:
+    classes = ("wave", "jump", "sit")
+    said = "No training clip showed: <bdi>sit</bdi>."
+    assert said in report([make_variant(classes=classes, config='{"class_names": ["jump", "wave"]}')], tmp_path)
+    assert said not in report([make_variant(classes=classes, config=json.dumps({"class_names": classes}))], tmp_path)
+
+
 def test_names_cannot_become_markup(make_variant: MakeVariant, tmp_path: Path, run_folder: Path) -> None:
     names = make_variant(classes=HOSTILE, clip_names=HOSTILE)
     page = report([names, make_variant("<u>b</u>", classes=HOSTILE)], tmp_path / "out", run_folder, samples=9)

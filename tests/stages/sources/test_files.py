@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stages.sources.files import find_videos, fingerprint, skeleton_fingerprint
@@ -82,3 +83,17 @@ def test_skeletons_of_a_format_whose_reader_has_changed_are_marked(tmp_path: Pat
     for name in ("a.skeleton", "b.SKELETON"):
         assert skeleton_fingerprint(tmp_path / name) == f"{fingerprint(tmp_path / name)}:2"
     assert skeleton_fingerprint(tmp_path / "none.skeleton") == "missing"
+
+
+def test_a_layout_file_beside_skeletons_counts_by_content(tmp_path: Path) -> None:
+    for name, layout in (("a", "own.yaml"), ("b", "coco17")):
+        np.savez(tmp_path / f"{name}.npz", keypoints=np.ones((1, 2, 2, 3)), layout=layout)
+    assert skeleton_fingerprint(tmp_path / "a.npz") == fingerprint(tmp_path / "a.npz")  # the clip will fail
+    found = []
+    for joints in ("a, b", "b, a", "a, b"):
+        (tmp_path / "own.yaml").write_text(f"joints: [{joints}]")
+        found.append(skeleton_fingerprint(tmp_path / "a.npz"))
+        assert skeleton_fingerprint(tmp_path / "b.npz") == fingerprint(tmp_path / "b.npz")
+    assert found[0] == found[2] != found[1]
+    assert found[0].startswith(f"{fingerprint(tmp_path / 'a.npz')}:")
+    assert skeleton_fingerprint(tmp_path / "none.npz") == "missing"

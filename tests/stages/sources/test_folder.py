@@ -1,5 +1,6 @@
 """Folders named after their classes."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -30,16 +31,24 @@ def test_classes_are_folders_and_the_table_is_complete(tmp_path: Path) -> None:
 
 
 def test_split_folders_are_splits(tmp_path: Path) -> None:
-    rows = Folder(root=make(tmp_path, "train/run/a.mp4", "test/run/a.mp4", "val/jump/b.mp4")).clips().to_pylist()
+    rows = Folder(root=make(tmp_path / "a", "train/run/a.mp4", "test/run/a.mp4", "val/jump/b.mp4")).clips().to_pylist()
     assert [(row["split"], row["label"]) for row in rows] == [("test", "run"), ("train", "run"), ("val", "jump")]
+    root = make(tmp_path / "b", "Training/run/a.mp4", "testing/run/a.mp4", "validation/jump/b.mp4")
+    rows = Folder(root=root).clips().to_pylist()
+    assert [(row["split"], row["label"]) for row in rows] == [("train", "run"), ("test", "run"), ("val", "jump")]
+
+
+def test_training_and_testing_may_be_classes(tmp_path: Path) -> None:
+    table = Folder(root=make(tmp_path, "training/a.mp4", "testing/a.mp4")).clips()
+    assert table["label"].to_pylist() == ["testing", "training"]
 
 
 def test_split_folders_beside_others_are_refused_with_the_remedy(tmp_path: Path) -> None:
-    root = make(tmp_path, "train/run/a.mp4", "test/run/a.mp4", "validation/run/b.mp4", "extra/run/c.mp4")
-    with pytest.raises(ManifestError, match=r"with others: move extra away, rename validation to val$"):
+    root = make(tmp_path, "train/run/a.mp4", "test/run/a.mp4", "vali/run/b.mp4", "extra/run/c.mp4")
+    with pytest.raises(ManifestError, match=r"with others: move extra away, rename vali to val$"):
         Folder(root=root).clips()
     (root / "a").mkdir()
-    with pytest.raises(ManifestError, match=r"rename Train to train, rename tset to test$"):
+    with pytest.raises(ManifestError, match=r"with others: rename tset to test$"):
         Folder(root=make(root / "a", "Train/run/a.mp4", "tset/run/a.mp4")).clips()
 
 
@@ -61,6 +70,69 @@ def test_splits_are_drawn_class_by_class_and_stay(tmp_path: Path) -> None:
     after = {row["clip_id"]: row["split"] for row in stage.clips().to_pylist()}
     changed = [name for name, row in before.items() if after[name] != row["split"]]
     assert len(changed) <= 2 and all(name.startswith("run/") for name in changed)
+
+
+def test_without_groups_the_draw_is_by_the_smallest_hashes(tmp_path: Path) -> None:
+    """Published figures depend on this draw."""
+    root = make(
+        tmp_path, *(f"{label}/{i}.mp4" for i in range(23) for label in ("run", "jump") if i < 11 or label == "run")
+    )
+    splits = {
+        row["clip_id"]: row["split"] for row in Folder(root=root, test_share=0.3, val_share=0.2).clips().to_pylist()
+    }
+    for label in ("run", "jump"):
+        names = [name for name in splits if name.startswith(label)]
+        names.sort(key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest())
+        test, val = round(0.3 * len(names)), round(0.2 * len(names))
+        assert [splits[name] for name in names] == ["test"] * test + ["val"] * val + ["train"] * (
+            len(names) - test - val
+        )
+
+
+def test_clips_of_a_recording_share_a_split(tmp_path: Path) -> None:
+    names = [f"{label}/day{i // 4}_{label}_{i}.mp4" for label in ("run", "jump") for i in range(80)]
+    stage = Folder(root=make(tmp_path, *names), test_share=0.25, val_share=0.1, group="{group}_{label}_{clip}")
+    table = stage.clips()
+    splits: dict[str, set[str]] = {}
+    for row in table.to_pylist():
+        splits.setdefault(row["group"], set()).add(row["split"])
+    assert len(splits) == 20 and all(len(own) == 1 for own in splits.values())
+    drawn = table["split"].to_pylist()
+    assert (drawn.count("test"), drawn.count("val")) == (40, 16)
+    assert list(stage.check(table, {})) == []
+    alone = Folder(root=tmp_path, test_share=0.25, group="{label}/{group}")
+    assert alone.clips()["split"].to_pylist().count("test") == 40
+
+
+def test_names_that_look_like_recordings_are_noticed(tmp_path: Path) -> None:
+    root = make(tmp_path, *(f"{label}/v{i // 4}_part{i % 4}.mp4" for label in ("run", "jump") for i in range(16)))
+    (problem,) = Folder(root=root).check(Folder(root=root).clips(), {})
+    assert "such as jump/v" in problem.text and "set index.group to a pattern such as '{group}_part" in problem.text
+    stage = Folder(root=root, group="{group}_part{number}")
+    assert list(stage.check(stage.clips(), {})) == []
+
+
+def test_folders_of_images_are_clips_where_there_are_no_videos(tmp_path: Path) -> None:
+    root = make(
+        tmp_path, *(f"{label}/take.{i}/img_{n}.jpg" for label in ("x", "y") for i in range(2) for n in range(3))
+    )
+    make(root, "x/notes.txt", "y/lonely/cover.png")
+    table = Folder(root=root).clips()
+    assert table["clip_id"].to_pylist() == ["x/take.0", "x/take.1", "y/take.0", "y/take.1"]
+    assert table["source"][0].as_py().startswith("3:") and table["path"][0].as_py() == str(root / "x/take.0")
+    assert [name for name, _ in Folder(root=root).skipped()] == ["x/notes.txt", "y/lonely/cover.png"]
+    make(root, "x/a.mp4")  # then the images are something else, such as thumbnails
+    assert Folder(root=root).clips()["clip_id"].to_pylist() == ["x/a.mp4"]
+
+
+def test_awkward_folders(shared_data: Path) -> None:
+    folders = shared_data / "awkward/f01_folders"
+    splits = Folder(root=folders / "splits").clips()["split"].to_pylist()
+    assert sorted(splits) == ["test"] * 6 + ["train"] * 6 + ["val"] * 6
+    frames = Folder(root=folders / "rawframes").clips()
+    assert len(frames) == 6 and set(frames["split"].to_pylist()) == {"train", "test"}
+    few = Folder(root=folders / "few", test_share=0.5).clips()["split"].to_pylist()
+    assert (few.count("train"), few.count("test")) == (3, 3)
 
 
 def test_skeletons_are_found_by_path_or_name(tmp_path: Path) -> None:

@@ -47,6 +47,63 @@ def test_json_lines(tmp_path: Path) -> None:
     assert (span["clip_id"], span["start"], span["end"]) == ("a.mp4@2.0-3.5", 2.0, 3.5)
 
 
+def test_a_list_from_excel_in_german(tmp_path: Path) -> None:
+    text = "\ufeffpath;label;split;start;end\r\na.mp4;laufen;train;0,5;1,5\r\n\r\na.mp4;sitzen;train;2;3,25\r\n"
+    first, second = listed(tmp_path / "list.csv", text)
+    assert (first["clip_id"], first["start"], first["label"]) == ("a.mp4@0.5-1.5", 0.5, "laufen")
+    assert (second["clip_id"], second["end"]) == ("a.mp4@2.0-3.25", 3.25)
+    with pytest.raises(ManifestError, match="line 3: start must be a number of seconds"):
+        listed(tmp_path / "list.csv", "path;start\na.mp4;1,5\nb.mp4;1.234,5\n")
+
+
+def test_tabs_and_arrays_and_numbers_as_classes(tmp_path: Path) -> None:
+    assert listed(tmp_path / "list.tsv", "path\tlabel\na, b.mp4\trun\n")[0]["clip_id"] == "a, b.mp4"
+    rows = listed(tmp_path / "list.json", '[{"path": "a.mp4", "label": 3}, {"path": "b.mp4", "label": 10, "start": 1}]')
+    assert [(row["clip_id"], row["label"]) for row in rows] == [("a.mp4", "3"), ("b.mp4@1.0-", "10")]
+    with pytest.raises(ManifestError, match=r"list\.json, entry 2: path is empty"):
+        listed(tmp_path / "list.json", '[{"path": "a.mp4"}, {"label": "x"}]')
+    with pytest.raises(ManifestError, match=r"list\.json: not a JSON array"):
+        listed(tmp_path / "list.json", '[{"path": "a.mp4"},')
+
+
+def test_paths_from_windows(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.mp4").write_text("video")
+    (row,) = listed(tmp_path / "list.csv", "path,skeleton\na\\b.mp4,a\\b.npz\n")
+    assert (row["clip_id"], row["path"], row["source"][:2]) == ("a/b.mp4", str(tmp_path / "a/b.mp4"), "5:")
+    assert row["skeleton_path"] == str(tmp_path / "a/b.npz")
+    with pytest.raises(ManifestError, match=r"line 3: D:\\v\\b\.mp4 is a path of a Windows machine"):
+        listed(tmp_path / "list.csv", "path\na.mp4\nD:\\v\\b.mp4\n")
+
+
+def test_groups(tmp_path: Path) -> None:
+    text = "path,split,start,group\na.mp4,train,1,\na.mp4,train,2,\nb.mp4,train,1,x\nb.mp4,train,2,\n"
+    text += "c.mp4,train,1,\nc.mp4,test,2,\nd.mp4,train,1,\n"
+    assert [row["group"] for row in listed(tmp_path / "list.csv", text)] == ["a.mp4", "a.mp4", "x", "b.mp4"] + [
+        None
+    ] * 3
+    source = Listing(list=tmp_path / "list.csv")
+    (problem,) = source.check(source.clips(), {})
+    assert problem.text.startswith(f"spans of 1 file, such as {tmp_path}/c.mp4, stand in more than one split")
+    assert [row["group"] for row in listed(tmp_path / "list.csv", "path,group\na.mp4,x\nb.mp4,\n")] == ["x", None]
+
+
+@pytest.mark.parametrize(
+    "name", ["array.json", "excel_german.csv", "labels_are_numbers.jsonl", "no_split.csv", "tabs.tsv", "windows.csv"]
+)
+def test_awkward_lists_are_taken(name: str, shared_data: Path) -> None:
+    table = Listing(list=shared_data / "awkward/l01_lists" / name).clips()
+    labels, splits = table["label"].to_pylist(), table["split"].to_pylist()
+    assert labels == (["0"] * 5 + ["1"] * 5 if "numbers" in name else ["alpha"] * 5 + ["beta"] * 5)
+    assert splits == ([None] * 10 if name == "no_split.csv" else (["train"] * 4 + ["test"]) * 2)
+    assert "missing" not in table["source"].to_pylist()
+
+
+def test_a_list_without_a_header_is_sent_elsewhere(shared_data: Path) -> None:
+    with pytest.raises(ManifestError, match=r"list\.txt, line 1: no column path; .* with `uses: split_lists`"):
+        Listing(list=shared_data / "awkward/l01_lists/list.txt").clips()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [

@@ -36,6 +36,11 @@ def test_fields_give_label_and_split(root: Path) -> None:
     ]
 
 
+def test_a_field_may_be_the_group(root: Path) -> None:
+    stage = Pattern(root=root, pattern="{clip}_{group}_{label}.avi")
+    assert stage.clips()["group"].to_pylist() == ["1", "2", "10"]
+
+
 def test_folders_can_be_fields(root: Path) -> None:
     rows = Pattern(root=root, pattern="s{subject}/{clip}_{take}_{label}.avi", test={"subject": [2]}).clips().to_pylist()
     assert [(row["label"], row["split"]) for row in rows] == [("0", "train"), ("1", "train"), ("1", "test")]

@@ -45,6 +45,16 @@ def test_what_no_training_can_come_of(rows: list[tuple[str | None, str | None]],
     assert fatal and first.startswith(text)
 
 
+def test_validation_clips_of_recordings_that_are_trained_on() -> None:
+    names = [f"run/v_{i // 3}_part{i % 3}.mp4" for i in range(9)]
+    table = clips(*GOOD * 4, GOOD[0]).set_column(0, "clip_id", pa.array(names))
+    (said_of_names,) = said(table)
+    assert "such as those of run/v_0" in said_of_names[1] and not said_of_names[0]
+    grouped = table.set_column(table.column_names.index("group"), "group", pa.array(["a"] * 9))
+    assert said(grouped) == []
+    assert [*Train(val_share=0).check(table, {})] == []
+
+
 def test_classes_that_no_training_clip_shows() -> None:
     table = clips(*GOOD, ("c", "test"), ("d", "test"), ("c", "val"))
     assert said(table) == [

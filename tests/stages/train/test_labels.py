@@ -32,6 +32,19 @@ def test_else_a_share_of_the_training_clips_that_others_do_not_change():
     assert training_clips(index(*rows), ids, 0).val == ()
 
 
+def test_a_recording_is_not_divided():
+    rows = [(f"{i:03}", "ab"[i % 2], "train") for i in range(400)]
+    clips = index(*rows)
+    groups = pa.array([f"recording {i // 5}" if i < 200 else None for i in range(400)], pa.string())
+    grouped = clips.set_column(clips.column_names.index("group"), "group", groups)
+    ids = [row[0] for row in rows]
+    alone, together = training_clips(clips, ids, 0.2), training_clips(grouped, ids, 0.2)
+    held_out = {clip_id for clip_id in together.val if int(clip_id) < 200}
+    assert held_out == {f"{i:03}" for i in range(200) if f"{i // 5 * 5:03}" in held_out}
+    assert 10 < len(held_out) < 80
+    assert set(alone.val) - set(ids[:200]) == set(together.val) - held_out  # the others are drawn as before
+
+
 def test_a_class_whose_clips_all_failed_is_still_a_class():
     found = training_clips(index(("a", "run", "train"), ("b", "jump", "train"), ("c", "sit", "train")), "ac", 0)
     assert found.class_names == ("jump", "run", "sit") and found.train == ("a", "c")

@@ -129,6 +129,66 @@ def test_random_files_and_spans_equal_a_full_decode(seed: int, tmp_path: Path) -
     check(path, np.random.default_rng(seed))
 
 
+@pytest.mark.parametrize(("codec", "gaps"), [("mpeg4", False), ("mpeg4", True), ("mjpeg", True), ("libx264", False)])
+def test_avi_is_sought_in_where_its_packets_say_which_frame_comes_out(
+    codec: str, gaps: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With B-frames in MPEG-4, of which FFmpeg only guesses the presentation times; and where frames were dropped."""
+    path = tmp_path / "long.avi"
+    options = {"tune": "zerolatency"} if codec == "libx264" else {"q:v": "3"}
+    options |= {"bf": "2"} if codec == "mpeg4" else {}
+    write(path, Kind(codec, (".avi",), options), np.random.default_rng(1), 420, False, 0.0)
+    if gaps:
+        path = with_gaps(path, tmp_path / "gaps.avi")
+    numbers, times = truth(path)
+    proven: list[int] = []
+    from_keyframe = Film.pictures_from
+
+    def counted(film: Film, start: Any) -> Any:
+        for picture in from_keyframe(film, start):
+            proven.append(picture.number)
+            yield picture
+
+    monkeypatch.setattr("stages.video.passes.SEEK_PAYS", 1.0)
+    monkeypatch.setattr(Film, "pictures_from", counted)
+    for begin in (0.3, 0.6, 0.99):
+        start = float(times[int(begin * 420) - 4])
+        [clip] = read_clips(str(path), [(start, float(times[int(begin * 420)]))], 5, ENCODING)
+        assert isinstance(clip, Clip)
+        assert proven and proven[0] > 40 and set(clip.indices) <= set(proven)
+        assert shown(clip) == [numbers[index] for index in clip.indices]
+        np.testing.assert_allclose(clip.times, times[clip.indices], atol=0.002)
+
+
+def with_gaps(source: Path, target: Path) -> Path:
+    """A copy in which now and then some frames' time passes without a frame, as when a recorder drops them."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        late = 0
+        for place, packet in enumerate(old.demux(old.streams.video[0])):
+            if packet.dts is not None:
+                late += place % 17 == 9
+                packet.dts += late
+                packet.pts, packet.stream = packet.dts, stream
+                new.mux(packet)
+    return target
+
+
+def test_a_rate_in_units_of_time_is_no_rate(tmp_path: Path) -> None:
+    """An AVI file whose clock counts milliseconds says 1000 frames per second, and most of its chunks are empty."""
+    write(tmp_path / "film.mkv", KINDS[3], np.random.default_rng(3), 60, False, 0.0)
+    with av.open(str(tmp_path / "film.mkv")) as old, av.open(str(tmp_path / "film.avi"), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(old.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    numbers, times = truth(tmp_path / "film.avi")
+    [clip] = read_clips(str(tmp_path / "film.avi"), [(None, None)], 5, ENCODING)
+    assert isinstance(clip, Clip) and clip.warning is None
+    assert numbers == list(range(60)) and times[-1] > 1
+
+
 def test_a_seek_that_cannot_be_proven_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "long.mp4"
     write(path, KINDS[0], np.random.default_rng(1), 420, False, 0.0)
@@ -138,7 +198,7 @@ def test_a_seek_that_cannot_be_proven_is_not_believed(tmp_path: Path, monkeypatc
 
     def lead_elsewhere(film: Film, start: Any) -> Any:
         sought.append(start.number)
-        return from_keyframe(film, start._replace(following=start.following[1:]))
+        return from_keyframe(film, start._replace(stamps=start.stamps[1:]))
 
     monkeypatch.setattr("stages.video.passes.SEEK_PAYS", 1.0)
     [right] = read_clips(str(path), [(5.0, 6.0)], 5, ENCODING)
@@ -147,3 +207,23 @@ def test_a_seek_that_cannot_be_proven_is_not_believed(tmp_path: Path, monkeypatc
     assert sought and sought[0] > 0
     assert isinstance(right, Clip) and right == wrong
     assert shown(right) == [numbers[index] for index in right.indices]
+
+
+def test_what_lies_far_between_spans_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans that overlap share a pass; each of the others seeks."""
+    path = tmp_path / "long.mp4"
+    write(path, KINDS[0], np.random.default_rng(1), 420, False, 0.0)
+    begun: list[float] = []
+    from_keyframe, from_beginning = Film.pictures_from, Film.pictures
+    monkeypatch.setattr("stages.video.passes.SEEK_PAYS", 2.0)
+    monkeypatch.setattr(Film, "pictures_from", lambda film, start: (begun.append(1), from_keyframe(film, start))[1])
+    monkeypatch.setattr(Film, "pictures", lambda film: (begun.append(0), from_beginning(film))[1])
+    spans = [(7.0, 7.5), (0.5, 1.0), (7.2, 7.9), (3.5, 4.0)]
+    together = read_clips(str(path), spans, 5, ENCODING)
+    assert begun == [0, 1, 1]
+    assert together == [read_clips(str(path), [span], 5, ENCODING)[0] for span in spans]
+    numbers, times = truth(path)
+    for span, clip in zip(spans, together, strict=True):
+        assert isinstance(clip, Clip)
+        assert shown(clip) == [numbers[i] for i in clip.indices]
+        assert span[0] - 0.1 <= times[clip.indices[0]] <= times[clip.indices[-1]] < span[1]

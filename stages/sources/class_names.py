@@ -1,0 +1,113 @@
+"""Names of numbered classes: from a file, or from the folders of the videos."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.errors import ManifestError
+from stages.sources.list_text import lines_of, read_text
+from stages.sources.split_list_formats import Entry
+
+NUMBERED = re.compile(r"(\d+)[ \t,;:]+(\S.*)")
+
+
+def labels_of(entries: Sequence[Entry], file: Path | None) -> list[str | None]:
+    """The class of each entry: as listed, or by its number, or the folder that its video is in.
+
+    file: the names of the classes. Raises ManifestError with the place of an entry whose class cannot be told.
+    """
+    names = _names(entries, file)
+    known, labels = set(names.values()), []
+    for entry in entries:
+        folder = _folder(entry.name)
+        label = entry.label
+        if entry.number is not None:
+            label = names.get(entry.number)
+            if label is None:
+                raise ManifestError(f"{entry.place}: class {entry.number} has no name in {file}")
+            if folder in known and folder != label:
+                raise ManifestError(
+                    f"{entry.place}: class {entry.number} is {label}, but the video is in the folder {folder}: "
+                    f"give the names in {file} the numbers that the lists use"
+                )
+        elif label is None and entry.original is None and "/" in entry.name:
+            label = folder
+        labels.append(label)
+    return labels
+
+
+def _names(entries: Sequence[Entry], file: Path | None) -> Mapping[int, str]:
+    """Names by number."""
+    numbered = [entry for entry in entries if entry.number is not None]
+    if not numbered:
+        return {}
+    if file is None:
+        return _folder_names(numbered)
+    text = read_text(file, "classes")
+    if text.lstrip()[:1] in ("{", "["):
+        given = _from_json(file, text)
+    else:
+        lines = lines_of(text, f"classes: {file}")
+        matches = [NUMBERED.fullmatch(line) for _, line in lines]
+        if not any(matches):
+            given = [line for _, line in lines]
+        else:
+            given = {}
+            for (number, line), match in zip(lines, matches, strict=True):
+                if match is None or int(match[1]) in given:
+                    raise ManifestError(
+                        f"classes: {file}, line {number}: {line[:80]!r} is not a new number and a name, as others are"
+                    )
+                given[int(match[1])] = match[2]
+    if isinstance(given, dict):
+        return given
+    return _counted(given, [entry.number for entry in numbered if entry.number is not None], file)
+
+
+def _counted(names: Sequence[str], numbers: Sequence[int], file: Path) -> Mapping[int, str]:
+    """Names by number where the file has none: the lists tell whether they count from 0 or from 1."""
+    lowest, highest = min(numbers), max(numbers)
+    if highest - (lowest > 0) >= len(names):
+        raise ManifestError(f"classes: {file} has {len(names)} names, but the lists have classes up to {highest}")
+    if lowest > 0 and highest < len(names):
+        raise ManifestError(
+            f"classes: {file} has {len(names)} names, and the lists have classes from {lowest} to {highest}, which "
+            "could count from 0 or from 1: write the number before each name, as in `0 walk`"
+        )
+    return dict(enumerate(names, int(lowest > 0)))
+
+
+def _from_json(file: Path, text: str) -> dict[int, str] | list[str]:
+    """An array of names, or an object that gives the number of each name, or the name of each number."""
+    try:
+        value = json.loads(text)
+        if isinstance(value, list):
+            return [str(name) for name in value]
+        if all(str(key).isdigit() for key in value):
+            return {int(key): str(name) for key, name in value.items()}
+        return {int(number): str(name) for name, number in value.items()}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ManifestError(f"classes: {file}: neither names nor names with numbers: {error}") from error
+
+
+def _folder_names(entries: Sequence[Entry]) -> Mapping[int, str]:
+    """Names by number where each number is of one folder and each folder of one number."""
+    folders: defaultdict[int, set[str]] = defaultdict(set)
+    numbers: defaultdict[str, set[int]] = defaultdict(set)
+    for entry in entries:
+        assert entry.number is not None
+        folders[entry.number].add(_folder(entry.name))
+        numbers[_folder(entry.name)].add(entry.number)
+        if len(folders[entry.number]) > 1 or len(numbers[_folder(entry.name)]) > 1 or not _folder(entry.name):
+            raise ManifestError(
+                f"{entry.place}: the classes are numbers, and the folders of the videos are not the classes: "
+                "give a file of their names with the parameter classes"
+            )
+    return {number: next(iter(names)) for number, names in folders.items()}
+
+
+def _folder(name: str) -> str:
+    """The folder that a video is directly in, or nothing."""
+    return name.rpartition("/")[0].rpartition("/")[2]

@@ -1,0 +1,158 @@
+"""Pickles of pyskl and MMAction2 as a data set of their own: ``ntu60_hrnet.pkl``, ``gym_hrnet.pkl``, one's own."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from pipeline.errors import ClipError, ManifestError
+from pipeline.stage import Source, Table
+from stages.skeletons.pyskl import PysklFile, open_pyskl
+from stages.sources.files import Skipped, find_videos, fingerprint
+from stages.sources.rows import clips_table
+from stages.sources.skeleton_entries import matched
+from stages.tables import CLIPS
+
+
+class Pyskl(Source):
+    """One clip per annotation of a pickle, with its class, skeletons and split.
+
+    A pickle may have several pairs of splits, such as those of a protocol by subjects and of one by cameras. Clips of
+    none of the chosen ones are left out. If it is a list of annotations alone, splits are drawn as for ``folder``.
+    """
+
+    key_name: ClassVar[str | None] = "stages.sources.pyskl:Pyskl"
+    makes: ClassVar[Table] = CLIPS
+
+    file: Path
+    """The pickle."""
+    train: str | None = None
+    """The file's name of the split that is trained on, such as xsub_train."""
+    test: str | None = None
+    """The file's name of the split that is tested on, such as xsub_val."""
+    val: str | None = None
+    """The file's name of the split for choosing settings, if there is one."""
+    test_share: float = Field(0.2, ge=0, lt=1)
+    """Share of each class that is kept for testing, if the file has no splits."""
+    val_share: float = Field(0.0, ge=0, lt=1)
+    """Share of each class that is kept for validation, if the file has no splits."""
+    labels: dict[int, str] | Path | None = None
+    """Class names: a mapping from the file's numbers, or a text file with a name per line, in the order of the numbers
+    from 0. Null: the numbers are the names."""
+    root: Path | None = None
+    """Folder of the videos, which have the names of the clips, in any depth of folders. Null: skeletons alone."""
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> "Pyskl":
+        if self.test_share + self.val_share >= 1:
+            raise ValueError("test_share and val_share leave nothing to train on: their sum must be below 1")
+        return self
+
+    def files(self) -> tuple[Path, ...]:
+        """The table of labels, if it is a file."""
+        return (self.labels.expanduser(),) if isinstance(self.labels, Path) else ()
+
+    def clips(self) -> pa.Table:
+        """One clip per annotation in the chosen splits.
+
+        Raises ManifestError if the file is no such pickle, has no such split, or a label has no name.
+        """
+        file = self.file.expanduser().absolute()
+        read = self._read()
+        splits = self._splits(read)
+        ids = [name for name in read.annotations if name in splits]
+        videos = self._videos(ids)
+        return clips_table(
+            {
+                "clip_id": ids,
+                "source": [fingerprint(videos[name]) if name in videos else "missing" for name in ids],
+                "path": [videos.get(name, str(file)) for name in ids],
+                "skeleton_path": [str(file)] * len(ids),
+                "skeleton_source": [fingerprint(file)] * len(ids),
+                "skeleton_entry": ids,
+                "label": self._labels([read.annotations[name] for name in ids], ids),
+                "split": [splits[name] for name in ids],
+            }
+        )
+
+    def skipped(self) -> list[Skipped]:
+        """Clips of the chosen splits that have no annotation."""
+        read = self._read()
+        without = [name for name in self._splits(read) if name not in read.annotations]
+        return [Skipped(name, "in a split, without annotation") for name in sorted(without)]
+
+    def _read(self) -> PysklFile:
+        try:
+            return open_pyskl(self.file.expanduser().absolute())
+        except ClipError as error:
+            raise ManifestError(f"file: {error}") from error
+
+    def _splits(self, read: PysklFile) -> dict[str, str]:
+        """The split of each clip that has one, with or without annotation."""
+        asked = {"train": self.train, "test": self.test, "val": self.val}
+        chosen = {split: name for split, name in asked.items() if name is not None}
+        if not read.splits and not chosen:
+            return self._drawn(read.annotations)
+        if not read.splits:
+            raise ManifestError(
+                f"{next(iter(chosen))}: {self.file} is a list of clips without splits: "
+                "leave train, test and val out, and they are drawn"
+            )
+        known = ", ".join(read.splits)
+        if not chosen:
+            raise ManifestError(f"train: choose one of the splits of {self.file}: {known}")
+        splits: dict[str, str] = {}
+        for split, name in chosen.items():
+            if name not in read.splits:
+                raise ManifestError(f"{split}: {self.file} has no split called '{name}': it has {known}")
+            for clip in read.splits[name]:
+                if splits.setdefault(clip, split) != split:
+                    raise ManifestError(f"{split}: {clip} is in {name} and in {chosen[splits[clip]]}")
+        return splits
+
+    def _drawn(self, annotations: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """A split for each clip: in each class, the smallest hashes are for testing, the next ones for validation."""
+        classes: defaultdict[object, list[str]] = defaultdict(list)
+        for label, name in zip(self._labels(list(annotations.values()), list(annotations)), annotations, strict=True):
+            classes[label].append(name)
+        splits: dict[str, str] = {}
+        for names in classes.values():
+            names.sort(key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest())
+            test, val = (round(share * len(names)) for share in (self.test_share, self.val_share))
+            for place, name in enumerate(names):
+                splits[name] = "test" if place < test else "val" if place < test + val else "train"
+        return splits
+
+    def _labels(self, annotations: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> list[str]:
+        names = self._names()
+        labels = []
+        for annotation, clip in zip(annotations, ids, strict=True):
+            number = annotation.get("label")
+            if type(number) is not int:
+                raise ManifestError(f"file: {clip} in {self.file} has no label that is a number")
+            if names is not None and number not in names:
+                raise ManifestError(f"labels: no name for {number}, the label of {clip}; there are {len(names)} names")
+            labels.append(str(number) if names is None else names[number])
+        return labels
+
+    def _names(self) -> Mapping[int, str] | None:
+        """Class names by number."""
+        if not isinstance(self.labels, Path):
+            return self.labels
+        try:
+            lines = self.labels.expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ManifestError(f"labels: {self.labels} cannot be read: {error}") from error
+        return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
+
+    def _videos(self, ids: Sequence[str]) -> dict[str, str]:
+        """The video of each clip that has one below ``root``."""
+        if self.root is None:
+            return {}
+        videos, _ = find_videos(self.root.expanduser(), "the videos of the clips, with their names")
+        of_video = matched([video.name for video in videos], set(ids))
+        return {name: video.path for name, video in zip(of_video, videos, strict=True) if name is not None}
