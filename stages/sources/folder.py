@@ -1,9 +1,7 @@
 """Folders named after their classes: ``root/CLASS/video``, or ``root/SPLIT/CLASS/video``."""
 
 import difflib
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +11,7 @@ from pydantic import Field, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
+from stages.sources.drawn_splits import drawn_splits
 from stages.sources.files import Skipped, Video, find_videos, skeleton_fingerprint
 from stages.sources.name_patterns import refuse_bad_fields
 from stages.sources.recordings import divided, groups, ungrouped
@@ -75,7 +74,9 @@ class Folder(Source):
         names = [video.name for video in videos]
         recordings = None if self.group is None else groups(names, labels, self.group)
         splits = (
-            [SPLIT_OF[folders[0].lower()] for folders in parts] if depth == 2 else self._draw(names, labels, recordings)
+            [SPLIT_OF[folders[0].lower()] for folders in parts]
+            if depth == 2
+            else drawn_splits(names, labels, self.test_share, self.val_share, recordings)
         )
         skeletons, entries = find_skeletons(names, self.skeletons)
         states = {file: skeleton_fingerprint(file) for file in set(skeletons) if file is not None}
@@ -115,31 +116,6 @@ class Folder(Source):
         outside = [video for video in videos if video.name.count("/") < depth]
         skipped += [Skipped(video.name, "not in a class folder") for video in outside]
         return [video for video in videos if video.name.count("/") >= depth], depth, sorted(skipped)
-
-    def _draw(self, names: list[str], labels: list[str], recordings: Sequence[str | None] | None) -> list[str]:
-        """A split for each video: in each class, the smallest hashes are for testing, the next ones for validation.
-
-        All clips of a recording get the split of the first of them: the one that it brings closer to its share.
-        """
-        together: defaultdict[str, list[int]] = defaultdict(list)
-        for row, name in enumerate(names):
-            recording = None if recordings is None else recordings[row]
-            together[name if recording is None else f"{recording}\n"].append(row)  # no file is called like that
-        sizes = Counter(labels)
-        wanted = {
-            split: Counter({label: round(share * size) for label, size in sizes.items()})
-            for split, share in (("test", self.test_share), ("val", self.val_share))
-        }
-        splits = ["train"] * len(names)
-        for name in sorted(together, key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest()):
-            added = Counter(labels[row] for row in together[name])
-            for split, missing in wanted.items():
-                if sum(abs(missing[label] - size) - abs(missing[label]) for label, size in added.items()) < 0:
-                    missing.subtract(added)
-                    for row in together[name]:
-                        splits[row] = split
-                    break
-        return splits
 
 
 def _are_splits(root: Path, videos: list[Video], folders: set[str]) -> bool:

@@ -1,7 +1,5 @@
 """Pickles of pyskl and MMAction2 as a data set of their own: ``ntu60_hrnet.pkl``, ``gym_hrnet.pkl``, one's own."""
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +10,7 @@ from pydantic import Field, model_validator
 from pipeline.errors import ClipError, ManifestError
 from pipeline.stage import Source, Table
 from stages.skeletons.pyskl import PysklFile, open_pyskl
+from stages.sources.drawn_splits import drawn_splits
 from stages.sources.files import Skipped, find_videos, fingerprint
 from stages.sources.rows import clips_table
 from stages.sources.skeleton_entries import matched
@@ -96,7 +95,9 @@ class Pyskl(Source):
         asked = {"train": self.train, "test": self.test, "val": self.val}
         chosen = {split: name for split, name in asked.items() if name is not None}
         if not read.splits and not chosen:
-            return self._drawn(read.annotations)
+            names = list(read.annotations)
+            labels = self._labels(list(read.annotations.values()), names)
+            return dict(zip(names, drawn_splits(names, labels, self.test_share, self.val_share), strict=True))
         if not read.splits:
             raise ManifestError(
                 f"{next(iter(chosen))}: {self.file} is a list of clips without splits: "
@@ -112,19 +113,6 @@ class Pyskl(Source):
             for clip in read.splits[name]:
                 if splits.setdefault(clip, split) != split:
                     raise ManifestError(f"{split}: {clip} is in {name} and in {chosen[splits[clip]]}")
-        return splits
-
-    def _drawn(self, annotations: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-        """A split for each clip: in each class, the smallest hashes are for testing, the next ones for validation."""
-        classes: defaultdict[object, list[str]] = defaultdict(list)
-        for label, name in zip(self._labels(list(annotations.values()), list(annotations)), annotations, strict=True):
-            classes[label].append(name)
-        splits: dict[str, str] = {}
-        for names in classes.values():
-            names.sort(key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest())
-            test, val = (round(share * len(names)) for share in (self.test_share, self.val_share))
-            for place, name in enumerate(names):
-                splits[name] = "test" if place < test else "val" if place < test + val else "train"
         return splits
 
     def _labels(self, annotations: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> list[str]:

@@ -1,0 +1,37 @@
+"""Splits for clips whose data set has none: the same ones every time, whatever the order of the clips."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+
+def drawn_splits(
+    names: Sequence[str],
+    labels: Sequence[str],
+    test_share: float,
+    val_share: float,
+    recordings: Sequence[str | None] | None = None,
+) -> list[str]:
+    """A split for each clip: in each class, the smallest hashes are for testing, the next ones for validation.
+
+    All clips of a recording get the split of the first of them: the one that it brings closer to its share.
+    """
+    together: defaultdict[str, list[int]] = defaultdict(list)
+    for row, name in enumerate(names):
+        recording = None if recordings is None else recordings[row]
+        together[name if recording is None else f"{recording}\n"].append(row)  # no file is called like that
+    sizes = Counter(labels)
+    wanted = {
+        split: Counter({label: round(share * size) for label, size in sizes.items()})
+        for split, share in (("test", test_share), ("val", val_share))
+    }
+    splits = ["train"] * len(names)
+    for name in sorted(together, key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest()):
+        added = Counter(labels[row] for row in together[name])
+        for split, missing in wanted.items():
+            if sum(abs(missing[label] - size) - abs(missing[label]) for label, size in added.items()) < 0:
+                missing.subtract(added)
+                for row in together[name]:
+                    splits[row] = split
+                break
+    return splits
