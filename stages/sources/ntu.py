@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -14,6 +13,7 @@ from pydantic import Field
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
+from stages.sources.drawn_splits import drawn_splits
 from stages.sources.files import VIDEO_EXTENSIONS, Skipped, fingerprint, readable, skeleton_fingerprint
 from stages.sources.ntu_actions import ACTIONS
 from stages.sources.rows import clips_table
@@ -220,19 +220,12 @@ class NTU(Source):
         return [self._files.skeletons.get(name) or str(self._folder / f"{name}.skeleton") for name in names]
 
     def _splits(self, samples: list[Sample]) -> list[str]:
-        """Groups in the order of a hash become ``val`` if that brings the whole closer to its share."""
         protocol = PROTOCOLS[self.protocol]
-        training = Counter(protocol.group(sample) for sample in samples if protocol.trains(sample))
-        wanted = self.val_share * training.total()
-        validating: set[str] = set()
-        for group in sorted(training, key=lambda group: blake2b(group.encode(), digest_size=8).digest()):
-            if wanted >= training[group] / 2:
-                validating.add(group)
-                wanted -= training[group]
-        return [
-            "test" if not protocol.trains(sample) else "val" if protocol.group(sample) in validating else "train"
-            for sample in samples
-        ]
+        training = [sample for sample in samples if protocol.trains(sample)]
+        names, labels = [sample.name for sample in training], [ACTIONS[sample.action - 1] for sample in training]
+        groups = [protocol.group(sample) for sample in training]
+        drawn = dict(zip(names, drawn_splits(names, labels, 0, self.val_share, groups), strict=True))
+        return [drawn.get(sample.name, "test") for sample in samples]
 
 
 def _find(root: Path) -> _Files:
