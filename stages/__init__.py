@@ -7,6 +7,7 @@ STAGES = {
     "pattern": "stages.sources.pattern:Pattern",
     "videos": "stages.sources.videos:Videos",
     "pennaction": "stages.sources.pennaction:PennAction",
+    "ntu": "stages.sources.ntu:NTU",
     "finegym": "stages.sources.finegym:FineGym",
     "skeleton_set": "stages.sources.skeleton_set:SkeletonSet",
     "pyskl": "stages.sources.pyskl:Pyskl",

@@ -29,7 +29,7 @@ CLIPS = Table(
             _field("source", pa.string(), "content", nullable=False),  # "SIZE:MTIME_NS" of the video, or "missing"
             _field("start", pa.float64(), "content"),  # seconds; null: from the first frame
             _field("end", pa.float64(), "content"),  # seconds, exclusive; null: to the last frame
-            _field("skeleton_source", pa.string(), "content"),  # "SIZE:MTIME_NS" of the skeleton file
+            _field("skeleton_source", pa.string(), "content"),  # of the skeleton file, see skeleton_fingerprint
             _field("path", pa.string(), "place", nullable=False),  # the video file, absolute
             _field("skeleton_path", pa.string(), "place"),  # file with ground-truth skeletons of the video, or null
             _field("skeleton_entry", pa.string(), "content", added=True),  # the clip's name in it; null: of one clip

@@ -2,6 +2,7 @@
 
 skeleton_file.py  the skeletons in all frames of a video, and whether they fit it
 formats.py        which reader a file has, by its extension
+versions.py       readers that have come to give something else
 
 npz.py            NumPy arrays, a file per clip
 skeleton_set.py   NumPy arrays, a file for a whole set

@@ -6,6 +6,7 @@ split_lists.py videos with the split lists that data sets come with
 pattern.py     file names that contain the class
 videos.py      videos without labels, for recognition
 pennaction.py  the PennAction data set
+ntu.py         NTU RGB+D 60 and 120; ntu_actions.py names their actions
 finegym.py     the FineGYM data set, whose published files finegym_annotations.py reads
 pyskl.py       pickles of pyskl and MMAction2
 skeleton_set.py  a whole skeleton set in one file

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pipeline.errors import ManifestError
 from stages.skeletons.npz import layout_file
+from stages.skeletons.versions import VERSIONS
 
 VIDEO_EXTENSIONS = frozenset(
     {".3gp", ".asf", ".avi", ".divx", ".flv", ".gif", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4"}
@@ -55,9 +56,15 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 
 
 def skeleton_fingerprint(path: str | os.PathLike[str]) -> str:
-    """The fingerprint of a skeleton file, with a digest of the layout file that it names after it, if it names one."""
+    """What decides what a skeleton file gives: its fingerprint, then the version of its format's reader if that is not
+    the first, or a digest of the layout file that it names if it names one."""
     found, file = fingerprint(path), Path(path)
-    if file.suffix.lower() != ".npz" or found == "missing" or not _has_yaml(str(file.parent)):
+    suffix = file.suffix.lower()
+    if found == "missing":
+        return found
+    if suffix in VERSIONS:
+        return f"{found}:{VERSIONS[suffix]}"
+    if suffix != ".npz" or not _has_yaml(str(file.parent)):
         return found
     definition = layout_file(file)
     if definition is None or not definition.is_file():

@@ -56,6 +56,7 @@ def test_what_stages_are_called_in_keys_stays() -> None:
         "pattern": "stages.sources.pattern:Pattern",
         "videos": "stages.sources.videos:Videos",
         "pennaction": "stages.sources.pennaction:PennAction",
+        "ntu": "stages.sources.ntu:NTU",
         "finegym": "stages.sources.finegym:FineGym",
         "skeleton_set": "stages.sources.skeleton_set:SkeletonSet",
         "pyskl": "stages.sources.pyskl:Pyskl",

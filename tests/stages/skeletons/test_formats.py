@@ -20,17 +20,6 @@ def write_npz(path: Path, keypoints: np.ndarray, layout: str = "coco17") -> Path
     return path
 
 
-def ntu_text(frames: list[dict[str, np.ndarray]]) -> str:
-    """NTU's text of frames, each with the color pixels 25,2 of its bodies by id."""
-    lines = [str(len(frames))]
-    for bodies in frames:
-        lines.append(str(len(bodies)))
-        for body, places in bodies.items():
-            lines += [f"{body} 0 1 1 1 1 0 0.1 0.2 2", "25"]
-            lines += [f"0.1 0.2 3.0 300.5 200.5 {x:.4f} {y:.4f} 0 0 0 1 2" for x, y in places]
-    return "\n".join(lines) + "\n"
-
-
 def test_npz_gives_the_rows_of_the_frames(tmp_path: Path) -> None:
     keypoints = np.random.default_rng(0).uniform(1, 100, (3, 30, 17, 3))
     keypoints[..., 2] /= 100
@@ -58,24 +47,6 @@ def test_npz_scores_are_brought_into_their_range(tmp_path: Path) -> None:
     assert found[0, 0, :4].tolist() == [[50, 50, 1], [0, 0, 0], [50, 50, 0.3], [50, 50, 1]]
 
 
-def test_ntu_takes_the_bodies_that_move_most(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    chair = rng.uniform(100, 200, (25, 2))
-    walkers = {
-        name: rng.uniform(500, 900, (25, 2)) + np.linspace(0, far, 10)[:, None, None]
-        for name, far in (("7", 50), ("9", 200))
-    }
-    frames = [{"5": chair} | {name: places[t] for name, places in walkers.items()} for t in range(10)]
-    del frames[3]["9"]
-    path = tmp_path / "a.skeleton"
-    path.write_text(ntu_text(frames))
-    found = keypoints_of(path, [0, 3, 9], persons=2)
-    assert read_skeletons(path).layout.name == "ntu25"
-    np.testing.assert_allclose(found[0, [0, 2], :, :2], walkers["9"][[0, 9]], atol=1e-4)
-    np.testing.assert_allclose(found[1, :, :, :2], walkers["7"][[0, 3, 9]], atol=1e-4)
-    assert not found[0, 1].any()
-
-
 def test_a_recording_a_little_shorter_than_its_video_leaves_the_last_frames_empty(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "a.npz", np.full((1, 19, 17, 3), 0.5))
     found = keypoints_of(path, range(20), persons=1)
@@ -87,11 +58,6 @@ def test_a_recording_a_little_shorter_than_its_video_leaves_the_last_frames_empt
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.skeleton", b"2\n1\n5 0 1 1 1 1 0 0 0 2\n25\n1 2 3\n", "line 5: expected the 12 numbers of a joint"),
-        ("a.skeleton", b"1\none\n", "line 2: invalid literal"),
-        ("a.skeleton", b"1\n1\n5 0\n17\n", "line 4: expected 25 joints"),
-        ("a.skeleton", b"3\n0\n0\n0\n", "has no body in any of 3 frames"),
-        ("a.skeleton", b"", "line 1: expected the number of frames"),
         ("a.npz", b"no zip archive", r"cannot be read as \.npz"),
         ("a.mat", b"no MATLAB file", "cannot be read as a MATLAB 5 file"),
         ("a.txt", b"{}", r"extension '\.txt' is not supported"),
@@ -120,16 +86,6 @@ def test_npz_of_another_shape_or_layout_or_with_pickles_is_refused(tmp_path: Pat
         read_skeletons(tmp_path / "d.npz")
     with pytest.raises(ClipError, match="not found"):
         read_skeletons(tmp_path / "none.npz")
-
-
-def test_real_ntu_files(shared_data: Path) -> None:
-    pair = keypoints_of(shared_data / "ntu" / "S001C003P008R002A058.skeleton", range(70), persons=2)
-    assert pair.shape == (2, 70, 25, 3)
-    assert (pair[..., 2] > 0).mean() > 0.9
-    one = keypoints_of(shared_data / "ntu" / "S001C001P001R001A011.skeleton", range(20), persons=2)
-    seen = one[0][one[0, ..., 2] > 0]
-    assert (seen[:, :2] >= 0).all()
-    assert (seen[:, :2] < [1920, 1080]).all()
 
 
 def write_labels(path: Path, count: int = 10, **arrays: object) -> dict[str, np.ndarray]:

@@ -75,6 +75,16 @@ def test_a_fingerprint_of_a_folder_changes_with_its_images_alone(tmp_path: Path)
     assert fingerprint(frames) != "2:6:1000000001"
 
 
+def test_skeletons_of_a_format_whose_reader_has_changed_are_marked(tmp_path: Path) -> None:
+    for name in ("a.npz", "a.mat", "a.skeleton", "b.SKELETON"):
+        (tmp_path / name).write_text("skeletons")
+    for name in ("a.npz", "a.mat"):
+        assert skeleton_fingerprint(tmp_path / name) == fingerprint(tmp_path / name)
+    for name in ("a.skeleton", "b.SKELETON"):
+        assert skeleton_fingerprint(tmp_path / name) == f"{fingerprint(tmp_path / name)}:2"
+    assert skeleton_fingerprint(tmp_path / "none.skeleton") == "missing"
+
+
 def test_a_layout_file_beside_skeletons_counts_by_content(tmp_path: Path) -> None:
     for name, layout in (("a", "own.yaml"), ("b", "coco17")):
         np.savez(tmp_path / f"{name}.npz", keypoints=np.ones((1, 2, 2, 3)), layout=layout)

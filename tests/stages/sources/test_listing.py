@@ -13,6 +13,12 @@ def listed(file: Path, text: str, **parameters: object) -> list[dict]:
     return Listing(list=file, **parameters).clips().to_pylist()
 
 
+def test_skeletons_are_marked_with_the_version_of_their_reader(tmp_path: Path) -> None:
+    (tmp_path / "a.skeleton").write_text("skeleton")
+    (row,) = listed(tmp_path / "list.csv", "path,skeleton\na.mp4,a.skeleton\n")
+    assert row["skeleton_source"].startswith("8:") and row["skeleton_source"].endswith(":2")
+
+
 def test_csv(tmp_path: Path) -> None:
     (tmp_path / "b.mp4").write_text("video")
     (tmp_path / "a.npz").write_text("skeleton")
@@ -27,6 +33,7 @@ def test_csv(tmp_path: Path) -> None:
     assert (first["clip_id"], first["start"], first["end"]) == ("b.mp4@1.5-3.0", 1.5, 3.0)
     assert (first["label"], first["split"], first["path"]) == ("shake, hands", "train", str(tmp_path / "b.mp4"))
     assert first["source"].startswith("5:") and first["skeleton_source"].startswith("8:")
+    assert first["skeleton_source"].count(":") == 1
     assert first["skeleton_path"] == str(tmp_path / "a.npz")
     assert (second["clip_id"], second["skeleton_path"], second["split"]) == ("b.mp4@4.0-6.25", None, "test")
     assert gone["source"] == "missing"

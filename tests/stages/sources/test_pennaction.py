@@ -57,6 +57,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
 
 
 def test_the_real_labels(shared_data: Path) -> None:
-    clips = PennAction(root=shared_data / "pennaction").clips()
-    assert Counter(clips["split"].to_pylist()) == {"train": 1258, "test": 1068}
+    source = PennAction(root=shared_data / "pennaction")
+    clips = source.clips()
+    assert Counter(clips["split"].to_pylist()) == source.published() == {"train": 1258, "test": 1068}
     assert len(set(clips["label"].to_pylist())) == 15
