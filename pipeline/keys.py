@@ -109,5 +109,8 @@ def row_texts(clips: pa.Table, columns: Iterable[str]) -> list[str]:
 
 
 def columns_of(clips: pa.Table, *roles: str) -> list[str]:
-    """Columns of an index that have one of the given roles (content, place, annotation) in their field metadata."""
-    return [field.name for field in clips.schema if (field.metadata or {}).get(b"role", b"").decode() in roles]
+    """Columns of an index that have one of the given roles (content, place, annotation) in their field metadata.
+
+    A column without a role is content: whoever writes a Source without knowing of roles must not be given old results.
+    """
+    return [field.name for field in clips.schema if (field.metadata or {}).get(b"role", b"content").decode() in roles]

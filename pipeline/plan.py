@@ -48,6 +48,24 @@ class Clips:
         return {clip_id: row for row, clip_id in enumerate(self.ids)}
 
 
+def listed_clips(source: Source) -> pa.Table:
+    """The clips of a source as its table is declared: columns that it leaves out are null, and all have their roles.
+
+    Raises ManifestError if ids are missing or a column has values of another kind.
+    """
+    table, declared = source.clips(), source.makes.schema
+    if "clip_id" not in table.column_names or table["clip_id"].null_count:
+        raise ManifestError(f"{type(source).__name__} lists clips without clip_id: every clip needs one")
+    for column in declared:
+        if column.name not in table.column_names:
+            table = table.append_column(column, pa.nulls(table.num_rows, column.type))
+    columns = [declared.field(column.name) if column.name in declared.names else column for column in table.schema]
+    try:
+        return table.cast(pa.schema(columns))
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise ManifestError(f"{type(source).__name__} does not list clips as declared: {error}") from error
+
+
 @dataclass
 class NodePlan:
     """What is known about one node before it runs. Lists have an item per partition; whole stages have one."""
@@ -153,7 +171,7 @@ def make_plan(
     for name, node in graph.nodes.items():
         if node.kind == "source":
             try:
-                sources[name] = Clips(cast(Source, node.stage).clips(), partition)
+                sources[name] = Clips(listed_clips(cast(Source, node.stage)), partition)
             except ManifestError as error:
                 raise graph.blame(name, error) from error
             nodes[name] = NodePlan(node, stage_identity(node.uses, node.stage), "")

@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
 from pipeline.manifest import load_manifest
-from pipeline.plan import NO_CLIPS, Clips, Plan, make_plan
+from pipeline.plan import NO_CLIPS, Clips, Plan, listed_clips, make_plan
 from pipeline.store import Store
 from toy_manifest import Toy
 from toy_stages import Numbers
@@ -353,3 +353,62 @@ def test_an_error_of_the_index_names_its_stage_with_file_and_line(toy: Toy) -> N
     toy.path.write_text(toy.path.read_text().replace("count: 40", f"file: {numbers}"))
     with pytest.raises(ManifestError, match=r"toy\.yaml:7: stage 'index': two clips have the id 'a'"):
         toy.plan()
+
+
+# Sources of users
+
+PLAIN = """
+from typing import ClassVar
+
+import pyarrow as pa
+
+from pipeline.stage import Source, Table
+
+NUMBERS = [1, 2, 3]
+
+
+class Plain(Source):
+    makes: ClassVar[Table] = Table("clips", pa.schema([("clip_id", pa.string()), ("number", pa.int64())]))
+
+    def clips(self) -> pa.Table:
+        return pa.table({"clip_id": [f"clip-{i}" for i in range(len(NUMBERS))], "number": NUMBERS, "more": NUMBERS})
+"""
+
+
+def test_columns_without_a_role_are_content(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    (toy.folder / "plain_source.py").write_text(PLAIN)
+    monkeypatch.syspath_prepend(toy.folder)
+    toy.path.write_text(
+        f"store: {toy.folder}/store\nruns: {toy.folder}/runs\npartition: 1\nstages:\n"
+        "  index: {uses: 'plain_source:Plain'}\n  double: {uses: 'toy_stages:Double', needs: index}\n"
+    )
+    import plain_source
+
+    def keys(numbers: list[int]) -> list[str]:
+        monkeypatch.setattr(plain_source, "NUMBERS", numbers)
+        nodes = toy.plan().nodes["double"]
+        return [key for key in nodes.keys if key]
+
+    before = keys([1, 2, 3])
+    assert len(set(before)) == len(before), "no clip is taken for another"
+    assert keys([1, 2, 3]) == before
+    assert set(keys([1, 2, 4])) != set(before)
+    assert set(keys([1, 2])) < set(before) or len(before) == 1
+
+
+def test_clips_are_as_their_table_is_declared() -> None:
+    table = Numbers(count=2).clips()
+    bare = table.select(["number", "clip_id", "path"]).cast(
+        pa.schema([("number", pa.int32()), ("clip_id", pa.string()), ("path", pa.string())])
+    )
+    listed = listed_clips(type("Bare", (Numbers,), {"clips": lambda self: bare})(count=2))
+    assert listed["label"].null_count == 2
+    for name in table.column_names:
+        assert listed.schema.field(name).metadata == table.schema.field(name).metadata
+    for wrong, message in (
+        (table.drop_columns("clip_id"), "lists clips without clip_id"),
+        (table.set_column(1, "number", pa.array(["one", "two"])), "does not list clips as declared"),
+    ):
+        kind = type("Wrong", (Numbers,), {"clips": lambda self, wrong=wrong: wrong})
+        with pytest.raises(ManifestError, match=message):
+            listed_clips(kind(count=2))
