@@ -21,13 +21,14 @@ def census(clips: pa.Table, published: Mapping[str, int]) -> Iterator[str]:
     of_split = Counter(row["split"] for row in rows)
     videos = Counter(row["split"] for row in rows if row["source"] != "missing")
     skeletons = Counter(row["split"] for row in rows if row["skeleton_source"] not in (None, "missing"))
+    names_skeletons = any(row["skeleton_source"] is not None for row in rows)
     for split in [*published, *(split for split in sorted(of_split, key=str) if split not in published)]:
         official = f" of {published[split]:,} published" if split in published else ""
         classes = len({row["label"] for row in rows if row["split"] == split and row["label"] is not None})
-        yield (
-            f"{split or 'no split'}: {of_split[split]:,}{official}, {_classes(classes)}; "
-            f"{count(videos[split], 'video')} and skeletons of {count(skeletons[split], 'clip')} there"
-        )
+        there = count(videos[split], "video")
+        if names_skeletons:
+            there += f" and skeletons of {count(skeletons[split], 'clip')}"
+        yield f"{split or 'no split'}: {of_split[split]:,}{official}, {_classes(classes)}; {there} there"
     yield from _gaps(rows)
 
 

@@ -29,7 +29,7 @@ def test_splits_beside_what_was_published() -> None:
 
 def test_files_that_are_all_missing_are_not_listed_by_class() -> None:
     table = clips(("run", "train", "missing", None), ("sit", "train", "missing", None))
-    assert list(census(table, {})) == ["train: 2, 2 classes; 0 videos and skeletons of 0 clips there"]
+    assert list(census(table, {})) == ["train: 2, 2 classes; 0 videos there"]
 
 
 def test_only_the_emptiest_classes_are_listed() -> None:
