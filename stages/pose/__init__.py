@@ -8,9 +8,11 @@ and crops.
 stage.py           the stage, and the models its parameters name
 given.py           the stage that reads skeleton files without videos (formats: the room stages.skeletons)
 
-estimators.py      what an estimator is; hrnet.py, mini.py, onnx_model.py and yolo.py have those of the package
-detectors.py       what a detector is; faster_rcnn.py and mini.py have those of the package
-*_network.py       networks of our own
+estimators.py      what an estimator is; hrnet.py, movenet.py, movenet_multipose.py, mini.py, onnx_model.py and yolo.py
+                   have those of the package
+detectors.py       what a detector is; nanodet.py, movenet_multipose.py, faster_rcnn.py and mini.py have those of the
+                   package
+*_network.py       networks of our own; graph_network.py: any that is published as a TensorFlow.js graph
 zoo.py             published weights
 requirements.py    what has to be here before anything is decoded
 

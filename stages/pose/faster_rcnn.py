@@ -23,7 +23,7 @@ class FasterRCNN(Detector):
     batch: ClassVar[int] = 4
     """Images that go through the network at a time; torchvision enlarges them to 800 pixels or more."""
     weights: ClassVar[Published] = Published(_DOWNLOADS + "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth", 167)
-    card = ModelCard("BSD-3-Clause", "COCO box AP 46.7 (torchvision)", 11800)
+    card = ModelCard("BSD-3-Clause", "COCO box AP 46.7 (torchvision)", 14100)
 
     def __init__(self, weights: Path | None, device: str) -> None:
         import torch
@@ -65,4 +65,4 @@ class FasterRCNNMobileNet(FasterRCNN):
 
     model_name = "fasterrcnn_mobilenet_v3_large_fpn"
     weights = Published(_DOWNLOADS + "fasterrcnn_mobilenet_v3_large_fpn-fb6a3cc7.pth", 74)
-    card = ModelCard("BSD-3-Clause", "COCO box AP 32.8 (torchvision)", 1100)
+    card = ModelCard("BSD-3-Clause", "COCO box AP 32.8 (torchvision)", 1300)

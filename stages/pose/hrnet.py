@@ -19,7 +19,7 @@ class HRNetW32(HeatmapEstimator):
     takes = HeatmapEstimator.takes | {"weights", "input_size"}
     input_sizes = (SMALL, LARGE)
     layout = COCO17
-    card = ModelCard("Apache-2.0", "COCO AP 74.9 at 256x192, 76.1 at 384x288 (MMPose)", 370)
+    card = ModelCard("Apache-2.0", "COCO AP 74.9 at 256x192, 76.1 at 384x288 (MMPose)", 265)
     body: ClassVar[str] = "hrnet_w32"
     """timm's name of the network."""
     weights: ClassVar[dict[Size, Published]] = {
@@ -52,7 +52,7 @@ class HRNetW48(HRNetW32):
     """HRNet-W48."""
 
     input_sizes = (LARGE, SMALL)
-    card = ModelCard("Apache-2.0", "COCO AP 76.7 at 384x288, 75.6 at 256x192 (MMPose)")
+    card = ModelCard("Apache-2.0", "COCO AP 76.7 at 384x288, 75.6 at 256x192 (MMPose)", 998)
     body = "hrnet_w48"
     weights = {
         SMALL: Published(_ZOO + "td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth", 254),

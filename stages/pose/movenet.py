@@ -28,7 +28,7 @@ class MoveNetThunder(TopDownEstimator):
     takes = TopDownEstimator.takes | {"weights", "flip_test"}
     input_size = (256, 256)
     layout = COCO17
-    card = ModelCard("Apache-2.0", "COCO AP 72.0 on images of one person (TensorFlow)", 40)
+    card = ModelCard("Apache-2.0", "COCO AP 72.0 on images of one person (TensorFlow)", 61)
     weights: ClassVar[Published] = graph_model(
         "movenet-thunder",
         12.6,
@@ -76,7 +76,7 @@ class MoveNetLightning(MoveNetThunder):
     """The faster one."""
 
     input_size = (192, 192)
-    card = ModelCard("Apache-2.0", "COCO AP 63.0 on images of one person (TensorFlow)", 11)
+    card = ModelCard("Apache-2.0", "COCO AP 63.0 on images of one person (TensorFlow)", 20)
     weights = graph_model(
         "movenet-lightning",
         4.8,

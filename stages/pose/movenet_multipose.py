@@ -34,7 +34,7 @@ class MoveNetMultiPose(WholeImageEstimator):
     takes = frozenset({"weights", "input_size"})
     input_sizes = ((256, 256), (384, 384), (512, 512), (640, 640))
     layout = COCO17
-    card = ModelCard("Apache-2.0", "none published", 37)
+    card = ModelCard("Apache-2.0", "none published", 50)
     weights: ClassVar[Published] = graph_model(
         "movenet-multipose",
         9.7,
