@@ -1,10 +1,7 @@
 """FineGYM's manifests from beginning to end, on small copies of its layout."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,13 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from finegym_files import Take, drawn_takes, filmed_takes, write_copy
+from manifest_runs import run_manifest
 
 from stages.pose.mini import MiniDetector
 from stages.pose.stage import Pose
 from stages.sources.finegym import FineGym
 from stages.video.stage import Decode
 
-MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 SMALL = [
     "partition=64",
     "decode.frames=4",
@@ -36,16 +33,9 @@ SMALL = [
 ]
 
 
-def run(manifest: str, home: Path, *options: str) -> tuple[Path, str]:
+def run(manifest: str, home: Path, *settings: str) -> tuple[Path, str]:
     """Run a manifest with small sizes on ``home/finegym``; returns the run's folder and what was printed."""
-    small = [part for setting in SMALL for part in ("--set", setting)]
-    command = [sys.executable, "-m", "pipeline", "run", str(MANIFESTS / f"{manifest}.yaml"), "--executor", "local"]
-    environ = {**os.environ, "FINEGYM_ROOT": str(home / "finegym")}
-    done = subprocess.run(
-        [*command, *small, *options], cwd=home, env=environ, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return home / "runs" / manifest, done.stdout + done.stderr
+    return run_manifest(manifest, home, [*SMALL, *settings], FINEGYM_ROOT=str(home / "finegym"))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +93,7 @@ def test_films_run_from_beginning_to_end(shared_data: Path, tmp_path: Path) -> N
     """Long videos; trimmed actions have the same skeletons."""
     takes = write_copy(tmp_path / "finegym", filmed_takes(shared_data / "finegym/gifs"), ["actions", "videos"])
     (tmp_path / "finegym/actions").rename(tmp_path / "actions")
-    out, _ = run("finegym", tmp_path, "--set", "pose.detector=whole_frame")
+    out, _ = run("finegym", tmp_path, "pose.detector=whole_frame")
     assert (out / "report.html").read_text().count("estimated by hrnet_mini") == len(takes) / 2
     (made,) = (pq.read_table(file) for file in (tmp_path / "store/pose").glob("*.parquet"))
     assert made["error"].null_count == len(takes)

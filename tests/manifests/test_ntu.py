@@ -1,19 +1,16 @@
 """NTU RGB+D's manifests from beginning to end, on a small copy of what the archives unpack to."""
 
 import json
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from manifest_runs import run_manifest
 from ntu_files import sample_name, skeleton_text, write_small_set
 
-MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 SMALL = ["partition=64", "train.epochs=1", "train.warmup_epochs=0", "train.batch=4", "train.model.width=8"]
 SMALL_VIDEO = ["decode.frames=4", "decode.short_side=64", "cache.size=32", "train.frames=4"]
 SMALL_VIDEO += ["train.model.size=28", "train.model.blocks=1", "train.model.search_kernel=2"]
@@ -22,17 +19,7 @@ MINI = ["pose.estimator=hrnet_mini", "pose.detector=whole_frame"]
 
 def run(manifest: str, root: Path, settings: list[str]) -> Path:
     """Run a manifest, and return its folder."""
-    options = [part for setting in (*SMALL, *settings) for part in ("--set", setting)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", str(MANIFESTS / f"{manifest}.yaml"), "--executor", "local", *options],
-        cwd=root.parent,
-        env={**os.environ, "NTU_ROOT": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return root.parent / "runs" / manifest
+    return run_manifest(manifest, root.parent, [*SMALL, *settings], NTU_ROOT=str(root))[0]
 
 
 def skeletons(home: Path, stage: str) -> dict[str, tuple[int, str]]:

@@ -1,18 +1,15 @@
 """PennAction's manifests from beginning to end, on a small copy of its layout."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from manifest_runs import run_manifest
 from scipy.io import savemat
 from video_files import numbered_frame
 
-MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 SMALL = ["partition=64", "train.epochs=1", "train.batch=4", "train.model.width=8", "train.model.blocks=1"]
 SMALL_IMAGES = ["decode.frames=4", "decode.short_side=64", "cache.size=32", "train.frames=4", "train.warmup_epochs=0"]
 SMALL_IMAGES += ["train.model.size=28", "train.model.search_kernel=2"]
@@ -47,17 +44,7 @@ def test_the_manifests_run(manifest: str, settings: list[str], tmp_path: Path) -
     for number in range(1, 17):
         action = ("squat", "pullup")[number % 2]
         write_clip(root, number, action, -1 if number > 10 else 1, images=manifest == "pennaction")
-    options = [part for setting in (*SMALL, *settings) for part in ("--set", setting)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", str(MANIFESTS / f"{manifest}.yaml"), "--executor", "local", *options],
-        cwd=tmp_path,
-        env={**os.environ, "PENNACTION_ROOT": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    out = tmp_path / "runs" / manifest
+    out, _ = run_manifest(manifest, tmp_path, [*SMALL, *settings], PENNACTION_ROOT=str(root))
     metrics = json.loads((out / "metrics.json").read_text())
     assert (metrics["clips"], metrics["failed"], len(metrics["classes"])) == (6, 0, 2)
     assert "ground truth" in (out / "report.html").read_text()
