@@ -11,10 +11,11 @@ LISTED = 20
 """Classes with missing files that are listed, at most."""
 
 
-def census(clips: pa.Table, published: Mapping[str, int]) -> Iterator[str]:
+def census(clips: pa.Table, published: Mapping[str, int], reads_videos: bool) -> Iterator[str]:
     """Lines for people: one per split, then one per class that lacks files.
 
-    published: clips of each split as the data set's authors count them, for comparison.
+    published: clips of each split as the data set's authors count them, for comparison. reads_videos: whether the
+    manifest wants more than skeleton files.
     """
     columns = ("label", "split", "source", "skeleton_source")
     rows = clips.select(columns).to_pylist()
@@ -25,16 +26,20 @@ def census(clips: pa.Table, published: Mapping[str, int]) -> Iterator[str]:
     for split in [*published, *(split for split in sorted(of_split, key=str) if split not in published)]:
         official = f" of {published[split]:,} published" if split in published else ""
         classes = len({row["label"] for row in rows if row["split"] == split and row["label"] is not None})
-        there = count(videos[split], "video")
-        if names_skeletons:
-            there += f" and skeletons of {count(skeletons[split], 'clip')}"
-        yield f"{split or 'no split'}: {of_split[split]:,}{official}, {_classes(classes)}; {there} there"
-    yield from _gaps(rows)
+        there = [f"videos of {count(videos[split], 'clip')}"] if reads_videos else []
+        there += [f"skeletons of {count(skeletons[split], 'clip')}"] if names_skeletons else []
+        yield f"{split or 'no split'}: {of_split[split]:,}{official}, {_classes(classes)}; {' and '.join(there)} there"
+    yield from _gaps(rows, reads_videos)
 
 
-def _gaps(rows: list[dict[str, str | None]]) -> Iterator[str]:
+def lacking(clips: pa.Table, reads_videos: bool) -> int:
+    """How many clips are listed without the file that the manifest reads first."""
+    return clips[("source" if reads_videos else "skeleton_source")].to_pylist().count("missing")
+
+
+def _gaps(rows: list[dict[str, str | None]], reads_videos: bool) -> Iterator[str]:
     """One line per class of which some files are there and others are not, the emptiest first."""
-    for column, what in (("source", "videos"), ("skeleton_source", "skeletons")):
+    for column, what in (("source", "videos"), ("skeleton_source", "skeletons"))[not reads_videos :]:
         wanted = Counter(str(row["label"]) for row in rows if row[column] is not None)
         there = Counter(str(row["label"]) for row in rows if row[column] not in (None, "missing"))
         gaps = sorted((there[label] / wanted[label], label) for label in wanted if there[label] < wanted[label])

@@ -13,15 +13,16 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline.checks import Found, check, prepare
 from pipeline.errors import PipelineError
+from pipeline.failures import too_many
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.registry import DISTRIBUTION, extras
 from pipeline.run import plan_run
 from pipeline.stage import Source
 from pipeline.texts import byte_size, count
-from stages.commands.census import census
+from stages.commands.census import census, lacking
 from stages.pose.zoo import cache_folder
-from stages.tables import CLIPS
+from stages.tables import CLIPS, FRAMES
 
 
 class Finding(NamedTuple):
@@ -124,7 +125,13 @@ def _stages(manifest: Manifest, graph: Graph) -> Iterator[Finding]:
             yield Finding(name, "ok", f"{count(len(clips.ids), 'clip')}")
             source = plan.nodes[name].node.stage
             if isinstance(source, Source) and source.makes is CLIPS:
-                yield from (Finding(name, "ok", text) for text in census(clips.table, source.published()))
+                reads_videos = any(node.stage.makes is FRAMES for node in graph.nodes.values())
+                texts = census(clips.table, source.published(), reads_videos)
+                yield from (Finding(name, "ok", text) for text in texts)
+                lack, total = lacking(clips.table, reads_videos), len(clips.ids)
+                if too_many(lack, total, manifest.max_failed):
+                    allowed = f"max_failed ({manifest.max_failed:.0%}) allows"
+                    yield Finding(name, "missing", f"{lack:,} of {total:,} clips lack their file, more than {allowed}")
         found = [*check(plan, only_todo=False), *prepare(plan, fetch=False, only_todo=False)]
     for one in found:
         yield Finding(one.node, "missing" if one.problem.fatal else "note", one.text)

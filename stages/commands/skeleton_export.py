@@ -1,7 +1,8 @@
 """Writes the skeletons of a finished run as a file that other software reads.
 
-Nothing is computed again. Keypoints are in pixels of the video. Where the run read skeleton files alone, they are in
-pixels of a square, since the run keeps no other size.
+Nothing is computed again: the frames are those that the run sampled. Keypoints are in pixels of the video. Where the
+run read skeleton files alone, its coordinates are of the square around the frame; the frame's size is that of the file,
+or what the stage was told. Skeletons in space have none, and are exported in pixels of a square.
 """
 
 from collections import Counter
@@ -12,10 +13,9 @@ from typing import NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 
-from pipeline.errors import ManifestError
+from pipeline.errors import ClipError, ManifestError
 from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import load_resolved
-from pipeline.registry import did_you_mean
 from pipeline.run import MANIFEST
 from pipeline.stage import Source
 from pipeline.stage_inputs import TableFiles
@@ -23,8 +23,10 @@ from pipeline.store import Store
 from recognizer.skeletons import layout
 from stages.commands.stored_results import results_of
 from stages.commands.trained_run import run_and_variant
+from stages.pose.given import Skeletons
 from stages.skeletons.coco_writer import write_coco
 from stages.skeletons.exported_clips import ExportedClip
+from stages.skeletons.formats import read_skeletons
 from stages.skeletons.pyskl_writer import write_pyskl
 
 Writer = Callable[[Path, Iterable[ExportedClip], Sequence[str]], int]
@@ -34,7 +36,10 @@ WRITERS: dict[str, tuple[str, Writer]] = {"pyskl": (".pkl", write_pyskl), "coco"
 """Formats by name: the extension of their files, and what writes them."""
 
 SQUARE = 1000
-"""Pixels of an edge of the square that stands for the frame where its size is unknown."""
+"""Pixels of an edge of the square that stands for the frame of skeletons in space, which have none."""
+
+SizeOf = Callable[[str], tuple[int, int]]
+"""Width and height of a clip's frames in pixels."""
 
 
 class Exported(NamedTuple):
@@ -52,7 +57,7 @@ def export_run(asked: str, form: str, variant: str | None, out: Path | None) -> 
     """
     if form not in WRITERS:
         known = ", ".join(WRITERS)
-        raise ManifestError(f"--format: no format is called '{form}'{did_you_mean(form, WRITERS)}; there are: {known}")
+        raise ManifestError(f"--format: no format is called '{form}'; there are: {known}")
     extension, write = WRITERS[form]
     run, own = run_and_variant(asked)
     manifest = load_resolved(run / MANIFEST)
@@ -61,11 +66,12 @@ def export_run(asked: str, form: str, variant: str | None, out: Path | None) -> 
     clips = cast(Source, graph.nodes[node.source].stage).clips()
     store = Store(manifest.store)
     skeletons = results_of(graph, node.name, run, store)
-    sizes = _sizes(graph, node, run, store)
+    sampled = "frames" in node.inputs
+    size_of = _video_sizes(graph, node, run, store) if sampled else _file_sizes(clips, cast(Skeletons, node.stage))
     left_out: Counter[str] = Counter()
     file = out or run / f"skeletons{extension}"
     names = sorted(set(clips["label"].to_pylist()) - {None})
-    count = write(file, _clips(clips, skeletons, sizes, left_out), names)
+    count = write(file, _clips(clips, skeletons, size_of, not sampled, left_out), names)
     return Exported(file, count, left_out)
 
 
@@ -80,17 +86,31 @@ def _node(graph: Graph, run: Path, variant: str) -> Node:
     return found[variant]
 
 
-def _sizes(graph: Graph, node: Node, run: Path, store: Store) -> dict[str, tuple[int, int]] | None:
-    """Width and height of each clip's video; None where the run read no videos."""
-    if "frames" not in node.inputs:
-        return None
+def _video_sizes(graph: Graph, node: Node, run: Path, store: Store) -> SizeOf:
     columns = ["clip_id", "source_width", "source_height"]
     frames = results_of(graph, node.inputs["frames"][0], run, store).read(columns).to_pylist()
-    return {row["clip_id"]: (row["source_width"], row["source_height"]) for row in frames}
+    return {row["clip_id"]: (row["source_width"], row["source_height"]) for row in frames}.__getitem__
+
+
+def _file_sizes(clips: pa.Table, stage: Skeletons) -> SizeOf:
+    """The sizes that skeleton files say, which are read again for it. Raises ManifestError where one is gone."""
+    rows = clips.select(["clip_id", "skeleton_path", "skeleton_entry"]).to_pylist()
+    files = {
+        row["clip_id"]: (Path(row["skeleton_path"]), row["skeleton_entry"]) for row in rows if row["skeleton_path"]
+    }
+
+    def size_of(clip_id: str) -> tuple[int, int]:
+        try:
+            width, height = read_skeletons(*files[clip_id]).size or stage.size or (SQUARE, SQUARE)
+        except ClipError as error:
+            raise ManifestError(f"the size of {clip_id}'s frames is not known any more: {error}") from error
+        return round(width), round(height)
+
+    return size_of
 
 
 def _clips(
-    clips: pa.Table, skeletons: TableFiles, sizes: dict[str, tuple[int, int]] | None, left_out: Counter[str]
+    clips: pa.Table, skeletons: TableFiles, size_of: SizeOf, in_square: bool, left_out: Counter[str]
 ) -> Iterator[ExportedClip]:
     """The clips that can be written, partition by partition; the others are counted. Raises ManifestError at the end if
     there were none, so that no file is written."""
@@ -105,17 +125,19 @@ def _clips(
             if clip["label"] is None:
                 left_out["without label"] += 1
                 continue
-            width, height = (SQUARE, SQUARE) if sizes is None else sizes[row["clip_id"]]
+            width, height = size_of(row["clip_id"])
             joints = layout(row["layout"])
             keypoints = np.frombuffer(row["keypoints"], np.float16).reshape(row["persons"], -1, joints.count, 3)
-            pixels = _pixels(keypoints, width, height)
+            pixels = _pixels(keypoints, width, height, in_square)
             yield ExportedClip(row["clip_id"], clip["label"], clip["split"], pixels, joints, width, height)
     if left_out.total() == len(listed):
         raise ManifestError("nothing to export: no clip of the run has both skeletons and a label")
 
 
-def _pixels(relative_MTR3: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Keypoints relative to the frame, as float32 in pixels; zeros where missing."""
+def _pixels(relative_MTR3: np.ndarray, width: int, height: int, in_square: bool) -> np.ndarray:
+    """Keypoints relative to the frame, or to the square around it, as float32 in pixels; zeros where missing."""
     pixels = relative_MTR3.astype(np.float64)
-    pixels[..., :2] = pixels[..., :2] * (width, height) - 0.5
+    edges = (max(width, height),) * 2 if in_square else (width, height)
+    margins = np.subtract(edges, (width, height)) / 2
+    pixels[..., :2] = pixels[..., :2] * edges - margins - 0.5
     return np.where(pixels[..., 2:] > 0, pixels, 0).astype(np.float32)

@@ -92,7 +92,7 @@ class Skeletons(MapStage):
             except ValueError as error:
                 raise ClipError(f"{file}: {error}") from error
         if not keypoints[..., 2].any():
-            raise ClipError(f"{file} has no joint in any of the {self.frames} frames")
+            raise ClipError(f"{file} has no joint in any of its {file.keypoints.shape[1]} frames")
         side = max(width, height)
         margins = (side - width) / 2, (side - height) / 2
         keypoints[..., :2] = (keypoints[..., :2] + 0.5 + margins) / side * (keypoints[..., 2:] > 0)

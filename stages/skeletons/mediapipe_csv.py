@@ -160,10 +160,18 @@ def _long(table: _Table, landmark: str, rows: np.ndarray, count: int, file: str)
 
 def _landmark_numbers(landmarks: list[str], file: str) -> dict[str, int]:
     """The number of each landmark, from 0, by what a file calls it: its name, or its number from 0 or 1."""
-    found = {text: int(text) if text.isdigit() else _NUMBERS.get(text, -1) for text in set(landmarks)}
+    found = {text: int(text) if text.isdigit() else _NUMBERS.get(_plain(text), -1) for text in landmarks}
     if len(found) == MEDIAPIPE33.count and set(found.values()) == set(range(1, MEDIAPIPE33.count + 1)):
         return {text: number - 1 for text, number in found.items()}
     for text, number in found.items():
         if not 0 <= number < MEDIAPIPE33.count:
-            raise ClipError(f"{file}: {text[:40]!r} is not one of the {MEDIAPIPE33.count} landmarks of a pose")
+            raise ClipError(
+                f"{file}: {text[:40]!r} is not one of the {MEDIAPIPE33.count} landmarks of a pose, which are called "
+                "0 to 32, or nose, left_eye_inner and so on"
+            )
     return found
+
+
+def _plain(name: str) -> str:
+    """``left_eye_inner`` for ``PoseLandmark.LEFT_EYE_INNER`` and ``left eye (inner)``."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower().removeprefix("poselandmark.")).strip("_")

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import ManifestError
+from pipeline.registry import did_you_mean
 from stages.sources.list_text import lines_of, read_text
 from stages.sources.split_list_formats import Entry
 
@@ -20,6 +21,8 @@ def labels_of(entries: Sequence[Entry], file: Path | None) -> list[str | None]:
     """
     names = _names(entries, file)
     known, labels = set(names.values()), []
+    if twice := [name for name, times in Counter(names.values()).items() if times > 1]:
+        raise ManifestError(f"classes: {file} gives the name {twice[0]} to {Counter(names.values())[twice[0]]} numbers")
     for entry in entries:
         folder = _folder(entry.name)
         label = entry.label
@@ -34,6 +37,9 @@ def labels_of(entries: Sequence[Entry], file: Path | None) -> list[str | None]:
                 )
         elif label is None and entry.original is None and "/" in entry.name:
             label = folder
+        if known and label is not None and label not in known:
+            near = did_you_mean(label, known)
+            raise ManifestError(f"{entry.place}: no class of {file or 'the other lists'} is called {label}{near}")
         labels.append(label)
     return labels
 

@@ -41,6 +41,7 @@ class Listing(Source):
     val or test. ``skeleton_entry`` is the clip's name in a skeleton file of many clips, by default that of the video.
     Clips with the same ``group`` are of one recording: validation clips are drawn recording by recording.
     Spans of one file are of one recording unless the list says otherwise, by a group or by giving them several splits.
+    Where the skeletons are all there is, the column ``path`` may be left out.
     Empty cells mean unknown; other columns are ignored. A clip's id is its path as listed, followed by its span if it
     has one: ``games/final.mp4@12.0-16.0``.
     """
@@ -94,6 +95,8 @@ class Listing(Source):
         read, places = _read(file)
         if twice := [name for name in COLUMNS if read.column_names.count(name) > 1]:
             raise ManifestError(f"list: {file} has the column {twice[0]} twice")
+        if "path" not in read.column_names and "skeleton" in read.column_names:
+            read = read.append_column("path", read["skeleton"])  # skeletons without videos
         if "path" not in read.column_names:
             names = ", ".join(read.column_names) or "none"
             raise ManifestError(f"list: {file}, line 1: no column path; it has {names}{_remedy(read.column_names)}")

@@ -156,7 +156,9 @@ class NTU(Source):
 
     def skipped(self) -> list[Skipped]:
         """Second files of a sample, folders that cannot be read, and samples that are left out."""
-        out = [Skipped(sample.name, "the authors list it as lacking skeletons") for sample in self._left_out]
+        there = self._files.videos.keys() | self._files.skeletons.keys()
+        left_out = [sample.name for sample in self._left_out if sample.name in there]
+        out = [Skipped(name, "the authors list it as lacking skeletons") for name in left_out]
         return sorted([*self._files.skipped, *out])
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:

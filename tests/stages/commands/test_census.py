@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from stages.commands.census import LISTED, census
+from stages.commands.census import LISTED, census, lacking
 from stages.tables import CLIPS
 
 
@@ -18,10 +18,10 @@ def test_splits_beside_what_was_published() -> None:
         ("run", "train", "1:1", None), ("run", "train", "missing", None), ("sit", "train", "1:1", "2:2"),
         ("sit", "test", "1:1", "missing"), ("sit", None, "1:1", None),
     )  # fmt: skip
-    assert list(census(table, {"train": 1300, "test": 1})) == [
-        "train: 3 of 1,300 published, 2 classes; 2 videos and skeletons of 1 clip there",
-        "test: 1 of 1 published, 1 class; 1 video and skeletons of 0 clips there",
-        "no split: 1, 1 class; 1 video and skeletons of 0 clips there",
+    assert list(census(table, {"train": 1300, "test": 1}, reads_videos=True)) == [
+        "train: 3 of 1,300 published, 2 classes; videos of 2 clips and skeletons of 1 clip there",
+        "test: 1 of 1 published, 1 class; videos of 1 clip and skeletons of 0 clips there",
+        "no split: 1, 1 class; videos of 1 clip and skeletons of 0 clips there",
         "run: 1 of 2 videos there",
         "sit: 1 of 2 skeletons there",
     ]
@@ -29,11 +29,22 @@ def test_splits_beside_what_was_published() -> None:
 
 def test_files_that_are_all_missing_are_not_listed_by_class() -> None:
     table = clips(("run", "train", "missing", None), ("sit", "train", "missing", None))
-    assert list(census(table, {})) == ["train: 2, 2 classes; 0 videos there"]
+    assert list(census(table, {}, reads_videos=True)) == ["train: 2, 2 classes; videos of 0 clips there"]
 
 
 def test_only_the_emptiest_classes_are_listed() -> None:
     rows = [(f"{i:03}", "train", source, None) for i in range(LISTED + 2) for source in ("1:1", "missing")]
-    *_, last_listed, more = census(clips(*rows), {})
+    *_, last_listed, more = census(clips(*rows), {}, reads_videos=True)
     assert last_listed == f"{LISTED - 1:03}: 1 of 2 videos there"
     assert more == "and 2 classes more without some of their videos"
+
+
+def test_videos_do_not_matter_where_skeletons_are_all_that_is_read() -> None:
+    table = clips(
+        ("run", "train", "missing", "1:1"), ("sit", "train", "1:1", "missing"), ("sit", "train", "1:1", "1:1")
+    )
+    assert list(census(table, {}, reads_videos=False)) == [
+        "train: 3, 2 classes; skeletons of 2 clips there",
+        "sit: 1 of 2 skeletons there",
+    ]
+    assert (lacking(table, reads_videos=False), lacking(table, reads_videos=True)) == (1, 1)

@@ -59,7 +59,8 @@ def test_what_stages_say_of_the_data() -> None:
     findings = list(examine(Path("m.yaml")))
     found = {(finding.what, finding.verdict): finding.detail for finding in findings}
     assert [finding.detail for finding in findings if finding.what == "index"] == [
-        "4 clips", "test: 4, 2 classes; 0 videos there"
+        "4 clips", "test: 4, 2 classes; videos of 0 clips there",
+        "4 of 4 clips lack their file, more than max_failed (5%) allows",
     ]  # fmt: skip
     assert found["decode", "missing"].startswith("4 of the 4 files in the index do not exist, such as ")
     assert found["train", "missing"].startswith("no clip has the split train (there are: test)")

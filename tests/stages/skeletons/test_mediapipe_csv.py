@@ -94,13 +94,14 @@ def test_empty_cells_and_zeros_are_nobody(nobody: float, tmp_path: Path) -> None
     np.testing.assert_allclose(read(tmp_path, table), [a], atol=1e-6)
 
 
-@pytest.mark.parametrize("called", ["numbers", "numbers from 1", "names"])
+@pytest.mark.parametrize("called", ["numbers", "numbers from 1", "names", "names of the enumeration"])
 def test_long_forms(called: str, tmp_path: Path) -> None:
     a = walker(6, 33)
     table = long(a)
-    if called == "names":
-        table["landmark"] = [NAMES[number].upper() for number in table["landmark"]]
-    table["landmark"] += 1 if called == "numbers from 1" else "" if called == "names" else 0
+    if called.startswith("names"):
+        prefix = "PoseLandmark." if called == "names of the enumeration" else ""
+        table["landmark"] = [prefix + NAMES[number].upper() for number in table["landmark"]]
+    table["landmark"] += 1 if called == "numbers from 1" else "" if called.startswith("names") else 0
     np.testing.assert_allclose(read(tmp_path, table.sample(frac=1, random_state=0)), [a], atol=1e-6)
 
 

@@ -69,3 +69,16 @@ def test_a_number_that_contradicts_the_folder_is_refused(tmp_path: Path) -> None
     (tmp_path / "names").write_text("0 run\n1 sit\n")
     with pytest.raises(ManifestError, match=r"line 1: class 1 is sit, but the video is in the folder run"):
         labels_of(entries(("run/a.mp4", 1), ("sit/b.mp4", 2)), tmp_path / "names")
+
+
+def test_a_folder_that_is_no_class_of_the_list_is_refused(tmp_path: Path) -> None:
+    """As where the list of names has an underscore, and the folders of the list without numbers a blank."""
+    (tmp_path / "names").write_text("0 run\n1 sit_down\n")
+    with pytest.raises(ManifestError, match=r"line 2: no class of .*names is called sit down; did you mean 'sit_down'"):
+        labels_of(entries(("a.mp4", 0), ("sit down/b.mp4", None)), tmp_path / "names")
+
+
+def test_a_name_of_two_numbers_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("0 run\n1 sit\n2 run\n")
+    with pytest.raises(ManifestError, match=r"names gives the name run to 2 numbers"):
+        labels_of(entries(("a.mp4", 0), ("b.mp4", 1)), tmp_path / "names")

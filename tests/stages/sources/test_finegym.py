@@ -142,9 +142,9 @@ def test_what_is_missing_is_listed_and_counted(root: Path) -> None:
     assert gone.startswith(
         f"2 of 4 actions are not in events or videos of {root}; nothing is there of 1 video, such as -_"
     )
-    assert list(census(source.clips(), source.published()))[:2] == [
-        "train: 3 of 20,484 published, 3 classes; 2 videos there",
-        "test: 1 of 8,521 published, 1 class; 0 videos there",
+    assert list(census(source.clips(), source.published(), reads_videos=True))[:2] == [
+        "train: 3 of 20,484 published, 3 classes; videos of 2 clips there",
+        "test: 1 of 8,521 published, 1 class; videos of 0 clips there",
     ]
 
 

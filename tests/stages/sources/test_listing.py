@@ -141,3 +141,11 @@ def test_a_missing_or_empty_list_is_named(tmp_path: Path) -> None:
         Listing(list=tmp_path / "nowhere.csv").clips()
     with pytest.raises(ManifestError, match=r"list\.csv"):
         listed(tmp_path / "list.csv", "")
+
+
+def test_skeletons_without_videos_need_no_path(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("skeleton,label\na.npz,run\nb.npz,sit\n")
+    rows = Listing(list=tmp_path / "list.csv").clips().to_pylist()
+    assert [(row["clip_id"], row["path"], row["skeleton_path"]) for row in rows] == [
+        (name, str(tmp_path / name), str(tmp_path / name)) for name in ("a.npz", "b.npz")
+    ]
