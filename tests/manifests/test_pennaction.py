@@ -11,6 +11,7 @@ from scipy.io import savemat
 from video_files import numbered_frame
 
 SMALL = ["partition=64", "train.epochs=1", "train.batch=4", "train.model.width=8", "train.model.blocks=1"]
+SMALL += ["report.samples=1"]
 SMALL_IMAGES = ["decode.frames=4", "decode.short_side=64", "cache.size=32", "train.frames=4", "train.warmup_epochs=0"]
 SMALL_IMAGES += ["train.model.size=28", "train.model.search_kernel=2"]
 
