@@ -49,7 +49,8 @@ def test_the_manifests_run(manifest: str, categories: str, folder: str, tmp_path
     gone = sorted((root / folder).iterdir())[0]
     gone.unlink()
     lost = [name for name in takes if name.startswith(gone.stem)]
-    out, printed = run(manifest, tmp_path)
+    pictures = 3 if manifest == "finegym" else 1  # of the same report, and they take their time
+    out, printed = run(manifest, tmp_path, f"report.samples={pictures}")
     assert re.search(r"^mean class [\d.]+ %, top-1", printed, re.M)
     metrics = json.loads((out / "metrics.json").read_text())
     assert (metrics["clips"], metrics["failed"]) == (3, 0)
@@ -58,7 +59,7 @@ def test_the_manifests_run(manifest: str, categories: str, folder: str, tmp_path
     assert sorted(line.partition(",")[0] for line in failures) == sorted(lost)
     page = (out / "report.html").read_text()
     assert page.index("Mean class accuracy") < page.index("Top-1 accuracy")
-    assert page.count("estimated by hrnet_mini") == 3
+    assert page.count("estimated by hrnet_mini") == pictures
 
 
 def decoded(root: Path, folder: str, count: int) -> pa.Table:
