@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence, Set
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 
 from pipeline.checks import check, prepare, refuse
 from pipeline.errors import DamagedResultError, ManifestError, StageError
-from pipeline.events import Event, EventLog, Listener, read_events
+from pipeline.events import EventLog, Listener
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.failures import (
     FAILURES,
@@ -29,6 +29,7 @@ from pipeline.reasons import RECORD, record, recorded_keys
 from pipeline.schedule import Schedule
 from pipeline.stage import Source, WholeStage
 from pipeline.store import Store
+from pipeline.timings import timings
 
 MANIFEST = "manifest.json"
 EXPORTED = "exported.json"
@@ -114,12 +115,9 @@ def run(
     replace_file(folder / RECORD, record(plan, folder).encode())
     if not plan.tasks and _exported(folder) == _exports(plan):
         result.failures = _read_failures(folder)
-        try:
+        with suppress(DamagedResultError):  # which is found again below
             result.exported = _export(plan, folder)  # the files may have been deleted
             return result
-        except DamagedResultError as error:
-            plan.store.set_aside(error.path)
-            plan = plan_run(manifest, options)
     refuse(plan, prepare(plan, fetch=True))
     for key, count in plan.attempts.items():
         plan.store.record_attempt(key, count)
@@ -158,7 +156,7 @@ def run(
 def _set_aside(store: Store, paths: Iterable[str], log: EventLog) -> None:
     for path in dict.fromkeys(paths):
         if aside := store.set_aside(path):
-            log.emit("noted", stage="store", text=f"{path} is damaged: computed again; the file is now {aside}")
+            log.emit("noted", stage="store", text=f"{path} is damaged and now {aside}; what needs it is computed again")
 
 
 def plan_run(manifest: Manifest, options: Options = Options(), create: bool = False) -> Plan:
@@ -179,52 +177,6 @@ def plan_run(manifest: Manifest, options: Options = Options(), create: bool = Fa
 
 def run_folder(manifest: Manifest) -> Path:
     return Path(manifest.runs) / manifest.name
-
-
-def timings(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
-    """Seconds, clips, bytes and failures of every stage, from the events in the run's folder.
-
-    ``elsewhere`` counts the results that exist without an event in this folder: another run has computed them.
-    """
-    names = {key: name for name in reversed(plan.nodes) for key in plan.nodes[name].keys if key}
-    finished = with_interrupted(read_events(folder))
-    sums: dict[str, dict[str, float]] = {}
-    for name, node_plan in plan.nodes.items():
-        if node_plan.node.kind != "source":
-            zero = dict.fromkeys(("seconds", "clips", "bytes", "failed"), 0.0)
-            elsewhere = sum(
-                done and bool(key) and key not in finished
-                for key, done in zip(node_plan.keys, node_plan.done, strict=True)
-            )
-            counts = {"partitions": node_plan.partitions, "reused": node_plan.partitions - plan.todo(name)}
-            sums[name] = zero | counts | {"elsewhere": elsewhere}
-    for key, event in finished.items():
-        for figure in ("seconds", "clips", "bytes", "failed") if key in names else ():
-            sums[names[key]][figure] += event[figure]
-    return sums
-
-
-def with_interrupted(events: Iterable[Event]) -> dict[str, Event]:
-    """The last ``finished`` event of each key. Its seconds include the time before an interruption, for a stage that
-    reports progress, because such a stage resumes."""
-    finished: dict[str, Event] = {}
-    before: dict[str, float] = {}
-    running: dict[str, tuple[str, float, float]] = {}
-    """Key, start and last event of each stage that has not ended, by name."""
-    for event in events:
-        kind, name = event["event"], event.get("stage", "")
-        if kind == "started":
-            if name in running:
-                key, began, last = running[name]
-                before[key] = before.get(key, 0.0) + last - began
-            running[name] = event["key"], event["time"], event["time"]
-        elif kind == "progress" and name in running:
-            running[name] = (*running[name][:2], event["time"])
-        elif kind in ("finished", "stage_failed"):
-            running.pop(name, None)
-        if kind == "finished" and event.get("bytes"):  # otherwise, another run had computed it
-            finished[event["key"]] = event | {"seconds": event["seconds"] + before.pop(event["key"], 0.0)}
-    return finished
 
 
 def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> list[str]:

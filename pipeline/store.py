@@ -63,9 +63,9 @@ class Store:
         return {name.removesuffix(".parquet") for name in self._names(folder) if name.endswith(".parquet")}
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of every result, by path. Other files in the store's folder are ignored."""
+        """Bytes of every result, damaged ones too, by path. Other files in the store's folder are ignored."""
         found = self.filesystem.find(self.root, detail=True) if self.filesystem.exists(self.root) else {}
-        ours = re.compile(re.escape(self.root) + rf"/\w+/[0-9a-f]{{{2 * KEY_BYTES}}}\.parquet")
+        ours = re.compile(re.escape(self.root) + rf"/(\w+/|{DAMAGED}/\w+-)[0-9a-f]{{{2 * KEY_BYTES}}}\.parquet")
         return {path: info["size"] for path, info in found.items() if ours.fullmatch(path)}
 
     def write(self, folder: str, key: str, table: pa.Table, spec: Table) -> int:

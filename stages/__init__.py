@@ -29,12 +29,12 @@ STAGES = {
 COMMANDS = {
     "recognize": "stages.commands.cli:recognize",
     "explain": "stages.commands.cli:explain",
-    "show": "stages.commands.cli:show",
-    "export": "stages.commands.cli:export",
+    "show": "stages.commands.skeleton_cli:show",
+    "export": "stages.commands.skeleton_cli:export",
     "doctor": "stages.commands.cli:doctor",
-    "layouts": "stages.commands.cli:layouts",
+    "layouts": "stages.commands.skeleton_cli:layouts",
     "check-videos": "stages.commands.cli:check_videos",
-    "models": "stages.commands.cli:models",
+    "models": "stages.commands.skeleton_cli:models",
 }
 """Those commands of ``pipeline`` that know what the stages do, by name."""
 

@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -34,8 +34,8 @@ class Finding(NamedTuple):
     detail: str
 
 
-def examine(path: Path | None = None) -> Iterator[Finding]:
-    """Findings about the installation, then about the manifest at ``path``."""
+def examine(path: Path | None = None, settings: Sequence[str] = ()) -> Iterator[Finding]:
+    """Findings about the installation, then about the manifest at ``path`` with these settings (``NAME=VALUE``)."""
     yield Finding("Python", "ok", f"{platform.python_version()} in {sys.prefix}")
     yield from _packages()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -44,7 +44,7 @@ def examine(path: Path | None = None) -> Iterator[Finding]:
     yield _gpu()
     yield from _downloaded_weights()
     if path is not None:
-        yield from _manifest(path)
+        yield from _manifest(path, settings)
 
 
 def _packages() -> Iterator[Finding]:
@@ -87,9 +87,9 @@ def _downloaded_weights() -> Iterator[Finding]:
         yield Finding("weights", "absent", f"none downloaded to {folder}; stages download what they need")
 
 
-def _manifest(path: Path) -> Iterator[Finding]:
+def _manifest(path: Path, settings: Sequence[str]) -> Iterator[Finding]:
     try:
-        manifest = load_manifest(path)
+        manifest = load_manifest(path, settings)
         graph = build_graph(manifest)
     except PipelineError as error:
         for line in str(error).splitlines():

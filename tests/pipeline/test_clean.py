@@ -75,3 +75,14 @@ def test_each_store_has_its_own_garbage(toy: Toy, tmp_path: Path) -> None:
     found = find_garbage([load_manifest(toy.path), load_manifest(other.path)])
     assert [one.store.root for one in found] == [str(toy.folder / "store"), str(other.folder / "store")]
     assert [bool(one.remove) for one in found] == [False, True]
+
+
+def test_results_that_were_set_aside_as_damaged_can_be_removed(toy: Toy) -> None:
+    result = toy.run()
+    path = result.plan.nodes["total"].path(result.plan.store)
+    Path(path).write_bytes(Path(path).read_bytes()[:-9])
+    assert toy.run().errors == []
+    found = garbage(toy)
+    assert {Path(one).parent.name for one in found.remove} == {"damaged"} and found.by_folder()["damaged"][0] == 1
+    found.sweep()
+    assert results(toy) == found.keep.keys()

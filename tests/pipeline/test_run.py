@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import ManifestError
 from pipeline.events import Event
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, is_outdated, run, with_interrupted
+from pipeline.run import Options, is_outdated, run
 from toy_executor import ToyExecutor
 from toy_manifest import Toy
 
@@ -44,32 +44,6 @@ def test_a_changed_parameter_recomputes_its_stage_and_what_follows(toy: Toy) -> 
     assert toy.all_visits() == {"double": 0, "add": 40, "total": 1, "share": 20}
     toy.run()  # the results of the first run are still there
     assert toy.all_visits() == {"double": 0, "add": 0, "total": 0, "share": 0}
-
-
-def test_what_another_run_computed_has_no_time_here(toy: Toy) -> None:
-    def timings(name: str) -> dict[str, dict[str, float]]:
-        return json.loads((toy.folder / "runs" / name / "timings.json").read_text())
-
-    toy.run()
-    assert {spent["elsewhere"] for spent in timings("toy").values()} == {0}
-    toy.run("name=other", "total.scale=2")
-    assert timings("other")["double"] | {"partitions": 0, "reused": 0} == {
-        "seconds": 0, "clips": 0, "bytes": 0, "failed": 0, "partitions": 0, "reused": 0,
-        "elsewhere": timings("toy")["double"]["partitions"],
-    }  # fmt: skip
-    assert timings("other")["total"]["elsewhere"] == 0
-
-
-def test_time_before_an_interruption_counts() -> None:
-    def event(kind: str, time: float, **more: object) -> dict[str, object]:
-        return {"event": kind, "stage": "train", "time": time} | more
-
-    first = [event("started", 10.0, key="a"), event("progress", 40.0), event("progress", 70.0)]
-    second = [event("started", 100.0, key="a"), event("finished", 120.0, key="a", seconds=20.0, bytes=9)]
-    assert with_interrupted(second)["a"]["seconds"] == 20
-    assert with_interrupted(first + second)["a"]["seconds"] == 80
-    failed = [event("started", 10.0, key="a"), event("progress", 40.0), event("stage_failed", 50.0)]
-    assert with_interrupted(failed + second)["a"]["seconds"] == 20
 
 
 def test_an_intermediate_result_may_be_deleted(toy: Toy) -> None:

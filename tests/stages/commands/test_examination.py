@@ -73,3 +73,10 @@ def test_weights_that_are_not_there_are_named_with_their_line() -> None:
     )
     [finding] = missing(Path("m.yaml"))
     assert finding.detail == "m.yaml:8: stage 'pose': 'weights': no such file: no.onnx"
+
+
+def test_a_manifest_is_examined_with_its_settings() -> None:
+    Path("m.yaml").write_text("stages: {index: {uses: 'toy_stages:Numbers', with: {count: 3}}}\n")
+    for settings, clips in (((), "3 clips"), (["index.count=7"], "7 clips")):
+        found = {finding.what: finding.detail for finding in examine(Path("m.yaml"), settings)}
+        assert found["index"] == clips
