@@ -12,7 +12,7 @@ LISTED = 20
 
 
 def census(clips: pa.Table, published: Mapping[str, int], reads_videos: bool) -> Iterator[str]:
-    """Lines for people: one per split, then one per class that lacks files.
+    """Lines for people, one per split.
 
     published: clips of each split as the data set's authors count them, for comparison. reads_videos: whether the
     manifest wants more than skeleton files.
@@ -29,7 +29,6 @@ def census(clips: pa.Table, published: Mapping[str, int], reads_videos: bool) ->
         there = [f"videos of {count(videos[split], 'clip')}"] if reads_videos else []
         there += [f"skeletons of {count(skeletons[split], 'clip')}"] if names_skeletons else []
         yield f"{split or 'no split'}: {of_split[split]:,}{official}, {_classes(classes)}; {' and '.join(there)} there"
-    yield from _gaps(rows, reads_videos)
 
 
 def lacking(clips: pa.Table, reads_videos: bool) -> int:
@@ -37,18 +36,19 @@ def lacking(clips: pa.Table, reads_videos: bool) -> int:
     return clips[("source" if reads_videos else "skeleton_source")].to_pylist().count("missing")
 
 
-def _gaps(rows: list[dict[str, str | None]], reads_videos: bool) -> Iterator[str]:
-    """One line per class of which some files are there and others are not, the emptiest first."""
+def gaps(clips: pa.Table, reads_videos: bool) -> Iterator[str]:
+    """Lines for people, one per class of which some files are there and others are not, the emptiest first."""
+    rows = clips.select(["label", "source", "skeleton_source"]).to_pylist()
     for column, what in (("source", "videos"), ("skeleton_source", "skeletons"))[not reads_videos :]:
         wanted = Counter(str(row["label"]) for row in rows if row[column] is not None)
         there = Counter(str(row["label"]) for row in rows if row[column] not in (None, "missing"))
-        gaps = sorted((there[label] / wanted[label], label) for label in wanted if there[label] < wanted[label])
+        short = sorted((there[label] / wanted[label], label) for label in wanted if there[label] < wanted[label])
         if not there:
             continue  # said by the lines above: there are none at all
-        for _, label in gaps[:LISTED]:
+        for _, label in short[:LISTED]:
             yield f"{label}: {there[label]:,} of {wanted[label]:,} {what} there"
-        if len(gaps) > LISTED:
-            yield f"and {_classes(len(gaps) - LISTED)} more without some of their {what}"
+        if len(short) > LISTED:
+            yield f"and {_classes(len(short) - LISTED)} more without some of their {what}"
 
 
 def _classes(number: int) -> str:

@@ -20,7 +20,7 @@ from pipeline.registry import DISTRIBUTION, extras
 from pipeline.run import plan_run
 from pipeline.stage import Source
 from pipeline.texts import byte_size, count
-from stages.commands.census import census, lacking
+from stages.commands.census import census, gaps, lacking
 from stages.pose.zoo import cache_folder
 from stages.tables import CLIPS, FRAMES
 
@@ -126,8 +126,8 @@ def _stages(manifest: Manifest, graph: Graph) -> Iterator[Finding]:
             source = plan.nodes[name].node.stage
             if isinstance(source, Source) and source.makes is CLIPS:
                 reads_videos = any(node.stage.makes is FRAMES for node in graph.nodes.values())
-                texts = census(clips.table, source.published(), reads_videos)
-                yield from (Finding(name, "ok", text) for text in texts)
+                yield from (Finding(name, "ok", text) for text in census(clips.table, source.published(), reads_videos))
+                yield from (Finding(name, "note", text) for text in gaps(clips.table, reads_videos))
                 lack, total = lacking(clips.table, reads_videos), len(clips.ids)
                 if too_many(lack, total, manifest.max_failed):
                     allowed = f"max_failed ({manifest.max_failed:.0%}) allows"

@@ -106,6 +106,10 @@ class FineGym(Source):
                 "download what is still on the web; the others count as failed clips, up to max_failed",
                 fatal=False,
             )
+        known = {*TRIMMED, *LONGER}
+        for entry in sorted(entry.name for entry in os.scandir(self._root()) if entry.is_dir()):
+            if entry not in known and entry.lower() in known:
+                yield Problem(f"{self._root() / entry} is not searched: call it {entry.lower()}", fatal=False)
         spans = [Action.named(name) for name in clips.filter(pc.is_valid(clips["start"]))["clip_id"].to_pylist()]
         times = self._annotations().times() if spans else None
         vague = [action.name for action in spans if action and times and times.spans(action) is None]
