@@ -78,6 +78,8 @@ SKELETONS = Table(
             ("persons", pa.int32()),  # M, at least 1, best tracks first; a clip without people fails
             ("layout", pa.string()),  # text of a layout, see recognizer.skeletons; it has R joints
             ("estimator", pa.string()),  # "ground truth" or the estimator's name
+            ("detector", pa.string()),  # its name, or null where the estimator needs none
+            ("weights", pa.list_(pa.string())),  # the models' files: name and the beginning of SHA-256
         ]
     ),
 )

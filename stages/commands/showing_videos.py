@@ -17,7 +17,8 @@ from pipeline.stage import Stage
 from pipeline.yaml_lines import KeyPath, Place
 from stages.commands.showing import Item, Progress
 from stages.pose.estimators import TopDownEstimator, find_estimator
-from stages.pose.stage import Models, Pose, relative
+from stages.pose.skeleton_rows import relative
+from stages.pose.stage import Models, Pose
 from stages.showing.estimated import estimated
 from stages.showing.footage import Footage
 from stages.showing.people import People, of_keypoints

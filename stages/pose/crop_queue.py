@@ -1,11 +1,12 @@
 """Collects the crops of many frames and clips, so that the estimator runs on full batches."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.pose.crops import crop, person_regions, to_frame
-from stages.pose.estimators import TopDownEstimator
+from stages.pose.crops import crop, person_regions, to_frame, trimmed
+from stages.pose.estimators import Size, TopDownEstimator
 
 
 @dataclass
@@ -30,7 +31,7 @@ class CropQueue:
         self.estimator = estimator
         self.batch = batch
         self.flip_test = flip_test
-        self._waiting: list[_Request] = []
+        self._waiting: defaultdict[Size, list[_Request]] = defaultdict(list)
         self._requests: dict[tuple[bytes, bytes], _Request] = {}
         """All requests so far, by frame and box: windows that overlap ask for the same crops."""
 
@@ -42,10 +43,14 @@ class CropQueue:
         """
         request = self._requests.get((frame, box.tobytes()))
         if request is None:
+            most = np.array(self.estimator.input_size)
             region = person_regions(box[None], self.estimator.input_size)[0]
-            request = _Request(crop(image, region, self.estimator.input_size), region)
+            width, height = (box[2:4] - box[:2]) / region[2:] * most[::-1]
+            size = self.estimator.crop_size(height, width)
+            region = trimmed(region, (size / most)[::-1])
+            request = _Request(crop(image, region, size), region)
             self._requests[frame, box.tobytes()] = request
-            self._waiting.append(request)
+            self._waiting[size].append(request)
         if request.keypoints is None:
             request.targets.append(keypoints)
         else:
@@ -53,23 +58,26 @@ class CropQueue:
 
     def run_full_batches(self) -> None:
         """Run the estimator while the requests fill a batch."""
-        while len(self._waiting) >= self.batch:
-            self._estimate(self._waiting[: self.batch])
-            del self._waiting[: self.batch]
+        for waiting in self._waiting.values():
+            while len(waiting) >= self.batch:
+                self._estimate(waiting[: self.batch])
+                del waiting[: self.batch]
 
     def run_all(self) -> None:
         """Run the estimator on all requests."""
         self.run_full_batches()
-        if self._waiting:
-            self._estimate(self._waiting)
-            self._waiting.clear()
+        for waiting in self._waiting.values():
+            if waiting:
+                self._estimate(waiting)
+                waiting.clear()
 
     def _estimate(self, waiting: list[_Request]) -> None:
-        crops = np.zeros((self.batch, *self.estimator.input_size, 3), np.uint8)
+        size = waiting[0].crop.shape[:2]
+        crops = np.zeros((self.batch, *size, 3), np.uint8)
         crops[: len(waiting)] = [one.crop for one in waiting]
         keypoints = self.estimator.keypoints(crops, self.flip_test)[: len(waiting)]
         regions = np.stack([one.region for one in waiting])
-        pixels = to_frame(keypoints[..., :2], regions, self.estimator.input_size)
+        pixels = to_frame(keypoints[..., :2], regions, size)
         for one, xy, score in zip(waiting, pixels, keypoints[..., 2], strict=True):
             one.keypoints = np.concatenate([xy, score[:, None]], axis=1)
             one.crop = np.empty(0)  # its memory is needed for others

@@ -7,6 +7,7 @@ are pixel coordinates with whole numbers at pixel centers, and are related by sc
 convention ("MSRA" encoding, Xiao et al. 2018).
 """
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -29,7 +30,19 @@ def person_regions(boxes: np.ndarray, input_size: tuple[int, int], padding: floa
     return np.concatenate([center - size / 2, size], axis=1)
 
 
-def crop(image: np.ndarray, region: Sequence[float], input_size: tuple[int, int]) -> np.ndarray:
+def trimmed(region: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """The middle of a region (x, y, width, height), of this share of its width and height."""
+    size = region[2:] * share
+    return np.concatenate([region[:2] + (region[2:] - size) / 2, size])
+
+
+def padded_size(image_hw: Sequence[int], scale: float, multiple: int) -> tuple[int, int]:
+    """Height and width of a scaled image, each rounded up to a multiple."""
+    height, width = (math.ceil(max(1, round(length * scale)) / multiple) * multiple for length in image_hw)
+    return height, width
+
+
+def crop(image: np.ndarray, region: Sequence[float] | np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
     """The ``region`` of ``image`` (uint8 H,W,3), scaled to uint8 h,w,3 of ``input_size``; black outside the image."""
     height, width = input_size
     x, y, region_width, region_height = region

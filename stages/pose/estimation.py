@@ -1,6 +1,7 @@
 """From a clip's frames to its people's keypoints: detect, track, estimate."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 import cv2
@@ -13,29 +14,55 @@ from stages.pose.boxes import non_maximum_suppression
 from stages.pose.crop_queue import CropQueue
 from stages.pose.detectors import Detector
 from stages.pose.estimators import WholeImageEstimator
-from stages.pose.gap_filling import drop_unlikely, filled_boxes
-from stages.pose.tracking import Track, track
+from stages.pose.gap_filling import drop_unlikely, filled_boxes, unlikely
+from stages.pose.key_frames import doubtful_frames, key_frames
+from stages.pose.tracking import Found, Track, least_score, track
+
+
+class Skeletons:
+    """The people of a clip, as far as they are known."""
+
+    def __init__(self, jpegs: Sequence[bytes], joints: int) -> None:
+        self.jpegs = jpegs
+        self.frames = [blake2b(jpeg, digest_size=16).digest() for jpeg in jpegs]
+        """What tells frames apart: windows that overlap show the same ones."""
+        self.found: dict[int, Found] = {}
+        """What the detector found in the frames that it has seen."""
+        self._joints = joints
+        self.follow([])
+
+    def follow(self, tracks: Sequence[Track]) -> None:
+        """Begin again with these people."""
+        count, length = len(tracks), len(self.jpegs)
+        self.keypoints = np.zeros((count, length, self._joints, 3))
+        """float M,T,R,3: x, y in pixels and a score; zeros where missing. M is 0 where nobody was found."""
+        self.boxes = np.stack([filled_boxes(one) for one in tracks]) if tracks else np.empty((0, length, 4))
+        """float M,T,4: where the people are, detected or between detections; NaN: unknown."""
+        self.detected = np.stack([one.detections >= 0 for one in tracks]) if tracks else np.empty((0, length), bool)
+        """bool M,T: where the detector found them."""
 
 
 class Estimation(ABC):
-    """Takes the clips of one partition from frames to keypoints.
+    """Takes the clips of one partition from frames to keypoints: ``add`` all, ``run_all``, ``look_again`` at all,
+    ``run_all``, and ``finish`` each.
 
-    min_score: detected people with a lower score are dropped. persons: at most so many are kept per clip.
+    min_score: detected people with a lower score do not count. persons: at most so many are kept per clip.
     """
 
     def __init__(self, layout: Layout, min_score: float, persons: int) -> None:
         self.layout = layout
         self.min_score = min_score
         self.persons = persons
-        self.tracks: list[Track] = []
-        """The tracks in the clip that was added last, in the order of its keypoints."""
+        self._images: dict[bytes, np.ndarray] = {}
+        """Of the clip before: windows that overlap show the same frames."""
 
     @abstractmethod
-    def add(self, jpegs: list[bytes]) -> np.ndarray:
-        """Keypoints M,T,R,3 (x, y in pixels, score; zeros where missing) of the best tracks in a clip's T frames.
+    def add(self, jpegs: Sequence[bytes], numbers: Sequence[int]) -> Skeletons:
+        """Find the people in a clip's T frames. numbers: those of the frames in the video, ascending."""
 
-        They are complete only after ``run_all``. M is 0 where nobody was found.
-        """
+    @abstractmethod
+    def look_again(self, skeletons: Skeletons) -> None:
+        """Find the people where tracks or skeletons proved wrong."""
 
     @abstractmethod
     def run_full_batches(self) -> None:
@@ -45,57 +72,77 @@ class Estimation(ABC):
     def run_all(self) -> None:
         """Run the estimator on the rest."""
 
-    def _confident(self, boxes: np.ndarray, *rest: np.ndarray) -> list[np.ndarray]:
-        """The boxes N,5 that have an extent and enough score, one per person, and the rows of ``rest`` beside them."""
-        boxes = np.asarray(boxes, dtype=float).reshape(-1, 5)
-        confident = (boxes[:, 4] >= self.min_score) & (boxes[:, 2:4] > boxes[:, :2]).all(1)
-        candidates = np.flatnonzero(confident & np.isfinite(boxes).all(1))
-        kept = candidates[non_maximum_suppression(boxes[candidates])]
-        return [array[kept] for array in (boxes, *rest)]
+    def finish(self, skeletons: Skeletons) -> np.ndarray:
+        """The keypoints M,T,R,3, without those that show nobody or somebody twice."""
+        drop_unlikely(skeletons.keypoints, ~skeletons.detected, self.layout)
+        return skeletons.keypoints
 
-    def _tracks(self, images: list[np.ndarray], boxes: list[np.ndarray]) -> list[Track]:
-        self.tracks = track(boxes, [appearances(*pair) for pair in zip(images, boxes, strict=True)])[: self.persons]
-        return self.tracks
+    def _decoded(self, skeletons: Skeletons) -> list[np.ndarray]:
+        """RGB uint8 H,W,3 per frame. Raises ClipError that names the first one that cannot be read."""
+        images = {}
+        for position, (frame, jpeg) in enumerate(zip(skeletons.frames, skeletons.jpegs, strict=True)):
+            if frame not in images:
+                images[frame] = self._images[frame] if frame in self._images else _decoded(jpeg, position)
+        self._images = images
+        return [images[frame] for frame in skeletons.frames]
+
+    def _usable(self, boxes: np.ndarray) -> np.ndarray:
+        """Indices of the boxes N,5 that have an extent and enough score to be tracked, one per person."""
+        usable = (boxes[:, 4] >= least_score(self.min_score)) & (boxes[:, 2:4] > boxes[:, :2]).all(1)
+        candidates = np.flatnonzero(usable & np.isfinite(boxes).all(1))
+        return candidates[non_maximum_suppression(boxes[candidates])]
 
 
 class TopDownEstimation(Estimation):
     """With a detector for the boxes, and an estimator for the crops.
 
-    In frames where a tracked person was not detected, the estimator is given a crop of where the person may be.
+    The detector sees every so many frames, and those where it is unclear what happened between two of these. In frames
+    where a tracked person was not detected, the estimator is given a crop of where the person may be.
     """
 
-    def __init__(self, detector: Detector, queue: CropQueue, min_score: float, persons: int) -> None:
+    def __init__(self, detector: Detector, every: int, queue: CropQueue, min_score: float, persons: int) -> None:
         super().__init__(queue.estimator.layout, min_score, persons)
         self._detector = detector
+        self._every = every
         self._queue = queue
-        self._filled: list[tuple[np.ndarray, np.ndarray]] = []
-        self._detected: dict[bytes, np.ndarray] = {}
-        """Boxes by frame: windows that overlap show the same frames."""
+        self._found: dict[bytes, Found] = {}
+        """By frame."""
 
-    def add(self, jpegs: list[bytes]) -> np.ndarray:
-        images = _decoded(jpegs)
-        frames = [blake2b(jpeg, digest_size=16).digest() for jpeg in jpegs]
-        new = {frame: image for frame, image in zip(frames, images, strict=True) if frame not in self._detected}
-        if new:
-            self._detected.update(zip(new, self._detector.detect(list(new.values())), strict=True))
-        tracks = self._tracks(images, [self._confident(self._detected[frame])[0] for frame in frames])
-        keypoints = np.zeros((len(tracks), len(images), self.layout.count, 3))
-        for m, person in enumerate(tracks):
-            boxes = filled_boxes(person)
-            for t in np.flatnonzero(~np.isnan(boxes[:, 0])):
-                self._queue.add(frames[t], images[t], boxes[t], keypoints[m, t])
-        if tracks:
-            self._filled.append((keypoints, np.stack([person.detections < 0 for person in tracks])))
-        return keypoints
+    def add(self, jpegs: Sequence[bytes], numbers: Sequence[int]) -> Skeletons:
+        skeletons = Skeletons(jpegs, self.layout.count)
+        self._look(skeletons, self._decoded(skeletons), key_frames(numbers, self._every))
+        return skeletons
+
+    def look_again(self, skeletons: Skeletons) -> None:
+        """Where the detector did not look and the estimator sees nobody, a track may have lost its person."""
+        lost = unlikely(skeletons.keypoints) & ~np.isnan(skeletons.boxes[..., 0])
+        if missed := [t for t in np.flatnonzero(lost.any(0)).tolist() if t not in skeletons.found]:
+            self._look(skeletons, self._decoded(skeletons), missed)
 
     def run_full_batches(self) -> None:
         self._queue.run_full_batches()
 
     def run_all(self) -> None:
         self._queue.run_all()
-        for keypoints, filled in self._filled:
-            drop_unlikely(keypoints, filled)
-        self._filled.clear()
+
+    def _look(self, skeletons: Skeletons, images: list[np.ndarray], frames: Iterable[int]) -> None:
+        """Detect people in these frames and where it turns out to be needed, and request their skeletons."""
+        tracks: list[Track] = []
+        while frames:
+            self._detect(skeletons, images, frames)
+            tracks = track(skeletons.found, len(images), self.min_score)[: self.persons]
+            frames = doubtful_frames(tracks, sorted(skeletons.found))
+        skeletons.follow(tracks)
+        for m, t in np.argwhere(~np.isnan(skeletons.boxes[..., 0])).tolist():
+            self._queue.add(skeletons.frames[t], images[t], skeletons.boxes[m, t], skeletons.keypoints[m, t])
+
+    def _detect(self, skeletons: Skeletons, images: list[np.ndarray], frames: Iterable[int]) -> None:
+        new = {skeletons.frames[t]: images[t] for t in frames if skeletons.frames[t] not in self._found}
+        for (frame, image), boxes in zip(new.items(), self._detector.detect(list(new.values())), strict=True):
+            boxes = np.asarray(boxes, dtype=float).reshape(-1, 5)
+            boxes = boxes[self._usable(boxes)]
+            self._found[frame] = Found(boxes, appearances(image, boxes))
+        skeletons.found.update({t: self._found[skeletons.frames[t]] for t in frames})
 
 
 class WholeImageEstimation(Estimation):
@@ -104,16 +151,27 @@ class WholeImageEstimation(Estimation):
     def __init__(self, estimator: WholeImageEstimator, min_score: float, persons: int) -> None:
         super().__init__(estimator.layout, min_score, persons)
         self._estimator = estimator
+        self._people: dict[bytes, tuple[Found, np.ndarray]] = {}
+        """Found people and their keypoints N,R,3, by frame."""
 
-    def add(self, jpegs: list[bytes]) -> np.ndarray:
-        images = _decoded(jpegs)
-        found = [self._confident(*people) for people in self._estimator.people(images)]
-        tracks = self._tracks(images, [boxes for boxes, _ in found])
-        keypoints = np.zeros((len(tracks), len(images), self.layout.count, 3))
-        for m, person in enumerate(tracks):
-            for t in np.flatnonzero(person.detections >= 0):
-                keypoints[m, t] = found[t][1][person.detections[t]]
-        return keypoints
+    def add(self, jpegs: Sequence[bytes], numbers: Sequence[int]) -> Skeletons:
+        skeletons = Skeletons(jpegs, self.layout.count)
+        images = dict(zip(skeletons.frames, self._decoded(skeletons), strict=True))
+        new = {frame: image for frame, image in images.items() if frame not in self._people}
+        if new:
+            for (frame, image), people in zip(new.items(), self._estimator.people(list(new.values())), strict=True):
+                boxes = np.asarray(people[0], dtype=float).reshape(-1, 5)
+                usable = self._usable(boxes)
+                self._people[frame] = Found(boxes[usable], appearances(image, boxes[usable])), people[1][usable]
+        skeletons.found = {t: self._people[frame][0] for t, frame in enumerate(skeletons.frames)}
+        tracks = track(skeletons.found, len(jpegs), self.min_score)[: self.persons]
+        skeletons.follow(tracks)
+        for m, t in np.argwhere(skeletons.detected).tolist():
+            skeletons.keypoints[m, t] = self._people[skeletons.frames[t]][1][tracks[m].detections[t]]
+        return skeletons
+
+    def look_again(self, skeletons: Skeletons) -> None:
+        """All frames have been looked at."""
 
     def run_full_batches(self) -> None:
         """Nothing waits."""
@@ -122,14 +180,10 @@ class WholeImageEstimation(Estimation):
         """Nothing waits."""
 
 
-def _decoded(jpegs: list[bytes]) -> list[np.ndarray]:
-    """RGB uint8 H,W,3 per frame. Raises ClipError that names the first one that cannot be read."""
-    images = []
-    for position, jpeg in enumerate(jpegs):
-        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
-        if image is None:
-            raise ClipError(
-                f"decoded frame {position} is not a readable JPEG image: decode the clip again (--force decode)"
-            )
-        images.append(image)
-    return images
+def _decoded(jpeg: bytes, position: int) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ClipError(
+            f"decoded frame {position} is not a readable JPEG image: decode the clip again (--force decode)"
+        )
+    return image

@@ -55,8 +55,9 @@ class Estimator:
     """What all estimators have in common. Derive from one of the three kinds, not from this class."""
 
     takes: ClassVar[frozenset[str]] = frozenset()
-    """Which of the parameters weights, input_size, layout, detector, detector_weights and flip_test have an effect; the
-    stage refuses the others. A class adds its own to those of its kind: ``TopDownEstimator.takes | {"weights"}``."""
+    """Which of the parameters weights, input_size, layout, detector, detector_weights, detect_every and flip_test have
+    an effect; the stage refuses the others. A class adds its own to those of its kind, such as
+    ``TopDownEstimator.takes | {"weights"}``."""
     input_sizes: ClassVar[tuple[Size, ...]] = ()
     """The values that input_size may have, the default first. Empty: any, and no default."""
     uses_gpu: ClassVar[bool] = True
@@ -85,9 +86,16 @@ class Estimator:
 class TopDownEstimator(Estimator, ABC):
     """Estimates the skeleton of the one person in a crop."""
 
-    takes = frozenset({"detector", "detector_weights"})
+    takes = frozenset({"detector", "detector_weights", "detect_every"})
     input_size: Size
     """Height and width of a crop."""
+    cpu_batch: ClassVar[int] = 1
+    """Crops per batch on a CPU. More than one is faster only where a crop takes next to no time."""
+
+    def crop_size(self, height: float, width: float) -> Size:
+        """Height and width of the crop for a person of this height and width in a crop of ``input_size``; what is less
+        than ``input_size`` is cut off on both sides."""
+        return self.input_size
 
     @abstractmethod
     def keypoints(self, crops: np.ndarray, flip_test: bool) -> np.ndarray:

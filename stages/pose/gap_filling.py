@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from recognizer.skeletons import Layout
+from stages.pose.similarity import similarity
 from stages.pose.tracking import Track
 
 _HELD = 4
@@ -11,8 +13,8 @@ _MIN_SCORE = 0.4
 """Mean joint score below which a skeleton in a gap is dropped. On real video with SimplePose, 99 of 100 crops that show
 a person score above 0.5, and 95 of 100 that show the ground score below 0.36."""
 
-_SAME_PERSON = 0.1
-"""Median joint distance, relative to the skeleton's size, below which two skeletons are the same person's."""
+_SAME_PERSON = 0.7
+"""OKS above which two skeletons are the same person's."""
 
 
 def filled_boxes(track: Track) -> np.ndarray:
@@ -27,23 +29,21 @@ def filled_boxes(track: Track) -> np.ndarray:
     return boxes
 
 
-def drop_unlikely(keypoints: np.ndarray, filled: np.ndarray) -> None:
+def unlikely(keypoints: np.ndarray) -> np.ndarray:
+    """bool M,T: skeletons of keypoints M,T,R,3 that show nobody, if nobody was detected there."""
+    return keypoints[..., 2].mean(2) < _MIN_SCORE
+
+
+def drop_unlikely(keypoints: np.ndarray, filled: np.ndarray, layout: Layout) -> None:
     """Set skeletons to zero in keypoints M,T,R,3: those in gaps (bool M,T) that show nobody, and duplicates.
 
     Of two skeletons in the same place, the one in a gap is dropped, or else that of the less prominent person.
     """
-    keypoints[filled & (keypoints[..., 2].mean(2) < _MIN_SCORE)] = 0
+    keypoints[filled & unlikely(keypoints)] = 0
     persons, length = filled.shape
     for t in range(length):
         for m in range(persons):
             for other in range(m + 1, persons):
-                if _same_person(keypoints[m, t], keypoints[other, t]):
+                if similarity(keypoints[m, t], keypoints[other, t], layout) > _SAME_PERSON:
                     dropped = m if filled[m, t] and not filled[other, t] else other
                     keypoints[dropped, t] = 0
-
-
-def _same_person(a: np.ndarray, b: np.ndarray) -> bool:
-    if not (a[:, 2].any() and b[:, 2].any()):
-        return False
-    size = np.sqrt(np.prod(np.ptp(a[:, :2], axis=0)))
-    return bool(np.median(np.linalg.norm(a[:, :2] - b[:, :2], axis=1)) < _SAME_PERSON * size)

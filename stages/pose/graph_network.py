@@ -51,6 +51,7 @@ class GraphNetwork(nn.Module):
         self._buffer_names: dict[str, str] = {}
         self._constants: dict[str, Tensor] = {}
         """Shapes, axes and single numbers. They stay on the CPU, where PyTorch wants them."""
+        self._sizes = {_inputs(node)[1] for node in self._nodes if node["op"] == "ResizeBilinear"} & weights.keys()
         for name in used:
             tensor = torch.from_numpy(_laid_out(weights[name]))
             if tensor.ndim and tensor.is_floating_point():
@@ -59,10 +60,14 @@ class GraphNetwork(nn.Module):
             else:
                 self._constants[name] = tensor
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """The heads' outputs, B,h,w,c each, where ``x`` is the output of the operation that it begins with."""
+    def forward(self, x: Tensor, share: tuple[float, float] = (1, 1)) -> list[Tensor]:
+        """The heads' outputs, B,h,w,c each, where ``x`` is the output of the operation that it begins with.
+
+        share: height and width of the images relative to those that the file is for.
+        """
         buffers = {name: getattr(self, buffer) for name, buffer in self._buffer_names.items()}
-        known = {self._input: x, **self._constants, **buffers}
+        sizes = {name: (self._constants[name] * torch.tensor(share)).round().int() for name in self._sizes}
+        known = {self._input: x, **self._constants, **sizes, **buffers}
         for node in self._nodes:
             inputs = [known[name] for name in _inputs(node)]
             try:

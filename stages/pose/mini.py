@@ -32,6 +32,7 @@ class HRNetMini(HeatmapEstimator):
 
     card = ModelCard("Apache-2.0", "PCK@0.2 0.972 on the demo's drawn people", 1.6)
     input_size = (96, 80)
+    cpu_batch = 16
     layout = COCO17
 
     def __init__(self, settings: EstimatorSettings) -> None:

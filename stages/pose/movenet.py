@@ -1,7 +1,8 @@
-"""MoveNet (Google 2021): small networks that find COCO's keypoints of one person in a square crop."""
+"""MoveNet (Google 2021): small networks that find COCO's keypoints of one person in a crop."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -18,6 +19,8 @@ STRIDE = 4
 SCALE = 0.007843017578125
 """2 / 255 as the published files have it, in half precision."""
 _HEADS = ("center_0/", "kpt_regress_0/", "kpt_heatmap_0/", "kpt_offset_0/")
+_MULTIPLE = 32
+"""Sides of a crop are multiples of this many pixels."""
 _NEAR = 1.8
 """In cells. A joint's score in the heatmap is divided by this plus the distance to where the person should have it."""
 
@@ -47,13 +50,17 @@ class MoveNetThunder(TopDownEstimator):
     def published(cls, input_size: Size | None) -> Published:
         return cls.weights
 
+    def crop_size(self, height: float, width: float) -> Size:
+        """What surrounds the person is left out: half of a square on average, and of the time."""
+        sides = zip((height, width), self.input_size, strict=True)
+        own = [min(most, math.ceil(side / _MULTIPLE) * _MULTIPLE) for side, most in sides]
+        return own[0], own[1]
+
     def keypoints(self, crops: np.ndarray, flip_test: bool) -> np.ndarray:
         import torch
 
-        # CPUs are fastest with one crop at a time, whose intermediate results fit their caches.
-        pieces = torch.from_numpy(crops).split(1 if self.device == "cpu" else len(crops))
         with torch.inference_mode():
-            return np.concatenate([self._keypoints(piece.to(self.device), flip_test) for piece in pieces])
+            return self._keypoints(torch.from_numpy(crops).to(self.device), flip_test)
 
     def _keypoints(self, crops_BHWC: Tensor, flip_test: bool) -> np.ndarray:
         heads = self._outputs(crops_BHWC)
@@ -66,8 +73,9 @@ class MoveNetThunder(TopDownEstimator):
         return np.concatenate([pixels.cpu().numpy(), scores_BR.double().cpu().numpy()[..., None]], axis=2)
 
     def _outputs(self, crops_BHWC: Tensor) -> list[Tensor]:
-        """center B,G,G; regression B,G,G,R,2; heatmaps B,G,G,R; offsets B,G,G,R,2 (x, y in cells)."""
-        center, regression, heatmaps, offsets = self.model(crops_BHWC.float() * SCALE - 1)
+        """center B,H,W; regression B,H,W,R,2; heatmaps B,H,W,R; offsets B,H,W,R,2 (x, y in cells)."""
+        share = crops_BHWC.shape[1] / self.input_size[0], crops_BHWC.shape[2] / self.input_size[1]
+        center, regression, heatmaps, offsets = self.model(crops_BHWC.float() * SCALE - 1, share)
         pairs = [vectors.unflatten(3, (-1, 2)).flip(4) for vectors in (regression, offsets)]
         return [center[..., 0].sigmoid(), pairs[0], heatmaps.sigmoid(), pairs[1]]
 
@@ -93,18 +101,19 @@ def decode(center: Tensor, regression: Tensor, heatmaps: Tensor, offsets: Tensor
     """
     import torch
 
-    B, G, _, R = heatmaps.shape
-    low, high = G // 4, G - G // 4
-    best_B = center[:, low:high, low:high].flatten(1).argmax(1)
-    y_B, x_B = low + best_B // (high - low), low + best_B % (high - low)
+    B, H, W, R = heatmaps.shape
+    top, left = H // 4, W // 4
+    middle = center[:, top : H - top, left : W - left]
+    best_B = middle.flatten(1).argmax(1)
+    y_B, x_B = top + best_B // middle.shape[2], left + best_B % middle.shape[2]
     b_B = torch.arange(B, device=center.device)
     start_BR2 = regression[b_B, y_B, x_B] + torch.stack([x_B, y_B], 1)[:, None]
-    cells_G = torch.arange(G, device=center.device)
+    y_H, x_W = torch.arange(H, device=center.device), torch.arange(W, device=center.device)
     distances = torch.hypot(
-        cells_G[:, None] - start_BR2[:, None, None, :, 0], cells_G[:, None, None] - start_BR2[:, None, None, :, 1]
+        x_W[:, None] - start_BR2[:, None, None, :, 0], y_H[:, None, None] - start_BR2[:, None, None, :, 1]
     )
     best_BR = (heatmaps / (distances + _NEAR)).flatten(1, 2).argmax(1)
-    y_BR, x_BR = best_BR // G, best_BR % G
+    y_BR, x_BR = best_BR // W, best_BR % W
     b_B1, r_R = b_B[:, None], torch.arange(R, device=center.device)
     points_BR2 = torch.stack([x_BR, y_BR], 2) + offsets[b_B1, y_BR, x_BR, r_R]
     return points_BR2, heatmaps[b_B1, y_BR, x_BR, r_R]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -57,12 +56,12 @@ class MoveNetMultiPose(WholeImageEstimator):
     def people(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
         import torch
 
-        from stages.pose.crops import scaled
+        from stages.pose.crops import padded_size, scaled
 
         found = []
         for (height, width, _), same in groupby(images, key=np.shape):
             scale = self.side / max(height, width)
-            size = tuple(math.ceil(max(1, round(length * scale)) / _MULTIPLE) * _MULTIPLE for length in (height, width))
+            size = padded_size((height, width), scale, _MULTIPLE)
             pieces = torch.from_numpy(np.stack([scaled(image, scale, size) for image in same]))
             for piece in pieces.split(1 if self.device == "cpu" else 16):
                 with torch.inference_mode():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,7 +19,7 @@ SIDE = 416
 _MEAN_STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
 """Of blue, green and red, in this order."""
 _GRAY = 114
-"""What is beside an image that is not square."""
+"""What is below or beside an image whose sides are no multiples of the largest stride."""
 _STRIDES = (8, 16, 32)
 _HEADS = ("/Add_29", "/Add_33", "/Add_37")
 """The outputs for these strides: 80 categories and 4 sides x 11 bins for each cell."""
@@ -51,16 +52,23 @@ class NanoDet(Detector):
 
     def detect(self, images: list[np.ndarray]) -> list[np.ndarray]:
         size = 1 if self.device == "cpu" else 16
-        return [boxes for start in range(0, len(images), size) for boxes in self._detect(images[start : start + size])]
+        found = []
+        for _, alike in groupby(images, key=np.shape):
+            same = list(alike)
+            for start in range(0, len(same), size):
+                found += self._detect(same[start : start + size])
+        return found
 
     def _detect(self, images: list[np.ndarray]) -> list[np.ndarray]:
         import torch
 
-        from stages.pose.crops import scaled
+        from stages.pose.crops import padded_size, scaled
 
-        squares = np.stack([scaled(image, SIDE / max(image.shape), (SIDE, SIDE), _GRAY) for image in images])
+        scale = SIDE / max(images[0].shape)
+        size = padded_size(images[0].shape[:2], scale, _STRIDES[-1])
+        pixels = np.stack([scaled(image, scale, size, _GRAY) for image in images])
         with torch.inference_mode():
-            boxes_BN4, scores_BN = self.decoded(torch.from_numpy(squares).to(self.device))
+            boxes_BN4, scores_BN = self.decoded(torch.from_numpy(pixels).to(self.device))
         found = []
         for image, boxes, scores in zip(images, boxes_BN4.cpu().numpy(), scores_BN.cpu().numpy(), strict=True):
             height, width = image.shape[:2]
@@ -70,20 +78,22 @@ class NanoDet(Detector):
             found.append(people[non_maximum_suppression(people)])
         return found
 
-    def decoded(self, squares_BHW3: Tensor) -> tuple[Tensor, Tensor]:
-        """For all cells of RGB squares uint8 B,416,416,3: boxes B,N,4 (x1, y1, x2, y2 in pixels of the square), and how
-        likely they are people, B,N."""
+    def decoded(self, images_BHW3: Tensor) -> tuple[Tensor, Tensor]:
+        """For all cells of RGB images uint8 B,H,W,3, of up to 416 x 416: boxes B,N,4 (x1, y1, x2, y2 in pixels), and
+        how likely they are people, B,N."""
         import torch
 
         mean, std = torch.tensor(_MEAN_STD, device=self.device)
-        bgr_BHW3 = (squares_BHW3.flip(3) - mean) / std
+        bgr_BHW3 = (images_BHW3.flip(3) - mean) / std
+        height, width = images_BHW3.shape[1:3]
+        outputs = self.model(bgr_BHW3.permute(0, 3, 1, 2), (height / SIDE, width / SIDE))
         boxes, scores = [], []
-        for stride, output in zip(_STRIDES, self.model(bgr_BHW3.permute(0, 3, 1, 2)), strict=True):
+        for stride, output in zip(_STRIDES, outputs, strict=True):
             cells_BNC = output.flatten(1, 2)
             bins_BN4K = cells_BNC[..., _CATEGORIES:].unflatten(2, (4, _BINS)).softmax(3)
             distances_BN4 = (bins_BN4K * torch.arange(_BINS, device=self.device)).sum(3) * stride
-            middles = (torch.arange(SIDE // stride, device=self.device) + 0.5) * stride
-            x_N, y_N = middles.repeat(len(middles)), middles.repeat_interleave(len(middles))
+            rows, columns = (torch.arange(0.5, side / stride, device=self.device) * stride for side in (height, width))
+            x_N, y_N = columns.repeat(len(rows)), rows.repeat_interleave(len(columns))
             low_BN2 = torch.stack([x_N, y_N], 1) - distances_BN4[..., :2]
             high_BN2 = torch.stack([x_N, y_N], 1) + distances_BN4[..., 2:]
             boxes.append(torch.cat([low_BN2, high_BN2], 2))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pipeline import limits
 from pipeline.errors import StageError
-from pipeline.rows import aligned_rows, attempt
+from pipeline.rows import aligned_rows
 from pipeline.stage import KnownFile, MapStage, Problem, Resources, Row, added, unkeyed
-from recognizer.skeletons import Layout, layout_text
+from recognizer.skeletons import Layout
 from recognizer.skeletons import layout as layout_called
 from stages.plugins import build, check_name
 from stages.pose.detectors import DETECTORS, Detector, declared_detector
@@ -41,12 +40,12 @@ if TYPE_CHECKING:
 class Pose(MapStage):
     """Estimates the skeletons in a clip's frames, or reads them from its skeleton file if the index names one.
 
-    People are detected in every frame and joined into tracks; the estimator runs on crops of the most prominent tracks,
-    batched over frames and clips. The skeleton of frame i is always computed from frame i.
+    People are detected in some frames and joined into tracks; the estimator runs on crops of the most prominent tracks
+    in every frame, batched over frames and clips. The skeleton of frame i is always computed from frame i.
     """
 
     key_name: ClassVar[str | None] = "stages.pose.stage:Pose"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     makes = SKELETONS
     takes = (FRAMES,)
 
@@ -76,13 +75,16 @@ class Pose(MapStage):
     detector_weights: Path | None = unkeyed(None)
     """File with the detector's weights. Published ones are downloaded if this is left out."""
     min_score: float = Field(0.5, ge=0, le=1)
-    """Detected people with a lower score are dropped."""
+    """Detected people with a lower score do not count, unless they continue the track of somebody."""
+    detect_every: int = added(4, ge=1)
+    """People are detected in every so many of the decoded frames, and wherever somebody moves much, comes, goes or gets
+    lost; between these frames tracks say where they are. 1: in all frames."""
     persons: int = Field(2, ge=1)
-    """M, the most people kept per clip: those who are detected most often and with the largest boxes."""
+    """M, the most people kept per clip: those with the largest sum over the frames of score times box size."""
     flip_test: bool = False
     """Average the heatmaps with those of the mirrored crop: more accurate keypoints in twice the time."""
     batch: int = unkeyed(16, ge=1)
-    """Crops per batch of the estimator."""
+    """Crops per batch of the estimator on a GPU. CPUs are fastest with few, whose results fit their caches."""
     time_limit: float = unkeyed(300.0, gt=0)
     """Seconds after which a clip is given up."""
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
@@ -166,53 +168,21 @@ class Pose(MapStage):
 
     def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Models) -> pa.Table:
         from stages.devices import threads
+        from stages.pose.skeleton_rows import SkeletonRows
 
+        # Where all clips have skeleton files, no model is loaded or downloaded.
+        estimation = loaded.estimation() if clips["skeleton_path"].null_count else None
+        columns = loaded.columns if estimation else {}
+        target = layout_called(self.convert_to) if self.convert_to else None
+        frames = (own["frames"] for own in aligned_rows(inputs, clips.num_rows))
         with threads(1):  # everywhere, since results may depend on the number of threads
-            rows = self._rows(clips, inputs, loaded)
+            rows = SkeletonRows(estimation, columns, self.persons, self.time_limit, target).of(
+                zip(clips.to_pylist(), frames, strict=True)
+            )
         return pa.Table.from_pylist(rows, schema=SKELETONS.schema)
 
-    def _rows(self, clips: pa.Table, inputs: Mapping[str, pa.Table], models: Models) -> list[Row]:
-        # If all clips have skeleton files, no model is loaded or downloaded.
-        estimation = models.estimation() if clips["skeleton_path"].null_count else None
-        rows = []
-        for clip, own in zip(clips.to_pylist(), aligned_rows(inputs, clips.num_rows), strict=True):
-            compute = partial(self._skeletons, clip, own["frames"], estimation)
-            rows.append(attempt(clip["clip_id"], self.time_limit, compute))
-            if estimation:
-                # Not part of the attempt: a batch also holds crops of other clips, so this clip may not be to blame.
-                with limits.time_limit(self.time_limit):
-                    estimation.run_full_batches()
-        if estimation:
-            with limits.time_limit(self.time_limit):
-                estimation.run_all()
-        target = layout_called(self.convert_to) if self.convert_to else None
-        return [row if row["error"] else _finished(row, target) for row in rows]
 
-    def _skeletons(self, clip: Row, frames: Row, estimation: Estimation | None) -> Row:
-        """A clip's row, but with keypoints in pixels (estimated ones are filled in later) and the frame's size."""
-        if clip["skeleton_path"] is not None:
-            from stages.skeletons.formats import read_skeletons
-
-            file = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
-            file.check(frames["source_frames"], frames["source_width"], frames["source_height"])
-            size = file.size or (frames["source_width"], frames["source_height"])
-            keypoints, layout = file.in_pixels(*size).frames(frames["indices"], self.persons), file.layout
-            estimator = "ground truth"
-        else:
-            assert estimation is not None
-            keypoints, layout = estimation.add(frames["frames"]), estimation.layout
-            size = frames["width"], frames["height"]
-            estimator = self.estimator
-        return {
-            "keypoints": keypoints,
-            "size": size,
-            "persons": len(keypoints),
-            "layout": layout_text(layout),
-            "estimator": estimator,
-        }
-
-
-_MODEL_PARAMETERS = ("weights", "input_size", "layout", "detector", "detector_weights", "flip_test")
+_MODEL_PARAMETERS = ("weights", "input_size", "layout", "detector", "detector_weights", "flip_test", "detect_every")
 """Parameters that an estimator may take (``Estimator.takes``)."""
 
 
@@ -241,10 +211,21 @@ class Models:
 
         stage, estimator = self._stage, self._estimator
         if isinstance(estimator, TopDownEstimator):
-            queue = CropQueue(estimator, stage.batch, stage.flip_test)
-            return TopDownEstimation(self._detector, queue, stage.min_score, stage.persons)
+            on_gpu = estimator.uses_gpu and self._device != "cpu"
+            queue = CropQueue(estimator, stage.batch if on_gpu else estimator.cpu_batch, stage.flip_test)
+            return TopDownEstimation(self._detector, stage.detect_every, queue, stage.min_score, stage.persons)
         assert isinstance(estimator, WholeImageEstimator)
         return WholeImageEstimation(estimator, stage.min_score, stage.persons)
+
+    @cached_property
+    def columns(self) -> Row:
+        """What rows of SKELETONS say about the models."""
+        top_down = issubclass(find_estimator(self._stage.estimator), TopDownEstimator)
+        return {
+            "estimator": self._stage.estimator,
+            "detector": self._stage.detector if top_down else None,
+            "weights": [_named(file) for file in self._stage.files()],
+        }
 
     @cached_property
     def _device(self) -> str:
@@ -269,35 +250,17 @@ class Models:
         return build(target, "detector", _existing(stage.detector_weights), self._device)
 
 
+def _named(file: Path | KnownFile) -> str:
+    """A file's name, and the beginning of its SHA-256."""
+    if isinstance(file, KnownFile):
+        name, sha256 = file
+    else:
+        with file.open("rb") as content:
+            name, sha256 = file.name, hashlib.file_digest(content, "sha256").hexdigest()
+    return f"{name} {sha256[:12]}"
+
+
 def _existing(weights: Path | None) -> Path | None:
     if weights is not None and not weights.is_file():
         raise StageError(f"weights file {weights} not found")
     return weights
-
-
-def _finished(row: Row, target: Layout | None) -> Row:
-    """The row with its keypoints as they are stored, or with an error if it has no joint at all.
-
-    target: the layout that they are converted to.
-    """
-    pixels, layout = row["keypoints"], layout_called(row["layout"])
-    if target and target != layout:
-        from stages.skeletons.conversion import convert
-
-        try:
-            pixels = convert(pixels, layout, target)
-        except ValueError as error:
-            return {"clip_id": row["clip_id"], "error": str(error)}
-        row["layout"] = layout_text(target)
-    keypoints = relative(pixels, *row.pop("size")).astype(np.float16)
-    if not keypoints[..., 2].any():
-        return {"clip_id": row["clip_id"], "error": f"no person found in any of {pixels.shape[1]} frames"}
-    return row | {"keypoints": keypoints.tobytes()}
-
-
-def relative(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Keypoints ...,3 in pixels, as coordinates relative to the frame; zeros for joints outside of it."""
-    keypoints = pixels.copy()
-    keypoints[..., :2] = (pixels[..., :2] + 0.5) / (width, height)
-    inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] <= 1)).all(-1) & (keypoints[..., 2] > 0)
-    return np.where(inside[..., None], keypoints, 0)

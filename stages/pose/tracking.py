@@ -1,6 +1,8 @@
 """Joins the person boxes of a clip's frames into one track per person."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -19,6 +21,20 @@ _PART_OF_SOMEBODY = 0.3
 arm."""
 
 
+_DOUBTFUL = 0.4
+"""Boxes with less than the least score, but more than this share of it, continue tracks and begin none: people who bend
+down or are half hidden look less like people (ByteTrack, Zhang et al. 2022)."""
+
+
+class Found(NamedTuple):
+    """What a detector found in one frame."""
+
+    boxes: np.ndarray
+    """float N,5: x1, y1, x2, y2 and a score."""
+    appearances: np.ndarray
+    """float N,9: the colors in the boxes (see ``appearance.appearances``)."""
+
+
 @dataclass
 class Track:
     """One person in T frames."""
@@ -29,22 +45,23 @@ class Track:
     """float T: the detector's score; 0 where the person was not detected."""
     detections: np.ndarray
     """int T: index into the frame's list of detections; -1 where the person was not detected."""
-
-    @property
-    def prominence(self) -> float:
-        """How likely this person takes part in the action: the sum of scores times the square roots of box areas.
-
-        Passers-by are visible as long as the others, but smaller or cut off.
-        """
-        extent = np.nan_to_num(self.boxes[:, 2:] - self.boxes[:, :2])
-        return float((self.scores * np.sqrt(extent.prod(1))).sum())
+    appearances: np.ndarray
+    """float T,9; NaN where the person was not detected."""
+    prominence: float
+    """How likely this person takes part in the action: the sum over the frames of scores times the square roots of box
+    areas. Passers-by are visible as long as the others, but smaller or cut off."""
 
 
-def track(detections: list[np.ndarray], appearances: list[np.ndarray]) -> list[Track]:
-    """The people in a clip, the most prominent first.
+def least_score(min_score: float) -> float:
+    """The score below which a box is of no use for tracking, given that of confident ones."""
+    return _DOUBTFUL * min_score
 
-    detections: for each of T frames the boxes found there, float N,5 (x1, y1, x2, y2, score).
-    appearances: for each frame the colors in these boxes, float N,9 (see ``appearance.appearances``).
+
+def track(found: Mapping[int, Found], length: int, min_score: float) -> list[Track]:
+    """The people in a clip of T = ``length`` frames, the most prominent first.
+
+    found: what a detector found in the frames that it was given, some or all. min_score: boxes with a lower score
+    continue a track that no other box does, and begin none.
 
     In every frame, the boxes of the people tracked so far, moved by their velocities, are matched with the detected
     boxes so that the sum of similarities (in position and colors) is largest. A box that matches nobody starts a new
@@ -52,68 +69,96 @@ def track(detections: list[np.ndarray], appearances: list[np.ndarray]) -> list[T
     influence.
     """
     tracks: list[_OpenTrack] = []
-    for frame, boxes in enumerate(detections):
+    before = 0
+    for frame in sorted(found):
+        boxes, appearances = found[frame]
         order = np.lexsort(boxes.T[::-1])
-        owners = _assign(tracks, boxes[order], appearances[frame][order])
+        owners = _assign(tracks, boxes[order], appearances[order], min_score, frame, before)
         assigned = np.array([owner is not None for owner in owners], dtype=bool)
         is_part = np.any(iou(boxes[order], boxes[order[assigned]]) > _PART_OF_SOMEBODY, axis=1).tolist()
         for index, owner, part in zip(order, owners, is_part, strict=True):
             if owner is None:
-                if part:
+                if part or boxes[index, 4] < min_score:
                     continue
                 owner = len(tracks)
                 tracks.append(_OpenTrack())
-            tracks[owner].add(frame, boxes[index], appearances[frame][index], int(index))
-    closed = [person.closed(len(detections)) for person in tracks]
+            tracks[owner].add(frame, boxes[index], appearances[index], int(index))
+        before = frame
+    shares = _shares(sorted(found), length)
+    closed = [person.closed(shares) for person in tracks]
     return sorted(closed, key=lambda one: (-one.prominence, *np.nan_to_num(one.boxes).sum(0)))
+
+
+def _shares(frames: Sequence[int], length: int) -> np.ndarray:
+    """float T: for how many frames each of these stands, since those between them are shared out; 0 for all others."""
+    shares = np.zeros(length)
+    if frames:
+        middles = (np.array(frames[1:]) + frames[:-1]) / 2
+        shares[list(frames)] = np.diff(np.concatenate([[-0.5], middles, [length - 0.5]]))
+    return shares
 
 
 class _OpenTrack:
     """A track to which further frames are added."""
 
     def __init__(self) -> None:
-        self.detections: list[tuple[int, np.ndarray, int]] = []
-        """Frame, box and index of each detection."""
+        self.detections: list[tuple[int, np.ndarray, np.ndarray, int]] = []
+        """Frame, box, appearance and index of each detection."""
         self.velocity = np.zeros(2)
         self.appearance = np.zeros(9)
         """Mean over all detections: a box that shows two people who embrace changes it little."""
 
     def add(self, frame: int, box: np.ndarray, appearance: np.ndarray, index: int) -> None:
         if self.detections:
-            last_frame, last_box, _ = self.detections[-1]
+            last_frame, last_box, *_ = self.detections[-1]
             velocity = (_center(box) - _center(last_box)) / (frame - last_frame)
             self.velocity = velocity if len(self.detections) == 1 else (self.velocity + velocity) / 2
-        self.detections.append((frame, box, index))
+        self.detections.append((frame, box, appearance, index))
         self.appearance += (appearance - self.appearance) / len(self.detections)
 
-    def predicted(self) -> np.ndarray:
-        """The box one frame after the last detection; also after a gap, because people who hide each other have
-        stopped."""
-        _, box, _ = self.detections[-1]
-        return box[:4] + np.tile(self.velocity, 2)
+    def predicted(self, frame: int, before: int) -> np.ndarray:
+        """The box in a frame, given the one before it that was looked at. After a gap people are where they were last
+        seen, one step further: those who hide each other have stopped."""
+        _, box, *_ = self.detections[-1]
+        return box[:4] + np.tile(self.velocity * (frame - before), 2)
 
-    def closed(self, length: int) -> Track:
-        """The track over a clip of this many frames."""
-        result = Track(np.full((length, 4), np.nan), np.zeros(length), np.full(length, -1))
-        for frame, box, index in self.detections:
-            result.boxes[frame], result.scores[frame], result.detections[frame] = box[:4], box[4], index
-        return result
+    def closed(self, shares: np.ndarray) -> Track:
+        """The track over a clip whose frames count this much (T)."""
+        length = len(shares)
+        boxes, scores, detections = np.full((length, 4), np.nan), np.zeros(length), np.full(length, -1)
+        appearances = np.full((length, 9), np.nan)
+        for frame, box, appearance, index in self.detections:
+            boxes[frame], scores[frame], detections[frame], appearances[frame] = box[:4], box[4], index, appearance
+        extents = np.sqrt(np.nan_to_num(boxes[:, 2:] - boxes[:, :2]).prod(1))
+        return Track(boxes, scores, detections, appearances, float((shares * scores * extents).sum()))
 
 
 def _center(box: np.ndarray) -> np.ndarray:
     return (box[:2] + box[2:4]) / 2
 
 
-def _assign(tracks: list[_OpenTrack], boxes: np.ndarray, appearances: np.ndarray) -> list[int | None]:
-    """For each box the index of the track that it continues, or None."""
+def _assign(
+    tracks: list[_OpenTrack],
+    boxes: np.ndarray,
+    appearances: np.ndarray,
+    min_score: float,
+    frame: int,
+    before: int,
+) -> list[int | None]:
+    """For each box the index of the track that it continues, or None: first for confident boxes, then for the others
+    among the tracks that are left."""
     owners: list[int | None] = [None] * len(boxes)
-    if tracks and len(boxes):
-        position = generalized_iou(np.stack([person.predicted() for person in tracks]), boxes)
-        colors = color_distances(np.stack([person.appearance for person in tracks]), appearances) / _OTHER_COLORS
-        similarity = position - np.minimum(colors, 1)
+    if not tracks or not len(boxes):
+        return owners
+    position = generalized_iou(np.stack([person.predicted(frame, before) for person in tracks]), boxes)
+    colors = color_distances(np.stack([person.appearance for person in tracks]), appearances) / _OTHER_COLORS
+    similarity = position - np.minimum(colors, 1)
+    confident = boxes[:, 4] >= min_score
+    for candidates in (np.flatnonzero(confident), np.flatnonzero(~confident)):
+        left = np.array([person for person in range(len(tracks)) if person not in owners], dtype=int)
         # Pairs that cannot match must not influence the sum, or they would break up good pairs.
-        floored = np.maximum(similarity, _MIN_SIMILARITY)
+        floored = np.maximum(similarity[np.ix_(left, candidates)], _MIN_SIMILARITY)
         for person, box in zip(*linear_sum_assignment(floored, maximize=True), strict=True):
-            if similarity[person, box] > _MIN_SIMILARITY:
-                owners[box] = int(person)
+            if floored[person, box] > _MIN_SIMILARITY:
+                owners[candidates[box]] = int(left[person])
     return owners

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from stages.pose.boxes import iou
-from stages.pose.stage import Models, relative
-from stages.pose.tracking import Track
+from stages.pose.skeleton_rows import relative
+from stages.pose.stage import Models
 from stages.showing.footage import fitted, scaled
 from stages.showing.people import Box, People, Person
 from stages.video.passes import Encoding
@@ -46,18 +46,20 @@ def estimated(images: Iterator[np.ndarray], models: Models, encoding: Encoding) 
     for number in count():
         if number % RENEWED == 0:
             estimation = models.estimation()
-        pixels = estimation.add(window)
-        tracks = estimation.tracks
+        people = estimation.add(window, range(number * STEP, number * STEP + len(window)))
         estimation.run_all()
-        identities = names.of(tracks)
+        estimation.look_again(people)
+        estimation.run_all()
+        pixels = estimation.finish(people)
+        identities = names.of(people.boxes)
         following = list(islice(jpegs, STEP))
         end = LENGTH - STEP // 2 if following else len(window)
         for t in range(begin, end):
             keypoints = relative(pixels[:, t], *size)
             persons = [
-                Person(who.number, joints, _box(one, t, size))
-                for who, joints, one in zip(identities, keypoints, tracks, strict=True)
-                if joints[:, 2].any() or one.detections[t] >= 0
+                Person(who.number, keypoints[m], _relative(people.boxes[m, t], size))
+                for m, who in enumerate(identities)
+                if keypoints[m, :, 2].any() or people.detected[m, t]
             ]
             yield People(tuple(persons), estimation.layout.name)
         if not following:
@@ -69,11 +71,8 @@ def _jpeg(image: np.ndarray, quality: int) -> bytes:
     return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-def _box(track: Track, t: int, size: tuple[int, int]) -> Box | None:
-    """Where the person was detected in picture t, relative to it; None if it was not."""
-    if track.detections[t] < 0:
-        return None
-    x1, y1, x2, y2 = (track.boxes[t] / (*size, *size)).tolist()
+def _relative(box: np.ndarray, size: tuple[int, int]) -> Box:
+    x1, y1, x2, y2 = (box / (*size, *size)).tolist()
     return x1, y1, x2, y2
 
 
@@ -97,10 +96,9 @@ class _Names:
         self._boxes = np.empty((0, LENGTH - STEP, 4))
         """Of the people before, in the pictures that the next window shows too."""
 
-    def of(self, tracks: list[Track]) -> list[_Identity]:
-        """Who each track of the next window is."""
-        identities = [_Identity(self._numbers) for _ in tracks]
-        boxes = np.stack([one.boxes for one in tracks]) if tracks else np.empty((0, LENGTH, 4))
+    def of(self, boxes: np.ndarray) -> list[_Identity]:
+        """Who the people with these boxes (M,T,4; NaN: unknown) in the next window are."""
+        identities = [_Identity(self._numbers) for _ in boxes]
         agreement = _agreement(self._boxes, boxes)
         for old, new in zip(*linear_sum_assignment(agreement, maximize=True), strict=True):
             if agreement[old, new] > 0:
@@ -110,7 +108,7 @@ class _Names:
 
 
 def _agreement(before: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """M,N: how far tracks with boxes M,S,4 and N,T,4 agree in the first S pictures; NaN: not detected."""
+    """M,N: how far tracks with boxes M,S,4 and N,T,4 agree in the first S pictures; NaN: unknown."""
     total = np.zeros((len(before), len(now)))
     for t in range(min(before.shape[1], now.shape[1])):
         overlap = np.nan_to_num(iou(before[:, t], now[:, t]))

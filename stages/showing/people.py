@@ -17,7 +17,7 @@ class Person(NamedTuple):
     keypoints: np.ndarray
     """float R,3: x, y relative to the picture, and a score from 0 to 1; 0: missing."""
     box: Box | None = None
-    """Where the person was detected; None if a skeleton is all that is known."""
+    """Where the person is, by detection; None if a skeleton is all that is known."""
 
 
 class People(NamedTuple):

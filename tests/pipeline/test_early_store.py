@@ -10,6 +10,7 @@ import pytest
 from pipeline.manifest import load_manifest, load_resolved
 from pipeline.registry import known_stages, load_stage
 from pipeline.run import plan_run
+from stages.pose.stage import Pose
 from stages.video.stage import Decode
 
 EARLY = Path(__file__).parent / "early_store"
@@ -23,8 +24,9 @@ def early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("clip.mp4", "clip.npz"):
         os.utime(folder / name, (MODIFIED, MODIFIED))
     monkeypatch.chdir(folder)
-    # Decode has had other results since. With its version of then, every key is the same.
+    # These have had other results since. With their versions of then, every key is the same.
     monkeypatch.setattr(Decode, "version", 1)
+    monkeypatch.setattr(Pose, "version", 2)
     return folder
 
 

@@ -8,7 +8,7 @@ from pipeline.errors import StageError
 from stages.pose.detectors import DETECTORS, Detector, declared_detector
 from stages.pose.estimators import ESTIMATORS, TopDownEstimator, WholeImageEstimator, find_estimator
 
-PARAMETERS = {"weights", "input_size", "layout", "detector", "detector_weights", "flip_test"}
+PARAMETERS = {"weights", "input_size", "layout", "detector", "detector_weights", "detect_every", "flip_test"}
 
 
 @pytest.mark.parametrize("name", [*ESTIMATORS, "own_estimators:RedDot", "own_estimators:RedDotWithBody"])

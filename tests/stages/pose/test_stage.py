@@ -21,7 +21,8 @@ from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS
 from stages.pose.hrnet import HRNetW32, HRNetW48
 from stages.pose.onnx_model import OnnxModel
-from stages.pose.stage import Pose, relative
+from stages.pose.skeleton_rows import relative
+from stages.pose.stage import Pose
 from stages.tables import CLIPS, FRAMES, SKELETONS
 
 T, HEIGHT, WIDTH = 12, 120, 160
@@ -142,7 +143,7 @@ def test_frames_that_clips_share_are_estimated_once(reddest: Path, green: str, m
     """Windows that overlap show the same frames."""
     images = [jpeg(dot) for dot in dots(0)]
     windows = {"a": images[:8], "b": images[4:], "c": images[8:] + images[8:]}
-    stage = Pose(estimator="onnx", weights=reddest, detector=green)
+    stage = Pose(estimator="onnx", weights=reddest, detector=green, detect_every=1)
     alone = [run(stage, *tables({name: window}))[0] for name, window in windows.items()]
     counts = {"detected": 0, "estimated": 0}
     estimate = OnnxModel.heatmaps

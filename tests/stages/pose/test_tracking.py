@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from stages.pose.tracking import Track, track
+from stages.pose.tracking import Found, Track, track
 
 T = 20
+MIN_SCORE = 0.5
 RED, BLUE = np.tile([50.0, 60, 40], 3), np.tile([40.0, 20, -60], 3)
 
 
@@ -14,17 +15,19 @@ def person(x: np.ndarray, size: tuple[float, float] = (40, 100), score: float = 
     return np.column_stack([x, np.full_like(x, 50), x + width, np.full_like(x, 50 + height), np.full_like(x, score)])
 
 
-def tracked(people: list[np.ndarray], colors: list[np.ndarray], order_seed: int | None = None) -> list[Track]:
+def tracked(
+    people: list[np.ndarray], colors: list[np.ndarray], order_seed: int | None = None, every: int = 1
+) -> list[Track]:
     """Tracks of people T,5 (NaN: not detected), listed in each frame in a random order."""
     rng = np.random.default_rng(order_seed)
-    frames, appearances = [], []
-    for t in range(T):
+    found = {}
+    for t in range(0, T, every):
         here = [i for i, boxes in enumerate(people) if not np.isnan(boxes[t, 0])]
         if order_seed is not None:
             rng.shuffle(here)
-        frames.append(np.array([people[i][t] for i in here]).reshape(-1, 5))
-        appearances.append(np.array([colors[i] for i in here]).reshape(-1, 9))
-    return track(frames, appearances)
+        boxes = np.array([people[i][t] for i in here]).reshape(-1, 5)
+        found[t] = Found(boxes, np.array([colors[i] for i in here]).reshape(-1, 9))
+    return track(found, T, MIN_SCORE)
 
 
 def test_people_who_cross_each_other_keep_their_tracks() -> None:
@@ -59,9 +62,9 @@ def test_detections_point_to_the_boxes_of_the_track() -> None:
     people = [person(np.linspace(0, 100, T)), person(np.linspace(300, 200, T))]
     for one in tracked(people, [RED, BLUE], order_seed=1):
         assert set(one.detections) <= {0, 1}
-    frames = [np.array([people[1][t], people[0][t]]) for t in range(T)]
-    for one in track(frames, [np.stack([BLUE, RED])] * T):
-        boxes = [frames[t][one.detections[t], :4] for t in range(T)]
+    found = {t: Found(np.array([people[1][t], people[0][t]]), np.stack([BLUE, RED])) for t in range(T)}
+    for one in track(found, T, MIN_SCORE):
+        boxes = [found[t].boxes[one.detections[t], :4] for t in range(T)]
         np.testing.assert_array_equal(one.boxes, boxes)
 
 
@@ -90,5 +93,37 @@ def test_a_second_box_of_the_same_person_begins_no_track() -> None:
     assert len(tracked([whole, arm], [RED, RED])) == 1
 
 
+def test_doubtful_boxes_continue_a_track_and_begin_none() -> None:
+    bowing = person(np.full(T, 100.0))
+    bowing[8:14, 4] = 0.25
+    ghost = person(np.full(T, 400.0), score=0.25)
+    (one,) = tracked([bowing, ghost], [RED, BLUE])
+    assert (one.detections >= 0).all()
+    np.testing.assert_array_equal(one.boxes[:, 0], 100)
+
+
+def test_a_confident_box_continues_the_track_before_a_doubtful_one_does() -> None:
+    walker, shadow = person(np.linspace(0, 60, T)), person(np.linspace(0, 60, T) - 1, score=0.3)
+    (one,) = tracked([shadow, walker], [RED, RED])
+    np.testing.assert_array_equal(one.boxes[:, 0], walker[:, 0])
+
+
+def test_people_who_cross_each_other_between_the_frames_looked_at_keep_their_tracks() -> None:
+    left, right = person(np.linspace(0, 300, T)), person(np.linspace(310, 5, T))
+    one, two = tracked([left, right], [RED, BLUE], every=3)
+    looked_at = np.arange(0, T, 3)
+    for path in (one.boxes[:, 0], two.boxes[:, 0]):
+        assert np.flatnonzero(~np.isnan(path)).tolist() == looked_at.tolist()
+    paths = sorted([one.boxes[looked_at, 0], two.boxes[looked_at, 0]], key=lambda path: path[0])
+    np.testing.assert_array_equal(paths, [left[looked_at, 0], right[looked_at, 0]])
+
+
+def test_prominence_does_not_depend_on_how_many_frames_were_looked_at() -> None:
+    still = person(np.full(T, 100.0))
+    prominences = [tracked([still], [RED], every=every)[0].prominence for every in (1, 2, 7, T)]
+    np.testing.assert_allclose(prominences, T * 0.9 * np.sqrt(40 * 100))
+
+
 def test_no_detections_are_no_tracks() -> None:
     assert tracked([], []) == []
+    assert track({}, T, MIN_SCORE) == []
