@@ -13,6 +13,7 @@ from stages.pose.zoo import ModelCard, Published
 DETECTORS = {
     "faster_rcnn": "stages.pose.faster_rcnn:FasterRCNN",
     "faster_rcnn_mobilenet": "stages.pose.faster_rcnn:FasterRCNNMobileNet",
+    "rtdetr": "stages.pose.transformers_detector:RTDETR",
     "nanodet": "stages.pose.nanodet:NanoDet",
     "movenet_multipose": "stages.pose.movenet_multipose:MultiPoseBoxes",
     "mini": "stages.pose.mini:MiniDetector",
@@ -39,8 +40,8 @@ class Detector(ABC):
         return None
 
     @classmethod
-    def files(cls) -> Sequence[Path]:
-        """Files besides its weights that decide the result, such as weights that ship with it: part of the keys."""
+    def files(cls, weights: Path | None) -> Sequence[Path]:
+        """Files besides ``weights`` that decide the result, such as weights that ship with it: part of the keys."""
         return ()
 
     @abstractmethod

@@ -28,9 +28,11 @@ Size = tuple[int, int]
 ESTIMATORS = {
     "hrnet_w32": "stages.pose.hrnet:HRNetW32",
     "hrnet_w48": "stages.pose.hrnet:HRNetW48",
+    "vitpose": "stages.pose.vitpose:ViTPose",
     "movenet_thunder": "stages.pose.movenet:MoveNetThunder",
     "movenet_lightning": "stages.pose.movenet:MoveNetLightning",
     "movenet_multipose": "stages.pose.movenet_multipose:MoveNetMultiPose",
+    "keypointrcnn": "stages.pose.keypoint_rcnn:KeypointRCNN",
     "hrnet_mini": "stages.pose.mini:HRNetMini",
     "onnx": "stages.pose.onnx_model:OnnxModel",
     "yolo": "stages.pose.yolo:YoloPose",

@@ -70,7 +70,7 @@ class MiniDetector(Detector):
         self.model = load_weights(build_detector(), WEIGHTS / "detector_mini.safetensors", device)
 
     @classmethod
-    def files(cls) -> Sequence[Path]:
+    def files(cls, weights: Path | None) -> Sequence[Path]:
         return _shipped()
 
     def detect(self, images: list[np.ndarray]) -> list[np.ndarray]:

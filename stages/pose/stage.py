@@ -50,15 +50,16 @@ class Pose(MapStage):
     takes = (FRAMES,)
 
     estimator: str = "hrnet_w32"
-    """hrnet_w32 or hrnet_w48 (HRNet for COCO's keypoints), movenet_thunder or movenet_lightning (small, for CPUs),
+    """hrnet_w32 or hrnet_w48 (HRNet for COCO's keypoints), vitpose (more accurate; Hugging Face's transformers),
+    keypointrcnn (torchvision's, which needs no detector), movenet_thunder or movenet_lightning (small, for CPUs),
     movenet_multipose (smaller still: up to six people of an image at once, without a detector), hrnet_mini (ships with
     the package, for the demo's drawn people), onnx (any top-down heatmap model), yolo (a YOLO pose model exported to
     ONNX, which needs no detector; ultralytics, AGPL-3.0), or a class of your own: my_module:MyEstimator. What each
     costs: pipeline models."""
     weights: Path | None = unkeyed(None)
     """File with the estimator's weights; results depend on its content, not on its path. Of a graph model of
-    TensorFlow.js (MoveNet) it is the .json, with the .bin beside it. Published weights are downloaded if this is left
-    out."""
+    TensorFlow.js (MoveNet) it is the .json, with the .bin beside it; of ViTPose the .safetensors, with the config.json
+    beside it. Published weights are downloaded if this is left out."""
     input_size: Size | None = None
     """Height and width of the estimator's crops in pixels, where the weights leave a choice: [256, 192] (the default of
     hrnet_w32) or [384, 288] (of hrnet_w48); for an ONNX model, needed only if it accepts any size. For
@@ -69,11 +70,13 @@ class Pose(MapStage):
     """Joint layout that all skeletons are converted to, estimated or from files, by the names of joints; those that
     they lack are missing. null: as they are."""
     detector: str = "faster_rcnn"
-    """Finds people for the estimator: faster_rcnn or faster_rcnn_mobilenet (torchvision), nanodet or movenet_multipose
-    (small, for CPUs), mini (ships with the package, for the demo's drawn people), whole_frame (takes each frame for one
-    person), or a class of your own: my_module:MyDetector. What each costs: pipeline models."""
+    """Finds people for the estimator: faster_rcnn or faster_rcnn_mobilenet (torchvision), rtdetr
+    (RT-DETRv2, or with detector_weights any object detector of Hugging Face's transformers), nanodet or
+    movenet_multipose (small, for CPUs), mini (ships with the package, for the demo's drawn people), whole_frame (takes
+    each frame for one person), or a class of your own: my_module:MyDetector. What each costs: pipeline models."""
     detector_weights: Path | None = unkeyed(None)
-    """File with the detector's weights. Published ones are downloaded if this is left out."""
+    """File with the detector's weights; of a detector of transformers the .safetensors, with config.json and
+    preprocessor_config.json beside it. Published ones are downloaded if this is left out."""
     min_score: float = Field(0.5, ge=0, le=1)
     """Detected people with a lower score do not count, unless they continue the track of somebody."""
     detect_every: int = added(4, ge=1)
@@ -134,7 +137,7 @@ class Pose(MapStage):
             elif published is not None:
                 found += published.known_files
         found += estimator.files(self.weights)
-        found += detector.files()
+        found += detector.files(self.detector_weights)
         return tuple(dict.fromkeys(found))
 
     def prepare(self, clips: pa.Table, fetch: bool) -> Iterator[Problem]:

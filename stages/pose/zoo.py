@@ -39,6 +39,8 @@ class Published(NamedTuple):
     """None: the file's name holds the first 8 hex digits."""
     beside: tuple["Published", ...] = ()
     """Files that belong to it and are read from the same folder."""
+    folder: str = ""
+    """Where it lies within the cache or a folder of the user's: set if other models have files of the same name."""
 
     @property
     def files(self) -> tuple["Published", ...]:
@@ -46,7 +48,8 @@ class Published(NamedTuple):
 
     @property
     def name(self) -> str:
-        return Path(urlparse(self.url).path).name
+        """What it is called in the cache, relative to it."""
+        return str(Path(self.folder, Path(urlparse(self.url).path).name))
 
     @property
     def hash(self) -> str:
@@ -66,13 +69,21 @@ class Published(NamedTuple):
     @property
     def known_files(self) -> tuple[KnownFile, ...]:
         """Those of its files whose content is known without reading them."""
-        return tuple(KnownFile(file.name, file.sha256) for file in self.files if file.sha256)
+        return tuple(KnownFile(Path(file.name).name, file.sha256) for file in self.files if file.sha256)
 
 
 def graph_model(name: str, megabytes: float, json_sha256: str, bin_sha256: str) -> Published:
     """A TensorFlow.js graph model of two files, as ``graph_network`` reads it."""
     weights = Published(f"{_GRAPH_MODELS}{name}.bin", megabytes, bin_sha256)
     return Published(f"{_GRAPH_MODELS}{name}.json", megabytes, json_sha256, (weights,))
+
+
+def hub_file(
+    repository: str, revision: str, name: str, megabytes: float, sha256: str, beside: tuple[Published, ...] = ()
+) -> Published:
+    """A file in one revision of a repository of Hugging Face's hub."""
+    url = f"https://huggingface.co/{repository}/resolve/{revision}/{name}"
+    return Published(url, megabytes, sha256, beside, repository.rpartition("/")[2])
 
 
 def cache_folder() -> Path:
@@ -139,8 +150,8 @@ def copy(published: Published, source: Path, folder: Path | None = None) -> None
         if not is_genuine(file, source / file.name):
             raise StageError(f"{source / file.name} is damaged or another file: its sha256 should be {file.hash}…")
     folder = folder or cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
     for file in published.files:
+        (folder / file.name).parent.mkdir(parents=True, exist_ok=True)
         half_written = folder / f"{file.name}.{os.getpid()}"
         shutil.copyfile(source / file.name, half_written)
         half_written.replace(folder / file.name)

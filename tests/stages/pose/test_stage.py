@@ -263,7 +263,7 @@ def test_a_detector_that_cannot_be_built_is_named(reddest: Path) -> None:
             {"estimator": "hrnet_w23"},
             "called 'hrnet_w23'; did you mean 'hrnet_w32'.* Known: hrnet_w32,",
         ),
-        ({"estimator": "rtmpose"}, "no estimator is called 'rtmpose'. Known: .*, my_module:MyEstimator"),
+        ({"estimator": "centernet"}, "no estimator is called 'centernet'. Known: .*, my_module:MyEstimator"),
         ({"estimator": "onnx"}, "estimator onnx needs weights"),
         ({"estimator": "yolo"}, "estimator yolo needs weights"),
         (
@@ -305,6 +305,17 @@ def test_weights_with_all_their_parts_are_files_of_the_stage(tmp_path: Path) -> 
     stage = Pose(estimator="onnx", weights=tmp_path / "b.onnx", detector="x:Y", detector_weights=tmp_path / "a.param")
     assert {path.name for path in stage.files()} == {"a.param", "a.bin", "b.onnx"}
     assert Pose(weights=tmp_path / "missing.pth").files() == (tmp_path / "missing.pth",)
+    for name in ("v/model.safetensors", "v/config.json", "d/model.safetensors", "d/config.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "d" / "preprocessor_config.json").touch()
+    stage = Pose(
+        estimator="vitpose",
+        weights=tmp_path / "v" / "model.safetensors",
+        detector="rtdetr",
+        detector_weights=tmp_path / "d" / "model.safetensors",
+    )
+    assert set(stage.files()) == {path for path in tmp_path.glob("*/*") if path.is_file()}
     assert Pose().files() == ()
     assert all(cls.published(size) for cls in (HRNetW32, HRNetW48) for size in (None, *cls.input_sizes))
 
@@ -330,11 +341,17 @@ def test_published_weights_count_by_their_content_wherever_they_are(shared_data:
     assert stage_identity("pose", other) != stage_identity("pose", local)
 
 
+def test_published_weights_of_a_hub_count_by_their_content() -> None:
+    files = stage_identity("pose", Pose(estimator="vitpose", detector="rtdetr"))["files"]
+    assert [name for name, _ in files] == [*["model.safetensors"] * 2, "config.json", "preprocessor_config.json"]
+    assert len({sha256 for _, sha256 in files}) == 4
+
+
 @pytest.mark.parametrize("detector", DETECTORS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_what_a_worker_occupies(estimator: str, detector: str) -> None:
     weights = {"weights": "a.onnx"} if estimator in ("onnx", "yolo") else {}
-    own = {} if estimator in ("yolo", "movenet_multipose") else {"detector": detector}
+    own = {} if estimator in ("yolo", "movenet_multipose", "keypointrcnn") else {"detector": detector}
     stage = Pose.model_validate({"estimator": estimator} | weights | own)
     detects = own and detector not in ("mini", "whole_frame")
     computes = estimator not in ("onnx", "yolo") or (estimator == "onnx" and detects)
@@ -354,7 +371,8 @@ for name in ESTIMATORS:
 for name in DETECTORS:
     stage = Pose(detector=name)
     stage.files(), stage.resources()
-print(*{"torch", "torchvision", "cv2", "scipy", "timm", "onnx", "onnxruntime", "ultralytics"} & set(sys.modules))
+heavy = {"torch", "torchvision", "cv2", "scipy", "timm", "onnx", "onnxruntime", "transformers", "ultralytics"}
+print(*heavy & set(sys.modules))
 """
 
 
@@ -363,14 +381,24 @@ def test_planning_imports_nothing_heavy() -> None:
     assert planned.stdout.strip() == ""
 
 
-@pytest.mark.parametrize(("estimator", "package"), [("onnx", "onnxruntime"), ("yolo", "ultralytics")])
+@pytest.mark.parametrize(
+    ("estimator", "package", "extra"),
+    [("onnx", "onnxruntime", "onnx"), ("yolo", "ultralytics", "yolo"), ("vitpose", "transformers", "transformers")],
+)
 def test_a_missing_package_names_its_extra(
-    reddest: Path, monkeypatch: pytest.MonkeyPatch, estimator: str, package: str
+    reddest: Path, monkeypatch: pytest.MonkeyPatch, estimator: str, package: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    detector = {"detector": "whole_frame"} if estimator == "onnx" else {}
+    detector = {} if estimator == "yolo" else {"detector": "whole_frame"}
     stage = Pose.model_validate({"estimator": estimator, "weights": reddest} | detector)
-    with pytest.raises(StageError, match=rf"needs {package}.*pip install 'action-pipeline\[{estimator}\]'"):
+    with pytest.raises(StageError, match=rf"needs {package}.*pip install 'action-pipeline\[{extra}\]'"):
+        run(stage, *tables({"a": [jpeg(None)]}))
+
+
+def test_a_detector_whose_package_is_missing_names_its_extra(reddest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    stage = Pose(estimator="onnx", weights=reddest, detector="rtdetr", detector_weights=reddest)
+    with pytest.raises(StageError, match=r"rtdetr needs transformers.*pip install 'action-pipeline\[transformers\]'"):
         run(stage, *tables({"a": [jpeg(None)]}))
 
 

@@ -9,7 +9,7 @@ from torchvision.models import get_model_weights
 
 from pipeline.errors import StageError
 from stages.pose.faster_rcnn import FasterRCNN, FasterRCNNMobileNet
-from stages.pose.zoo import Published, cache_folder, copy, fetch, is_here
+from stages.pose.zoo import Published, cache_folder, copy, fetch, hub_file, is_here
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +92,23 @@ def test_copies_are_checked_before_anything_is_copied(two_files: Published, cach
     with pytest.raises(StageError, match=rf"{stick / 'm.bin'}: no such file"):
         copy(two_files, stick)
     assert not list(cache.iterdir())
+
+
+def test_files_of_the_same_name_lie_in_folders_of_their_models(
+    two_files: Published, cache: Path, tmp_path: Path
+) -> None:
+    named = two_files._replace(folder="m", beside=tuple(file._replace(folder="m") for file in two_files.beside))
+    assert fetch(named, "weights") == cache / "m" / "m.json"
+    copy(named, cache, tmp_path / "stick")
+    assert sorted(file.name for file in (tmp_path / "stick" / "m").iterdir()) == ["m.bin", "m.json"]
+    assert is_here(named) and not is_here(two_files)
+    assert [file.name for file in named.known_files] == ["m.json", "m.bin"]
+
+
+def test_a_file_of_a_hub_is_that_of_one_revision() -> None:
+    file = hub_file("someone/network", "0123abc", "model.safetensors", 1, "ff")
+    assert file.url == "https://huggingface.co/someone/network/resolve/0123abc/model.safetensors"
+    assert file.path == cache_folder() / "network" / "model.safetensors"
 
 
 @pytest.mark.parametrize("detector", [FasterRCNN, FasterRCNNMobileNet])
