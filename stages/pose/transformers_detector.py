@@ -45,14 +45,15 @@ class RTDETR(Detector):
         kind = described.get("model_type")
         if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
             raise StageError(f"{path.with_name(CONFIG)} describes a {kind}, which transformers does not know")
-        if CONFIG_MAPPING[kind] not in MODEL_FOR_OBJECT_DETECTION_MAPPING:
+        config_class = CONFIG_MAPPING[kind]
+        if config_class not in MODEL_FOR_OBJECT_DETECTION_MAPPING:
             raise StageError(f"{path.with_name(CONFIG)} describes a {kind}, which is not an object detector")
-        config = CONFIG_MAPPING[kind].from_dict(described)
+        self.model = load(MODEL_FOR_OBJECT_DETECTION_MAPPING[config_class], config_class, described, path, device)
+        config = self.model.config
         self.people = [label for label, name in config.id2label.items() if name.lower() == "person"]
         if not self.people:
             known = ", ".join(list(config.id2label.values())[:5])
             raise StageError(f"{path.with_name(CONFIG)} has no category person, but {known} …")
-        self.model = load(MODEL_FOR_OBJECT_DETECTION_MAPPING[type(config)], config, path, device)
         self.processor = AutoImageProcessor.from_pretrained(
             path.with_name(PREPROCESSOR), config=config, local_files_only=True, trust_remote_code=False
         )

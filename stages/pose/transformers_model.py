@@ -21,15 +21,8 @@ CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 _MOST_BYTES = 1_000_000
 _HIGHEST = 10_000
 """No network has so many layers, channels, categories or pixels of a side."""
-_FOREIGN = {
-    "auto_map",
-    "trust_remote_code",
-    "attn_implementation",
-    "experts_implementation",
-    "fusion_config",
-    "quantization_config",
-}
-"""Settings that name code to load, or kernels that are downloaded."""
+_FOREIGN = {"auto_map", "trust_remote_code", "fusion_config", "quantization_config"}
+"""Settings that name code to load, as those with _implementation in their names do (kernels that are downloaded)."""
 
 
 def check_package(parameter: str) -> None:
@@ -63,10 +56,10 @@ def json_object(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise StageError(f"{path} is not a JSON object")
     for name, value in pairs:
-        if name in _FOREIGN and value:
+        if (name in _FOREIGN and value) or ("_implementation" in name and isinstance(value, str)):
             raise StageError(f"{path} has {name}: code or kernels of other origin are never loaded")
-        if name == "backbone" and isinstance(value, str) and not value.isidentifier():
-            raise StageError(f"{path} takes its backbone from another place ({value!r}): that is never loaded")
+        if name == "backbone" and isinstance(value, str):
+            raise StageError(f"{path} only names its backbone, {value!r}, which would have to be looked up elsewhere")
         if isinstance(value, int | float) and not abs(value) <= _HIGHEST:
             raise StageError(f"{path}: {name} is {value}, more than any model has")
     return found
@@ -83,8 +76,17 @@ def _pairs(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _pairs(name, item)
 
 
-def load(network: type[PreTrainedModel], config: PreTrainedConfig, weights: Path, device: str) -> PreTrainedModel:
-    """The network with all its weights, in float32. Raises StageError that names the file and what is wrong with it."""
+def load(
+    network: type[PreTrainedModel],
+    config_class: type[PreTrainedConfig],
+    described: dict[str, Any],
+    weights: Path,
+    device: str,
+) -> PreTrainedModel:
+    """The network with all its weights, in float32. Raises StageError that names the file and what is wrong with it.
+
+    described: its config.json.
+    """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -93,18 +95,18 @@ def load(network: type[PreTrainedModel], config: PreTrainedConfig, weights: Path
         state = load_file(weights)
     except (SafetensorError, OSError) as error:
         raise StageError(f"{weights} is not a safetensors file, the only kind that is read: {error}") from error
+    kind = described["model_type"]
     try:
+        config = config_class.from_dict(described)
         with torch.device("meta"):  # takes no memory
             wanted = sum(parameter.numel() for parameter in network(config).parameters())
         if wanted > sum(tensor.numel() for tensor in state.values()):
-            raise StageError(f"{weights} holds fewer weights than the {wanted:,} of the {config.model_type} described")
+            raise ValueError(f"it holds fewer weights than the {wanted:,} of that network")
         model, found = network.from_pretrained(
             None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True
         )
-    except StageError:
-        raise
+        if missing := sorted(found["missing_keys"]):
+            raise ValueError(f"it lacks {', '.join(missing[:3])}")
     except Exception as error:
-        raise StageError(f"{weights} does not fit the {config.model_type} described: {error}") from error
-    if missing := sorted(found["missing_keys"]):
-        raise StageError(f"{weights} lacks {', '.join(missing[:3])}, so it is no {config.model_type} as described")
+        raise StageError(f"{weights} does not fit the {kind} that is described: {error}") from error
     return model.to(device)

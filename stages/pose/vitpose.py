@@ -51,12 +51,12 @@ class ViTPose(HeatmapEstimator):
         described = next((json_object(path) for path in beside(weights, CONFIG)), _BASE)
         if described.get("model_type") != "vitpose":
             raise StageError(f"{weights.with_name(CONFIG)} describes a {described.get('model_type')}, not a vitpose")
-        config = VitPoseConfig.from_dict(described)
+        self.model = load(VitPoseForPoseEstimation, VitPoseConfig, described, weights, self.device)
+        config = self.model.config
         if config.num_labels != self.layout.count:
             raise StageError(
                 f"{weights} finds {config.num_labels} joints; vitpose takes models of the {self.layout.count} of COCO"
             )
-        self.model = load(VitPoseForPoseEstimation, config, weights, self.device)
         height, width = config.backbone_config.image_size
         self.input_size = height, width
         self.experts = config.backbone_config.num_experts
@@ -80,8 +80,8 @@ class ViTPose(HeatmapEstimator):
         return found.heatmaps.float().cpu().numpy()
 
     def keypoints(self, crops: np.ndarray, flip_test: bool) -> np.ndarray:
-        """Unlike HRNet, ViTPose is trained with heatmaps whose first and last pixels are those of the crop ("UDP",
-        Huang et al. 2020), so that mirrored heatmaps need no shift."""
+        """Decoded in HRNet's way but for the scale: first and last pixels of ViTPose's heatmaps are those of the crop
+        ("UDP", Huang et al. 2020), so that mirrored heatmaps need no shift."""
         from stages.pose.heatmaps import decode
 
         heatmaps = self.heatmaps(crops)

@@ -118,7 +118,9 @@ def test_other_folders_are_refused_by_name(tmp_path: Path) -> None:
     refused(r"config\.json describes a vitpose, which is not an object detector", model_type="vitpose")
     refused(r"config\.json describes a florp, which transformers does not know", model_type="florp")
     refused(r"config\.json describes a None", model_type=None)
-    refused(r"config\.json has no category person, but bicycle, car …", id2label={"0": "bicycle", "1": "car"})
-    refused(r"model\.safetensors holds fewer weights than the .* of the detr", model_type="detr")
+    cats = ["bicycle", "car", "cat", "dog"]
+    refused(r"config\.json has no category person, but bicycle, car, cat, dog …", id2label=dict(enumerate(cats)))
+    refused(r"model\.safetensors does not fit the detr that is described: it holds fewer weights", model_type="detr")
+    refused(r"model\.safetensors does not fit the yolos that is described: ", hidden_size="wide")
     (tmp_path / "preprocessor_config.json").unlink()
     refused(r"preprocessor_config\.json not found: it belongs to the weights in that folder")
