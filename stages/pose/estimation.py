@@ -14,9 +14,12 @@ from stages.pose.boxes import non_maximum_suppression
 from stages.pose.crop_queue import CropQueue
 from stages.pose.detectors import Detector
 from stages.pose.estimators import WholeImageEstimator
-from stages.pose.gap_filling import drop_unlikely, filled_boxes, unlikely
+from stages.pose.gap_filling import carried_boxes, doubtful_skeletons, drop_unlikely, filled_boxes
 from stages.pose.key_frames import doubtful_frames, key_frames
-from stages.pose.tracking import Found, Track, least_score, track
+from stages.pose.tracking import Found, Track, least_score, same_people, sample, track
+
+_CANDIDATES = 2
+"""How many times as many people are considered as are kept."""
 
 
 class Skeletons:
@@ -34,12 +37,28 @@ class Skeletons:
     def follow(self, tracks: Sequence[Track]) -> None:
         """Begin again with these people."""
         count, length = len(tracks), len(self.jpegs)
+        self.tracks = list(tracks)
         self.keypoints = np.zeros((count, length, self._joints, 3))
         """float M,T,R,3: x, y in pixels and a score; zeros where missing. M is 0 where nobody was found."""
         self.boxes = np.stack([filled_boxes(one) for one in tracks]) if tracks else np.empty((0, length, 4))
         """float M,T,4: where the people are, detected or between detections; NaN: unknown."""
         self.detected = np.stack([one.detections >= 0 for one in tracks]) if tracks else np.empty((0, length), bool)
         """bool M,T: where the detector found them."""
+        self.estimated = np.zeros((count, length), bool)
+        """bool M,T: where their keypoints were asked for."""
+        self.alternatives: list[tuple[int, int, np.ndarray]] = []
+        """Person, frame and other keypoints R,3, which count if their score is higher."""
+
+    def known(self, m: int) -> list[int]:
+        """The frames in which it is known where a person is."""
+        return np.flatnonzero(~np.isnan(self.boxes[m, :, 0])).tolist()
+
+    def main_people(self, count: int) -> list[int]:
+        """Which people matter most, by their prominence times the score that is usual for their skeletons: a jacket on
+        a chair and somebody of whom only an arm is in the picture have large boxes, but hardly any joints."""
+        scores = np.ma.masked_array(self.keypoints[..., 2].mean(2), ~(self.detected & self.estimated))
+        weights = np.ma.median(scores, axis=1).filled(0) * [one.prominence for one in self.tracks]
+        return np.argsort(-weights, kind="stable")[:count].tolist()
 
 
 class Estimation(ABC):
@@ -74,6 +93,9 @@ class Estimation(ABC):
 
     def finish(self, skeletons: Skeletons) -> np.ndarray:
         """The keypoints M,T,R,3, without those that show nobody or somebody twice."""
+        for m, t, keypoints in skeletons.alternatives:
+            if keypoints[:, 2].mean() > skeletons.keypoints[m, t, :, 2].mean():
+                skeletons.keypoints[m, t] = keypoints
         drop_unlikely(skeletons.keypoints, ~skeletons.detected, self.layout)
         return skeletons.keypoints
 
@@ -110,14 +132,36 @@ class TopDownEstimation(Estimation):
 
     def add(self, jpegs: Sequence[bytes], numbers: Sequence[int]) -> Skeletons:
         skeletons = Skeletons(jpegs, self.layout.count)
-        self._look(skeletons, self._decoded(skeletons), key_frames(numbers, self._every))
+        images = self._decoded(skeletons)
+        tracks = self._tracks(skeletons, images, key_frames(numbers, self._every))[: _CANDIDATES * self.persons]
+        skeletons.follow(tracks)
+        for m, one in enumerate(tracks):
+            boxes = skeletons.boxes[m]
+            self._request(
+                skeletons, images, m, np.flatnonzero(~np.isnan(boxes[:, 0])) if m < self.persons else sample(one)
+            )
         return skeletons
 
     def look_again(self, skeletons: Skeletons) -> None:
-        """Where the detector did not look and the estimator sees nobody, a track may have lost its person."""
-        lost = unlikely(skeletons.keypoints) & ~np.isnan(skeletons.boxes[..., 0])
-        if missed := [t for t in np.flatnonzero(lost.any(0)).tolist() if t not in skeletons.found]:
-            self._look(skeletons, self._decoded(skeletons), missed)
+        """Choose the main people, look for them where nobody did and no skeleton was found, and also try boxes that
+        their skeletons before and after suggest: a detector may have found a part of a person, or lost one who bends
+        down."""
+        main = skeletons.main_people(self.persons)
+        tracks = [skeletons.tracks[m] for m in main]
+        before = skeletons.keypoints[main]
+        doubtful = doubtful_skeletons(before, skeletons.detected[main]) & skeletons.estimated[main]
+        if main == list(range(len(skeletons.tracks))) and not doubtful.any():
+            return
+        images = self._decoded(skeletons)
+        if missed := [t for t in np.flatnonzero(doubtful.any(0)).tolist() if t not in skeletons.found]:
+            tracks = same_people(tracks, self._tracks(skeletons, images, missed))
+        skeletons.follow(tracks)
+        for m in range(len(tracks)):
+            self._request(skeletons, images, m, skeletons.known(m))
+            boxes = carried_boxes(before[m], ~doubtful[m] & skeletons.estimated[m])
+            for t in np.flatnonzero(doubtful[m] & ~np.isnan(boxes[:, 0])).tolist():
+                skeletons.alternatives.append((m, t, np.zeros_like(before[m, t])))
+                self._queue.add(skeletons.frames[t], images[t], boxes[t], skeletons.alternatives[-1][2])
 
     def run_full_batches(self) -> None:
         self._queue.run_full_batches()
@@ -125,16 +169,20 @@ class TopDownEstimation(Estimation):
     def run_all(self) -> None:
         self._queue.run_all()
 
-    def _look(self, skeletons: Skeletons, images: list[np.ndarray], frames: Iterable[int]) -> None:
-        """Detect people in these frames and where it turns out to be needed, and request their skeletons."""
+    def _request(self, skeletons: Skeletons, images: list[np.ndarray], m: int, frames: Iterable[int]) -> None:
+        """Have the skeletons of a person estimated in these frames."""
+        for t in frames:
+            skeletons.estimated[m, t] = True
+            self._queue.add(skeletons.frames[t], images[t], skeletons.boxes[m, t], skeletons.keypoints[m, t])
+
+    def _tracks(self, skeletons: Skeletons, images: list[np.ndarray], frames: Iterable[int]) -> list[Track]:
+        """The people, after a look at these frames and at those where it turns out to be needed."""
         tracks: list[Track] = []
         while frames:
             self._detect(skeletons, images, frames)
-            tracks = track(skeletons.found, len(images), self.min_score)[: self.persons]
-            frames = doubtful_frames(tracks, sorted(skeletons.found))
-        skeletons.follow(tracks)
-        for m, t in np.argwhere(~np.isnan(skeletons.boxes[..., 0])).tolist():
-            self._queue.add(skeletons.frames[t], images[t], skeletons.boxes[m, t], skeletons.keypoints[m, t])
+            tracks = track(skeletons.found, len(images), self.min_score)
+            frames = doubtful_frames(tracks[: self.persons], sorted(skeletons.found))
+        return tracks
 
     def _detect(self, skeletons: Skeletons, images: list[np.ndarray], frames: Iterable[int]) -> None:
         new = {skeletons.frames[t]: images[t] for t in frames if skeletons.frames[t] not in self._found}
@@ -164,11 +212,15 @@ class WholeImageEstimation(Estimation):
                 usable = self._usable(boxes)
                 self._people[frame] = Found(boxes[usable], appearances(image, boxes[usable])), people[1][usable]
         skeletons.found = {t: self._people[frame][0] for t, frame in enumerate(skeletons.frames)}
-        tracks = track(skeletons.found, len(jpegs), self.min_score)[: self.persons]
+        self._follow(skeletons, track(skeletons.found, len(jpegs), self.min_score))
+        self._follow(skeletons, [skeletons.tracks[m] for m in skeletons.main_people(self.persons)])
+        return skeletons
+
+    def _follow(self, skeletons: Skeletons, tracks: list[Track]) -> None:
         skeletons.follow(tracks)
+        skeletons.estimated[:] = skeletons.detected
         for m, t in np.argwhere(skeletons.detected).tolist():
             skeletons.keypoints[m, t] = self._people[skeletons.frames[t]][1][tracks[m].detections[t]]
-        return skeletons
 
     def look_again(self, skeletons: Skeletons) -> None:
         """All frames have been looked at."""

@@ -13,6 +13,14 @@ _MIN_SCORE = 0.4
 """Mean joint score below which a skeleton in a gap is dropped. On real video with SimplePose, 99 of 100 crops that show
 a person score above 0.5, and 95 of 100 that show the ground score below 0.36."""
 
+_OF_USUAL = 0.7
+"""Nor is a skeleton in a gap dropped that has this share of the score that is usual for the person."""
+
+_SEEN = 0.2
+"""Score of a joint above which it tells where a person is."""
+_AROUND_JOINTS = 0.1
+"""How much larger a person is than the box around the joints, on each side."""
+
 _SAME_PERSON = 0.7
 """OKS above which two skeletons are the same person's."""
 
@@ -29,9 +37,33 @@ def filled_boxes(track: Track) -> np.ndarray:
     return boxes
 
 
-def unlikely(keypoints: np.ndarray) -> np.ndarray:
-    """bool M,T: skeletons of keypoints M,T,R,3 that show nobody, if nobody was detected there."""
-    return keypoints[..., 2].mean(2) < _MIN_SCORE
+def doubtful_skeletons(keypoints: np.ndarray, detected: np.ndarray) -> np.ndarray:
+    """bool M,T: skeletons of keypoints M,T,R,3 that show nobody, unless people were detected there (bool M,T).
+
+    People who are hard to see have lower scores where they were detected, too.
+    """
+    scores = np.ma.masked_array(keypoints[..., 2].mean(2), ~detected)
+    least = np.minimum(_MIN_SCORE, _OF_USUAL * np.ma.median(scores, axis=1).filled(np.inf))
+    return scores.data < least[:, None]
+
+
+def carried_boxes(keypoints: np.ndarray, certain: np.ndarray) -> np.ndarray:
+    """float T,4: boxes around the joints of the nearest frames before and after whose skeletons (keypoints T,R,3) are
+    certain (bool T); NaN where none is."""
+    own = np.full((len(keypoints), 4), np.nan)
+    for t in np.flatnonzero(certain).tolist():
+        joints = keypoints[t, keypoints[t, :, 2] >= _SEEN, :2]
+        if len(joints) and np.ptp(joints, axis=0).min() > 1:
+            own[t] = [*joints.min(0), *joints.max(0)]
+    known = np.flatnonzero(~np.isnan(own[:, 0]))
+    boxes = np.full_like(own, np.nan)
+    for t in range(len(own)):
+        beside = np.concatenate([known[known < t][-1:], known[known > t][:1]])
+        if len(beside):
+            low, high = own[beside, :2].min(0), own[beside, 2:].max(0)
+            margin = _AROUND_JOINTS * (high - low)
+            boxes[t] = [*(low - margin), *(high + margin)]
+    return boxes
 
 
 def drop_unlikely(keypoints: np.ndarray, filled: np.ndarray, layout: Layout) -> None:
@@ -39,7 +71,7 @@ def drop_unlikely(keypoints: np.ndarray, filled: np.ndarray, layout: Layout) -> 
 
     Of two skeletons in the same place, the one in a gap is dropped, or else that of the less prominent person.
     """
-    keypoints[filled & unlikely(keypoints)] = 0
+    keypoints[filled & doubtful_skeletons(keypoints, ~filled)] = 0
     persons, length = filled.shape
     for t in range(length):
         for m in range(persons):

@@ -89,6 +89,19 @@ def track(found: Mapping[int, Found], length: int, min_score: float) -> list[Tra
     return sorted(closed, key=lambda one: (-one.prominence, *np.nan_to_num(one.boxes).sum(0)))
 
 
+def same_people(chosen: Sequence[Track], tracks: Sequence[Track]) -> list[Track]:
+    """Those of the tracks that have most detections in common with the chosen ones, each once, in their order."""
+    shared = [[int(((a.detections == b.detections) & (a.detections >= 0)).sum()) for b in tracks] for a in chosen]
+    best = [int(np.argmax(row)) for row in shared]
+    return [tracks[n] for n in dict.fromkeys(best)]
+
+
+def sample(one: Track) -> list[int]:
+    """Two frames in which the person was detected, apart from each other and from the ends."""
+    detected = np.flatnonzero(one.detections >= 0)
+    return sorted({int(detected[len(detected) // 3]), int(detected[2 * len(detected) // 3])})
+
+
 def _shares(frames: Sequence[int], length: int) -> np.ndarray:
     """float T: for how many frames each of these stands, since those between them are shared out; 0 for all others."""
     shares = np.zeros(length)
