@@ -12,11 +12,12 @@ estimators.py      what an estimator is; hrnet.py, movenet.py, movenet_multipose
                    have those of the package
 detectors.py       what a detector is; nanodet.py, movenet_multipose.py, faster_rcnn.py and mini.py have those of the
                    package
-*_network.py       networks of our own; graph_network.py: any that is published as a TensorFlow.js graph
+*_network.py       networks of our own; graph_network.py: any that is published as a TensorFlow.js graph;
+                   onnx_network.py, onnx_pixels.py: any in an ONNX file
 zoo.py             published weights
 requirements.py    what has to be here before anything is decoded
 
 estimation.py      a clip's way from frames to keypoints
-boxes.py, appearance.py, tracking.py, gap_filling.py, crops.py, crop_queue.py, heatmaps.py
+boxes.py, appearance.py, tracking.py, gap_filling.py, crops.py, crop_queue.py, heatmaps.py, simcc.py
                    one step of it each
 """

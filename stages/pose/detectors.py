@@ -27,6 +27,8 @@ class Detector(ABC):
 
     takes_weights: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
+    why_no_gpu: ClassVar[str | None] = None
+    """What to say if ``device: cuda`` asks for a GPU in vain."""
     card: ClassVar[ModelCard | None] = None
     """What it costs, and how good it is published to be (``pipeline models``)."""
 

@@ -63,6 +63,8 @@ class Estimator:
     input_sizes: ClassVar[tuple[Size, ...]] = ()
     """The values that input_size may have, the default first. Empty: any, and no default."""
     uses_gpu: ClassVar[bool] = True
+    why_no_gpu: ClassVar[str | None] = None
+    """What to say if ``device: cuda`` asks for a GPU in vain."""
     card: ClassVar[ModelCard | None] = None
     """What it costs, and how good it is published to be (``pipeline models``)."""
     layout: Layout

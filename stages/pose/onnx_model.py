@@ -1,83 +1,77 @@
-"""Any top-down heatmap model in ONNX format as a pose estimator."""
+"""Any top-down model in ONNX format as a pose estimator: heatmaps, or SimCC as of RTMPose."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import StageError
 from stages.pose.estimators import EstimatorSettings, HeatmapEstimator
+from stages.pose.onnx_network import OnnxNetwork, read_model, why_no_gpu
 from stages.pose.zoo import ModelCard
-
-if TYPE_CHECKING:
-    import onnx
 
 
 class OnnxModel(HeatmapEstimator):
-    """A model with one input B,3,h,w (RGB, ImageNet's mean and standard deviation) and heatmaps B,R,h/s,w/s as output.
+    """A model with one input B,3,h,w, and as its first outputs either heatmaps B,R,h/s,w/s or the vectors of SimCC,
+    B,R,w*s and B,R,h*s.
 
-    A batch dimension that the file fixes at 1 is made dynamic. Runs on one CPU thread: there is a worker per core.
+    Unless the file says otherwise (``onnx_pixels``) it takes RGB with ImageNet's mean and standard deviation, as models
+    of MMPose do. Crops go through it in batches, also where the file fixes another number, if its operations allow it.
     """
 
     takes = HeatmapEstimator.takes | {"weights", "input_size", "layout"}
-    uses_gpu = False
+    why_no_gpu = why_no_gpu()
+    uses_gpu = why_no_gpu is None
     card = ModelCard("that of the file", "that of the file")
 
     def __init__(self, settings: EstimatorSettings) -> None:
-        try:
-            import onnx
-            import onnxruntime
-        except ImportError as error:
-            raise StageError(
-                f"estimator: onnx needs {error.name}, which is not installed: pip install 'action-pipeline[onnx]'"
-            ) from error
+        from stages.pose.onnx_pixels import IMAGENET, pixels_of
+        from stages.pose.simcc import split_ratio
 
-        path, layout = settings.weights, settings.layout
-        try:
-            model = onnx.load(str(path))
-        except Exception as error:
-            raise StageError(f"{path} cannot be read as an ONNX model: {error}") from error
-        parameters = {weight.name for weight in model.graph.initializer}
-        inputs = [value for value in model.graph.input if value.name not in parameters]
-        outputs = list(model.graph.output)
-        if len(inputs) != 1 or len(_shape(inputs[0])) != 4 or len(_shape(outputs[0])) != 4:
+        path, self.layout = settings.weights, settings.layout
+        assert path is not None
+        model = read_model(path, "estimator")
+        self.network = OnnxNetwork(model, path, settings.device, settings.input_size, batches=True)
+        self.pixels = pixels_of(model, path, IMAGENET)
+        own = self.network.own_size
+        if own and settings.input_size and own != settings.input_size:
             raise StageError(
-                f"{path} is not a top-down heatmap model: it needs one input B,3,h,w and an output B,R,h,w"
+                f"{path} takes crops of {own[0]} x {own[1]}, but input_size says {list(settings.input_size)}"
             )
-        for value in (inputs[0], *outputs):
-            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+        self.input_size = self.network.size
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        self._input, self._output = inputs[0].name, outputs[0].name
-        _, channels, height, width = _shape(inputs[0])
-        own_size = (height, width) if height and width else None
-        if channels != 3:
-            raise StageError(f"{path} takes {channels} channels, not the 3 of an RGB image")
-        if own_size and settings.input_size and own_size != settings.input_size:
+        first, *others = outputs = self._outputs(np.zeros((2, *self.input_size, 3), np.uint8))
+        self.split: float | None = None
+        """Bins of SimCC's vectors per pixel; None: the model gives heatmaps."""
+        if first.ndim == 3 and others:
+            self.split = split_ratio(first, others[0], self.input_size)
+        if self.split is None and first.ndim != 4:
+            shapes = " and ".join(str(list(output.shape[1:])) for output in outputs)
             raise StageError(
-                f"{path} takes crops of {height} x {width}, but input_size says {list(settings.input_size)}"
+                f"{path} is not a top-down pose model: for each crop it should give heatmaps R,h,w or SimCC's vectors "
+                f"R,w and R,h, but gives {shapes}"
             )
-        size = own_size or settings.input_size
-        if size is None:
-            raise StageError(f"{path} takes crops of any size: choose one with input_size: [height, width]")
-        self.input_size = size
-        self.layout = layout
-        joints = self.heatmaps(np.zeros((2, *self.input_size, 3), np.uint8)).shape[1]
-        if joints != layout.count:
-            raise StageError(f"{path} outputs {joints} heatmaps, but layout {layout.name} has {layout.count} joints")
+        if self.split is None:
+            del self.network.names[1:]
+        joints, what = first.shape[1], "pairs of vectors" if self.split else "heatmaps"
+        if joints != self.layout.count:
+            raise StageError(
+                f"{path} outputs {joints} {what}, but layout {self.layout.name} has {self.layout.count} joints"
+            )
 
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
-        from stages.pose.crops import normalized
+        return self._outputs(crops)[0]
 
-        return self._session.run([self._output], {self._input: normalized(crops)})[0]
+    def keypoints(self, crops: np.ndarray, flip_test: bool) -> np.ndarray:
+        if self.split is None:
+            return super().keypoints(crops, flip_test)
+        from stages.pose.simcc import decode, mirrored
 
+        x, y = self._outputs(crops)
+        if flip_test:
+            flipped_x, flipped_y = self._outputs(crops[:, :, ::-1])
+            back_x, back_y = mirrored(flipped_x, flipped_y, self.layout.flip, self.split)
+            x, y = (x + back_x) / 2, (y + back_y) / 2
+        return decode(x, y, self.split)
 
-def _shape(value: onnx.ValueInfoProto) -> list[int]:
-    """Sizes of a tensor's dimensions; 0 where the file leaves one open."""
-    return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    def _outputs(self, crops: np.ndarray) -> list[np.ndarray]:
+        return self.network(self.pixels.of(crops))

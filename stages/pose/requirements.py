@@ -6,8 +6,8 @@ from pathlib import Path
 from pipeline.errors import StageError
 from pipeline.stage import Problem
 from stages.plugins import load_class
-from stages.pose.detectors import DETECTORS, declared_detector
-from stages.pose.estimators import Size, TopDownEstimator, find_estimator
+from stages.pose.detectors import DETECTORS, Detector, declared_detector
+from stages.pose.estimators import Estimator, Size, TopDownEstimator, find_estimator
 from stages.pose.zoo import Published, fetch, is_here, unavailable, why_unreachable
 
 
@@ -41,6 +41,16 @@ def look_for(missing: Iterator[tuple[str, Published]]) -> Iterator[Problem]:
         else:
             urls = " and ".join(file.url for file in published.files)
             yield Problem(f"{published.megabytes:.0f} MB will be downloaded: {urls}", fatal=False)
+
+
+def check_device(device: str, estimator: str, detector: str) -> Iterator[Problem]:
+    """A model that cannot use the GPU that ``device: cuda`` asks for."""
+    cls = find_estimator(estimator)
+    models: list[type[Estimator] | type[Detector]] = [cls]
+    if issubclass(cls, TopDownEstimator):
+        models.append(declared_detector(detector))
+    if device == "cuda":
+        yield from (Problem(reason) for reason in dict.fromkeys(model.why_no_gpu for model in models) if reason)
 
 
 def check_detector(detector: str) -> Iterator[Problem]:

@@ -28,7 +28,7 @@ from stages.pose.estimators import (
     find_estimator,
 )
 from stages.pose.given import first_layout
-from stages.pose.requirements import check_detector, get, look_for, missing_weights
+from stages.pose.requirements import check_detector, check_device, get, look_for, missing_weights
 from stages.pose.zoo import fetch
 from stages.skeletons.layout_parameter import LayoutText
 from stages.tables import FRAMES, SKELETONS
@@ -53,19 +53,20 @@ class Pose(MapStage):
     """hrnet_w32 or hrnet_w48 (HRNet for COCO's keypoints), vitpose (more accurate; Hugging Face's transformers),
     keypointrcnn (torchvision's, which needs no detector), movenet_thunder or movenet_lightning (small, for CPUs),
     movenet_multipose (smaller still: up to six people of an image at once, without a detector), hrnet_mini (ships with
-    the package, for the demo's drawn people), onnx (any top-down heatmap model), yolo (a YOLO pose model exported to
-    ONNX, which needs no detector; ultralytics, AGPL-3.0), or a class of your own: my_module:MyEstimator. What each
-    costs: pipeline models."""
+    the package, for the demo's drawn people), onnx (any top-down model with heatmaps or, as RTMPose, SimCC), yolo (a
+    YOLO pose model exported to ONNX, which needs no detector; ultralytics, AGPL-3.0), or a class of your own:
+    my_module:MyEstimator. What each costs: pipeline models."""
     weights: Path | None = unkeyed(None)
     """File with the estimator's weights; results depend on its content, not on its path. Of a graph model of
     TensorFlow.js (MoveNet) it is the .json, with the .bin beside it; of ViTPose the .safetensors, with the config.json
-    beside it. Published weights are downloaded if this is left out."""
+    beside it. An ONNX file also says which form of pixels it takes (docs/poses.md). Published weights are downloaded if
+    this is left out."""
     input_size: Size | None = None
     """Height and width of the estimator's crops in pixels, where the weights leave a choice: [256, 192] (the default of
     hrnet_w32) or [384, 288] (of hrnet_w48); for an ONNX model, needed only if it accepts any size. For
     movenet_multipose, the square that an image is scaled to fit into: [256, 256] or a larger one."""
     layout: LayoutText = "coco17"
-    """Joint layout of an ONNX model's heatmaps: a name that ``pipeline layouts`` lists, or a YAML file of your own."""
+    """Joint layout of an ONNX model: a name that ``pipeline layouts`` lists, or a YAML file of your own."""
     convert_to: LayoutText | None = added(None)
     """Joint layout that all skeletons are converted to, estimated or from files, by the names of joints; those that
     they lack are missing. null: as they are."""
@@ -85,13 +86,14 @@ class Pose(MapStage):
     persons: int = Field(2, ge=1)
     """M, the most people kept per clip: those with the largest sum over the frames of score times box size."""
     flip_test: bool = False
-    """Average the heatmaps with those of the mirrored crop: more accurate keypoints in twice the time."""
+    """Average the heatmaps or vectors with those of the mirrored crop: more accurate keypoints in twice the time."""
     batch: int = unkeyed(16, ge=1)
     """Crops per batch of the estimator on a GPU. CPUs are fastest with few, whose results fit their caches."""
     time_limit: float = unkeyed(300.0, gt=0)
     """Seconds after which a clip is given up."""
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
-    """Where PyTorch models run; auto takes a GPU if there is one. onnx and yolo always run on the CPU."""
+    """Where models run; auto takes a GPU if there is one that the model can use. onnx needs the package onnxruntime-gpu
+    for that; yolo always runs on the CPU."""
 
     @field_validator("estimator", "detector")
     @classmethod
@@ -125,14 +127,17 @@ class Pose(MapStage):
         return self
 
     def files(self) -> tuple[Path | KnownFile, ...]:
-        """Weights, with the second file that some formats have (ncnn: .param and .bin, ONNX: .onnx and .onnx.data,
-        graph models: .json and .bin)."""
+        """Weights, with the second file that some formats have (ncnn: .param and .bin, ONNX: .onnx and .onnx.data or
+        .onnx_data, graph models: .json and .bin)."""
         estimator, detector = find_estimator(self.estimator), declared_detector(self.detector)
         own = (self.weights, estimator.published(self.input_size)), (self.detector_weights, detector.published())
         found: list[Path | KnownFile] = []
         for path, published in own:
             if path is not None:
-                others = (path.with_suffix(".bin"), path.with_name(f"{path.name}.data"))
+                others = (
+                    path.with_suffix(".bin"),
+                    *(path.with_name(f"{path.name}{end}") for end in (".data", "_data")),
+                )
                 found += [path, *(other for other in others if other != path and other.is_file())]
             elif published is not None:
                 found += published.known_files
@@ -146,6 +151,7 @@ class Pose(MapStage):
             return
         missing = missing_weights(self.estimator, self.weights, self.input_size, self.detector, self.detector_weights)
         yield from check_detector(self.detector)
+        yield from check_device(self.device, self.estimator, self.detector)
         yield from (get if fetch else look_for)(missing)
 
     def layout_of(self, clips: pa.Table) -> Layout | None:
@@ -234,7 +240,10 @@ class Models:
     def _device(self) -> str:
         from stages.devices import chosen_device
 
-        return str(chosen_device(self._stage.device))
+        stage = self._stage
+        for problem in check_device(stage.device, stage.estimator, stage.detector):
+            raise StageError(problem.text)
+        return str(chosen_device(stage.device))
 
     @cached_property
     def _estimator(self) -> Estimator:

@@ -354,9 +354,24 @@ def test_what_a_worker_occupies(estimator: str, detector: str) -> None:
     own = {} if estimator in ("yolo", "movenet_multipose", "keypointrcnn") else {"detector": detector}
     stage = Pose.model_validate({"estimator": estimator} | weights | own)
     detects = own and detector not in ("mini", "whole_frame")
-    computes = estimator not in ("onnx", "yolo") or (estimator == "onnx" and detects)
+    on_gpu = OnnxModel.uses_gpu if estimator == "onnx" else estimator != "yolo"
+    computes = on_gpu or (estimator == "onnx" and detects)
     assert stage.resources().num_gpus == (1 if computes else 0)
     assert stage.model_copy(update={"device": "cpu"}).resources().num_gpus == 0
+
+
+@pytest.mark.skipif(OnnxModel.uses_gpu, reason="this onnxruntime can use GPUs")
+def test_a_gpu_that_onnxruntime_cannot_use_is_refused_in_time(reddest: Path) -> None:
+    stage = Pose(estimator="onnx", weights=reddest, detector="whole_frame", device="cuda")
+    clips, frames = tables({"a": [jpeg(None)]})
+    [problem] = stage.prepare(clips, fetch=False)
+    assert problem.fatal
+    assert problem.text == (
+        "device: cuda is set, but the installed onnxruntime has no CUDAExecutionProvider: pip install onnxruntime-gpu "
+        "in place of onnxruntime, or set device: auto"
+    )
+    with pytest.raises(StageError, match="has no CUDAExecutionProvider"):
+        run(stage, clips, frames)
 
 
 PLANNING = """
