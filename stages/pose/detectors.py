@@ -16,6 +16,7 @@ DETECTORS = {
     "rtdetr": "stages.pose.transformers_detector:RTDETR",
     "nanodet": "stages.pose.nanodet:NanoDet",
     "movenet_multipose": "stages.pose.movenet_multipose:MultiPoseBoxes",
+    "onnx": "stages.pose.onnx_detector:OnnxDetector",
     "mini": "stages.pose.mini:MiniDetector",
     "whole_frame": "stages.pose.detectors:WholeFrame",
 }

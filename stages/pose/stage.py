@@ -73,11 +73,12 @@ class Pose(MapStage):
     detector: str = "faster_rcnn"
     """Finds people for the estimator: faster_rcnn or faster_rcnn_mobilenet (torchvision), rtdetr
     (RT-DETRv2, or with detector_weights any object detector of Hugging Face's transformers), nanodet or
-    movenet_multipose (small, for CPUs), mini (ships with the package, for the demo's drawn people), whole_frame (takes
-    each frame for one person), or a class of your own: my_module:MyDetector. What each costs: pipeline models."""
+    movenet_multipose (small, for CPUs), onnx (a file of YOLOX or RTMDet), mini (ships with the package, for the demo's
+    drawn people), whole_frame (takes each frame for one person), or a class of your own: my_module:MyDetector. What
+    each costs: pipeline models."""
     detector_weights: Path | None = unkeyed(None)
     """File with the detector's weights; of a detector of transformers the .safetensors, with config.json and
-    preprocessor_config.json beside it. Published ones are downloaded if this is left out."""
+    preprocessor_config.json beside it. onnx needs one; published ones are downloaded if this is left out."""
     min_score: float = Field(0.5, ge=0, le=1)
     """Detected people with a lower score do not count, unless they continue the track of somebody."""
     detect_every: int = added(4, ge=1)
@@ -122,7 +123,11 @@ class Pose(MapStage):
             raise ValueError(f"input_size of {self.estimator} is {sizes}, not {list(self.input_size)}")
         if self.weights is None and "weights" in estimator.takes and estimator.published(self.input_size) is None:
             raise ValueError(f"estimator {self.estimator} needs weights: the path of its model file")
-        if self.detector_weights is not None and not declared_detector(self.detector).takes_weights:
+        detector = declared_detector(self.detector)
+        needs_weights = self.detector in DETECTORS and detector.takes_weights and detector.published() is None
+        if self.detector_weights is None and needs_weights:
+            raise ValueError(f"detector {self.detector} needs detector_weights: the path of its model file")
+        if self.detector_weights is not None and not detector.takes_weights:
             raise ValueError(f"detector_weights: without effect, {self.detector} takes none: leave them out")
         return self
 
@@ -134,10 +139,7 @@ class Pose(MapStage):
         found: list[Path | KnownFile] = []
         for path, published in own:
             if path is not None:
-                others = (
-                    path.with_suffix(".bin"),
-                    *(path.with_name(f"{path.name}{end}") for end in (".data", "_data")),
-                )
+                others = [path.with_suffix(".bin"), *(path.with_name(path.name + end) for end in (".data", "_data"))]
                 found += [path, *(other for other in others if other != path and other.is_file())]
             elif published is not None:
                 found += published.known_files

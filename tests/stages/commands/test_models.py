@@ -32,8 +32,9 @@ def test_every_model_is_listed_with_what_it_costs(tmp_path: Path) -> None:
     [thunder] = [line for line in lines if line.startswith("movenet_thunder")]
     assert "12.6 MB" in thunder and "Apache-2.0" in thunder and "COCO AP 72.0" in thunder and "ms a person" in thunder
     assert thunder.endswith("not here")
-    [onnx] = [line for line in lines if line.startswith("onnx")]
-    assert onnx.endswith("your file")
+    onnx = [line for line in lines if line.startswith("onnx")]
+    assert [line.split()[1] for line in onnx] == ["estimator", "detector"]
+    assert all(line.endswith("your file") for line in onnx)
 
 
 def test_published_weights_have_a_card_and_a_hash_of_every_file() -> None:

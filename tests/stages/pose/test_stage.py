@@ -266,6 +266,7 @@ def test_a_detector_that_cannot_be_built_is_named(reddest: Path) -> None:
         ({"estimator": "centernet"}, "no estimator is called 'centernet'. Known: .*, my_module:MyEstimator"),
         ({"estimator": "onnx"}, "estimator onnx needs weights"),
         ({"estimator": "yolo"}, "estimator yolo needs weights"),
+        ({"detector": "onnx"}, "detector onnx needs detector_weights: the path of its model file"),
         (
             {"estimator": "hrnet_mini", "weights": "a.pth", "input_size": (96, 80)},
             "weights, input_size: without effect, hrnet_mini does not take them: leave them out",
@@ -352,8 +353,9 @@ def test_published_weights_of_a_hub_count_by_their_content() -> None:
 def test_what_a_worker_occupies(estimator: str, detector: str) -> None:
     weights = {"weights": "a.onnx"} if estimator in ("onnx", "yolo") else {}
     own = {} if estimator in ("yolo", "movenet_multipose", "keypointrcnn") else {"detector": detector}
-    stage = Pose.model_validate({"estimator": estimator} | weights | own)
-    detects = own and detector not in ("mini", "whole_frame")
+    detector_weights = {"detector_weights": "a.onnx"} if own and detector == "onnx" else {}
+    stage = Pose.model_validate({"estimator": estimator} | weights | own | detector_weights)
+    detects = own and detector not in ("mini", "whole_frame") and (detector != "onnx" or OnnxModel.uses_gpu)
     on_gpu = OnnxModel.uses_gpu if estimator == "onnx" else estimator != "yolo"
     computes = on_gpu or (estimator == "onnx" and detects)
     assert stage.resources().num_gpus == (1 if computes else 0)
@@ -384,7 +386,7 @@ for name in ESTIMATORS:
     stage = Pose(estimator=name, weights="a.onnx" if name in ("onnx", "yolo") else None)
     stage.files(), stage.resources()
 for name in DETECTORS:
-    stage = Pose(detector=name)
+    stage = Pose(detector=name, detector_weights="a.onnx" if name == "onnx" else None)
     stage.files(), stage.resources()
 heavy = {"torch", "torchvision", "cv2", "scipy", "timm", "onnx", "onnxruntime", "transformers", "ultralytics"}
 print(*heavy & set(sys.modules))
