@@ -103,7 +103,9 @@ def did_you_mean(name: str, valid: Iterable[str], most: int = 20, cutoff: float 
 
 def how_to_get(module: str) -> str:
     """``; pip install 'action-pipeline[onnx]'`` for a package that an extra installs, else a general hint."""
-    extra = extras().get(module.partition(".")[0])
+    top = module.partition(".")[0]
+    known = extras().items()
+    extra = next((extra for package, extra in known if package == top or package.startswith(f"{top}-")), None)
     return f"; pip install '{DISTRIBUTION}[{extra}]'" if extra else "; install it in this environment"
 
 

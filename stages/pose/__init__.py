@@ -10,8 +10,8 @@ given.py           the stage that reads skeleton files without videos (formats: 
 
 estimators.py      what an estimator is; hrnet.py, movenet.py, movenet_multipose.py, mini.py, onnx_model.py and yolo.py
                    have those of the package
-detectors.py       what a detector is; nanodet.py, movenet_multipose.py, faster_rcnn.py, mini.py and onnx_detector.py
-                   have those of the package
+detectors.py       what a detector is; nanodet.py, movenet_multipose.py, faster_rcnn.py, mini.py, onnx_detector.py and
+                   yolo.py have those of the package
 *_network.py       networks of our own; graph_network.py: any that is published as a TensorFlow.js graph;
                    onnx_network.py, onnx_pixels.py: any in an ONNX file
 zoo.py             published weights

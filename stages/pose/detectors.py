@@ -17,6 +17,7 @@ DETECTORS = {
     "nanodet": "stages.pose.nanodet:NanoDet",
     "movenet_multipose": "stages.pose.movenet_multipose:MultiPoseBoxes",
     "onnx": "stages.pose.onnx_detector:OnnxDetector",
+    "yolo": "stages.pose.yolo:YoloDetector",
     "mini": "stages.pose.mini:MiniDetector",
     "whole_frame": "stages.pose.detectors:WholeFrame",
 }
@@ -28,8 +29,6 @@ class Detector(ABC):
 
     takes_weights: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
-    why_no_gpu: ClassVar[str | None] = None
-    """What to say if ``device: cuda`` asks for a GPU in vain."""
     card: ClassVar[ModelCard | None] = None
     """What it costs, and how good it is published to be (``pipeline models``)."""
 
@@ -46,6 +45,11 @@ class Detector(ABC):
     def files(cls, weights: Path | None) -> Sequence[Path]:
         """Files besides ``weights`` that decide the result, such as weights that ship with it: part of the keys."""
         return ()
+
+    @classmethod
+    def why_no_gpu(cls, weights: Path | None) -> str | None:
+        """Why it cannot use a GPU here with these weights although ``uses_gpu`` is true; None if nothing is known."""
+        return None
 
     @abstractmethod
     def detect(self, images: list[np.ndarray]) -> list[np.ndarray]:

@@ -63,8 +63,6 @@ class Estimator:
     input_sizes: ClassVar[tuple[Size, ...]] = ()
     """The values that input_size may have, the default first. Empty: any, and no default."""
     uses_gpu: ClassVar[bool] = True
-    why_no_gpu: ClassVar[str | None] = None
-    """What to say if ``device: cuda`` asks for a GPU in vain."""
     card: ClassVar[ModelCard | None] = None
     """What it costs, and how good it is published to be (``pipeline models``)."""
     layout: Layout
@@ -85,6 +83,11 @@ class Estimator:
     def files(cls, weights: Path | None) -> Sequence[Path]:
         """Files besides ``weights`` that decide the result, such as weights that ship with it: part of the keys."""
         return ()
+
+    @classmethod
+    def why_no_gpu(cls, weights: Path | None) -> str | None:
+        """Why it cannot use a GPU here with these weights although ``uses_gpu`` is true; None if nothing is known."""
+        return None
 
 
 class TopDownEstimator(Estimator, ABC):

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.errors import StageError
 from stages.pose.boxes import non_maximum_suppression
 from stages.pose.detectors import Detector
-from stages.pose.onnx_network import OnnxNetwork, read_model, why_no_gpu
+from stages.pose.onnx_network import OnnxNetwork, read_model, why_no_cuda
 from stages.pose.zoo import ModelCard
 
 _OPEN_SIZE = (640, 640)
@@ -37,8 +37,6 @@ class OnnxDetector(Detector):
     with ImageNet's mean and standard deviation. Images are scaled into the upper left corner.
     """
 
-    why_no_gpu = why_no_gpu()
-    uses_gpu = why_no_gpu is None
     card = ModelCard("that of the file", "that of the file")
 
     def __init__(self, weights: Path | None, device: str) -> None:
@@ -46,7 +44,7 @@ class OnnxDetector(Detector):
 
         assert weights is not None
         model = read_model(weights, "detector")
-        many = self.uses_gpu and device != "cpu"
+        many = device != "cpu" and why_no_cuda() is None
         self.network = OnnxNetwork(model, weights, device, _OPEN_SIZE, batches=many)
         self.batch = self.network.batch or (16 if many else 1)
         """How many images go through the network at once."""
@@ -72,6 +70,10 @@ class OnnxDetector(Detector):
                     "(Models of ultralytics: detector: yolo)"
                 )
         self.pixels = pixels_of(model, weights, usual)
+
+    @classmethod
+    def why_no_gpu(cls, weights: Path | None) -> str | None:
+        return why_no_cuda()
 
     def detect(self, images: list[np.ndarray]) -> list[np.ndarray]:
         starts = range(0, len(images), self.batch)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from pipeline.errors import StageError
 from stages.pose.estimators import EstimatorSettings, HeatmapEstimator
-from stages.pose.onnx_network import OnnxNetwork, read_model, why_no_gpu
+from stages.pose.onnx_network import OnnxNetwork, read_model, why_no_cuda
 from stages.pose.zoo import ModelCard
 
 
@@ -19,8 +21,6 @@ class OnnxModel(HeatmapEstimator):
     """
 
     takes = HeatmapEstimator.takes | {"weights", "input_size", "layout"}
-    why_no_gpu = why_no_gpu()
-    uses_gpu = why_no_gpu is None
     card = ModelCard("that of the file", "that of the file")
 
     def __init__(self, settings: EstimatorSettings) -> None:
@@ -57,6 +57,10 @@ class OnnxModel(HeatmapEstimator):
             raise StageError(
                 f"{path} outputs {joints} {what}, but layout {self.layout.name} has {self.layout.count} joints"
             )
+
+    @classmethod
+    def why_no_gpu(cls, weights: Path | None) -> str | None:
+        return why_no_cuda()
 
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
         return self._outputs(crops)[0]

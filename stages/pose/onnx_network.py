@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,8 @@ from pipeline.errors import StageError
 if TYPE_CHECKING:
     import onnx
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before it is imported: it would report to Microsoft
+
 _CUDA = "CUDAExecutionProvider"
 _FOLDER = "session.model_external_initializers_file_folder_path"
 """onnxruntime's option for where the weights of a model are that stand in files of their own."""
@@ -23,7 +26,7 @@ _CLOSE = 1e-3
 """How far results of a batch may be from those of single images, relative to the largest."""
 
 
-def why_no_gpu() -> str | None:
+def why_no_cuda() -> str | None:
     """Why ONNX models cannot run on a GPU here, or None if they can. Planning asks: it does not import onnxruntime."""
     spec = find_spec("onnxruntime")
     if spec and spec.origin and any((Path(spec.origin).parent / "capi").glob("*onnxruntime_providers_cuda.*")):

@@ -6,8 +6,8 @@ from pathlib import Path
 from pipeline.errors import StageError
 from pipeline.stage import Problem
 from stages.plugins import load_class
-from stages.pose.detectors import DETECTORS, Detector, declared_detector
-from stages.pose.estimators import Estimator, Size, TopDownEstimator, find_estimator
+from stages.pose.detectors import DETECTORS, declared_detector
+from stages.pose.estimators import Size, TopDownEstimator, find_estimator
 from stages.pose.zoo import Published, fetch, is_here, unavailable, why_unreachable
 
 
@@ -43,14 +43,15 @@ def look_for(missing: Iterator[tuple[str, Published]]) -> Iterator[Problem]:
             yield Problem(f"{published.megabytes:.0f} MB will be downloaded: {urls}", fatal=False)
 
 
-def check_device(device: str, estimator: str, detector: str) -> Iterator[Problem]:
-    """A model that cannot use the GPU that ``device: cuda`` asks for."""
+def why_no_gpu(
+    estimator: str, weights: Path | None, detector: str, detector_weights: Path | None
+) -> Iterator[str | None]:
+    """For each model that would run on a GPU: why it cannot do so here, or None."""
     cls = find_estimator(estimator)
-    models: list[type[Estimator] | type[Detector]] = [cls]
-    if issubclass(cls, TopDownEstimator):
-        models.append(declared_detector(detector))
-    if device == "cuda":
-        yield from (Problem(reason) for reason in dict.fromkeys(model.why_no_gpu for model in models) if reason)
+    if cls.uses_gpu:
+        yield cls.why_no_gpu(weights)
+    if issubclass(cls, TopDownEstimator) and (found := declared_detector(detector)).uses_gpu:
+        yield found.why_no_gpu(detector_weights)
 
 
 def check_detector(detector: str) -> Iterator[Problem]:

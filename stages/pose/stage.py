@@ -28,7 +28,7 @@ from stages.pose.estimators import (
     find_estimator,
 )
 from stages.pose.given import first_layout
-from stages.pose.requirements import check_detector, check_device, get, look_for, missing_weights
+from stages.pose.requirements import check_detector, get, look_for, missing_weights, why_no_gpu
 from stages.pose.zoo import fetch
 from stages.skeletons.layout_parameter import LayoutText
 from stages.tables import FRAMES, SKELETONS
@@ -54,8 +54,8 @@ class Pose(MapStage):
     keypointrcnn (torchvision's, which needs no detector), movenet_thunder or movenet_lightning (small, for CPUs),
     movenet_multipose (smaller still: up to six people of an image at once, without a detector), hrnet_mini (ships with
     the package, for the demo's drawn people), onnx (any top-down model with heatmaps or, as RTMPose, SimCC), yolo (a
-    YOLO pose model exported to ONNX, which needs no detector; ultralytics, AGPL-3.0), or a class of your own:
-    my_module:MyEstimator. What each costs: pipeline models."""
+    YOLO pose model exported to ONNX or TorchScript, which needs no detector; ultralytics, AGPL-3.0), or a class of your
+    own: my_module:MyEstimator. What each costs: pipeline models."""
     weights: Path | None = unkeyed(None)
     """File with the estimator's weights; results depend on its content, not on its path. Of a graph model of
     TensorFlow.js (MoveNet) it is the .json, with the .bin beside it; of ViTPose the .safetensors, with the config.json
@@ -73,12 +73,12 @@ class Pose(MapStage):
     detector: str = "faster_rcnn"
     """Finds people for the estimator: faster_rcnn or faster_rcnn_mobilenet (torchvision), rtdetr
     (RT-DETRv2, or with detector_weights any object detector of Hugging Face's transformers), nanodet or
-    movenet_multipose (small, for CPUs), onnx (a file of YOLOX or RTMDet), mini (ships with the package, for the demo's
-    drawn people), whole_frame (takes each frame for one person), or a class of your own: my_module:MyDetector. What
-    each costs: pipeline models."""
+    movenet_multipose (small, for CPUs), onnx (a file of YOLOX or RTMDet), yolo (a YOLO model that was exported;
+    ultralytics, AGPL-3.0), mini (ships with the package, for the demo's drawn people), whole_frame (takes each frame
+    for one person), or a class of your own: my_module:MyDetector. What each costs: pipeline models."""
     detector_weights: Path | None = unkeyed(None)
     """File with the detector's weights; of a detector of transformers the .safetensors, with config.json and
-    preprocessor_config.json beside it. onnx needs one; published ones are downloaded if this is left out."""
+    preprocessor_config.json beside it. onnx and yolo need one; published ones are downloaded if this is left out."""
     min_score: float = Field(0.5, ge=0, le=1)
     """Detected people with a lower score do not count, unless they continue the track of somebody."""
     detect_every: int = added(4, ge=1)
@@ -93,8 +93,8 @@ class Pose(MapStage):
     time_limit: float = unkeyed(300.0, gt=0)
     """Seconds after which a clip is given up."""
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
-    """Where models run; auto takes a GPU if there is one that the model can use. onnx needs the package onnxruntime-gpu
-    for that; yolo always runs on the CPU."""
+    """Where models run; auto takes a GPU if there is one that the model can use. ONNX files (onnx, yolo) need the
+    package onnxruntime-gpu for that."""
 
     @field_validator("estimator", "detector")
     @classmethod
@@ -153,7 +153,8 @@ class Pose(MapStage):
             return
         missing = missing_weights(self.estimator, self.weights, self.input_size, self.detector, self.detector_weights)
         yield from check_detector(self.detector)
-        yield from check_device(self.device, self.estimator, self.detector)
+        if self.device == "cuda":
+            yield from (Problem(reason) for reason in dict.fromkeys(self._why_no_gpu()) if reason)
         yield from (get if fetch else look_for)(missing)
 
     def layout_of(self, clips: pa.Table) -> Layout | None:
@@ -167,9 +168,10 @@ class Pose(MapStage):
 
     def resources(self) -> Resources:
         """One GPU if a model can use it."""
-        estimator = find_estimator(self.estimator)
-        detects = issubclass(estimator, TopDownEstimator) and declared_detector(self.detector).uses_gpu
-        return Resources(num_gpus=1 if self.device != "cpu" and (estimator.uses_gpu or detects) else 0)
+        return Resources(num_gpus=1 if self.device != "cpu" and None in self._why_no_gpu() else 0)
+
+    def _why_no_gpu(self) -> list[str | None]:
+        return list(why_no_gpu(self.estimator, self.weights, self.detector, self.detector_weights))
 
     def seconds_per_clip(self) -> float:
         return self.time_limit
@@ -242,10 +244,10 @@ class Models:
     def _device(self) -> str:
         from stages.devices import chosen_device
 
-        stage = self._stage
-        for problem in check_device(stage.device, stage.estimator, stage.detector):
-            raise StageError(problem.text)
-        return str(chosen_device(stage.device))
+        reasons = filter(None, self._stage._why_no_gpu())
+        if self._stage.device == "cuda" and (reason := next(reasons, None)):
+            raise StageError(reason)
+        return str(chosen_device(self._stage.device))
 
     @cached_property
     def _estimator(self) -> Estimator:

@@ -1,5 +1,8 @@
 """Networks in ONNX files: numbers of images, weights in files of their own, kinds of numbers, GPUs."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ from onnx import TensorProto, helper
 from onnx_graphs import Graph, average_heatmaps, simcc
 
 from pipeline.errors import StageError
-from stages.pose.onnx_network import OnnxNetwork, read_model, why_no_gpu
+from stages.pose.onnx_network import OnnxNetwork, read_model, why_no_cuda
 
 IMAGES = np.random.default_rng(0).normal(0, 1, (5, 3, 8, 4)).astype(np.float32)
 MEANS = IMAGES.reshape(5, 3, 2, 4, 1, 4).mean((3, 5))
@@ -124,6 +127,24 @@ def test_files_that_take_no_images_are_refused(tmp_path: Path) -> None:
         network(path)
 
 
+ALONE = """
+import sys
+from pathlib import Path
+from stages.pose.estimators import EstimatorSettings
+from stages.pose.onnx_model import OnnxModel
+
+OnnxModel(EstimatorSettings(Path(sys.argv[1])))
+"""
+
+
+def test_onnxruntime_keeps_no_record_to_report(reddest: Path, tmp_path: Path) -> None:
+    """Its telemetry would put a number of the machine and a queue of events into the user's cache."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
+    environ |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    subprocess.run([sys.executable, "-c", ALONE, str(reddest)], env=environ, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_gpus_are_known_without_importing_onnxruntime() -> None:
     has_gpu = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    assert (why_no_gpu() is None) == has_gpu
+    assert (why_no_cuda() is None) == has_gpu

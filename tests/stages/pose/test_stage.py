@@ -21,6 +21,7 @@ from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS
 from stages.pose.hrnet import HRNetW32, HRNetW48
 from stages.pose.onnx_model import OnnxModel
+from stages.pose.onnx_network import why_no_cuda
 from stages.pose.skeleton_rows import relative
 from stages.pose.stage import Pose
 from stages.tables import CLIPS, FRAMES, SKELETONS
@@ -353,16 +354,16 @@ def test_published_weights_of_a_hub_count_by_their_content() -> None:
 def test_what_a_worker_occupies(estimator: str, detector: str) -> None:
     weights = {"weights": "a.onnx"} if estimator in ("onnx", "yolo") else {}
     own = {} if estimator in ("yolo", "movenet_multipose", "keypointrcnn") else {"detector": detector}
-    detector_weights = {"detector_weights": "a.onnx"} if own and detector == "onnx" else {}
+    detector_weights = {"detector_weights": "a.onnx"} if own and detector in ("onnx", "yolo") else {}
     stage = Pose.model_validate({"estimator": estimator} | weights | own | detector_weights)
-    detects = own and detector not in ("mini", "whole_frame") and (detector != "onnx" or OnnxModel.uses_gpu)
-    on_gpu = OnnxModel.uses_gpu if estimator == "onnx" else estimator != "yolo"
-    computes = on_gpu or (estimator == "onnx" and detects)
+    onnx_computes = why_no_cuda() is None
+    detects = own and detector not in ("mini", "whole_frame") and (detector not in ("onnx", "yolo") or onnx_computes)
+    computes = detects or estimator not in ("onnx", "yolo") or onnx_computes
     assert stage.resources().num_gpus == (1 if computes else 0)
     assert stage.model_copy(update={"device": "cpu"}).resources().num_gpus == 0
 
 
-@pytest.mark.skipif(OnnxModel.uses_gpu, reason="this onnxruntime can use GPUs")
+@pytest.mark.skipif(why_no_cuda() is None, reason="this onnxruntime can use GPUs")
 def test_a_gpu_that_onnxruntime_cannot_use_is_refused_in_time(reddest: Path) -> None:
     stage = Pose(estimator="onnx", weights=reddest, detector="whole_frame", device="cuda")
     clips, frames = tables({"a": [jpeg(None)]})
@@ -386,7 +387,7 @@ for name in ESTIMATORS:
     stage = Pose(estimator=name, weights="a.onnx" if name in ("onnx", "yolo") else None)
     stage.files(), stage.resources()
 for name in DETECTORS:
-    stage = Pose(detector=name, detector_weights="a.onnx" if name == "onnx" else None)
+    stage = Pose(detector=name, detector_weights="a.onnx" if name in ("onnx", "yolo") else None)
     stage.files(), stage.resources()
 heavy = {"torch", "torchvision", "cv2", "scipy", "timm", "onnx", "onnxruntime", "transformers", "ultralytics"}
 print(*heavy & set(sys.modules))
