@@ -39,21 +39,27 @@ def parameter(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.from_numpy(value.astype(np.float32))
 
 
-@torch.inference_mode()
-def relative_error(body: str, reference: Path) -> float:
-    """Largest difference between this project's heatmaps and the reference's, over the reference's largest value."""
-    with np.load(reference, allow_pickle=False) as file:
-        expected = file["heatmaps"]
+def reference(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, torch.Tensor]]:
+    """Image float32 1,3,H,W, heatmaps float32 1,R,H/4,W/4, and MMPose's parameters by name."""
+    with np.load(path, allow_pickle=False) as file:
+        heatmaps = file["heatmaps"]
         shapes = {
             str(name): tuple(int(size) for size in str(shape).split(",") if size)
             for name, shape in zip(file["keys"], file["shapes"], strict=True)
         }
+    size = (heatmaps.shape[2] * 4, heatmaps.shape[3] * 4)
+    image = np.random.default_rng(7).normal(0, 1, (1, 3, *size)).astype(np.float32)
+    return image, heatmaps, {name: parameter(name, shape) for name, shape in shapes.items()}
+
+
+@torch.inference_mode()
+def relative_error(body: str, path: Path) -> float:
+    """Largest difference between this project's heatmaps and the reference's, over the reference's largest value."""
+    image, expected, weights = reference(path)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "checkpoint.pth"
-        torch.save({"state_dict": {name: parameter(name, shape) for name, shape in shapes.items()}}, checkpoint)
+        torch.save({"state_dict": weights}, checkpoint)
         model = load_hrnet(body, checkpoint, joints=expected.shape[1])
-    size = (expected.shape[2] * 4, expected.shape[3] * 4)
-    image = np.random.default_rng(7).normal(0, 1, (1, 3, *size)).astype(np.float32)
     heatmaps = model(torch.from_numpy(image)).numpy()
     return float(np.abs(heatmaps - expected).max() / np.abs(expected).max())
 

@@ -36,6 +36,7 @@ ESTIMATORS = {
     "hrnet_mini": "stages.pose.mini:HRNetMini",
     "onnx": "stages.pose.onnx_model:OnnxModel",
     "yolo": "stages.pose.yolo:YoloPose",
+    "mmpose": "stages.pose.mmpose_model:MMPoseModel",
 }
 """The estimators of the package, by the name that a manifest gives under ``estimator``."""
 

@@ -2,25 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
 import timm
 import torch
 from torch import nn
 
 from pipeline.errors import StageError
+from stages.pose.checkpoints import load_checkpoint
 
 _HEADS = ("head.final_layer.", "keypoint_head.final_layer.", "final_layer.")
 """What MMPose ≥ 1, MMPose < 1 and the authors' code call the last convolution."""
-
-_NUMPY_IN_CHECKPOINTS = [
-    np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    np._core.multiarray.scalar,  # type: ignore[attr-defined]
-    np.ndarray,
-    np.dtype,
-    *(type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "float32", "float64")),
-]
-"""NumPy types in the training logs that MMPose's checkpoints hold: plain data, but torch.load refuses them unless they
-are listed."""
 
 
 class HRNet(nn.Module):
@@ -48,13 +38,8 @@ def load_hrnet(body: str, checkpoint: Path, joints: int) -> HRNet:
     Raises StageError if the file is not a checkpoint of that network.
     """
     model = HRNet(body, joints)
-    try:
-        with torch.serialization.safe_globals(_NUMPY_IN_CHECKPOINTS):
-            content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise StageError(f"{checkpoint} cannot be read as a PyTorch checkpoint of plain weights: {reason}") from error
-    state = pose_state(content.get("state_dict", content) if isinstance(content, dict) else {})
+    content = load_checkpoint(checkpoint)
+    state = pose_state(content.get("state_dict", content))
     expected = {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
     missing = sorted(expected.keys() - state.keys())
     wrong = sorted(name for name in expected.keys() & state.keys() if expected[name].shape != state[name].shape)

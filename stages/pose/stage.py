@@ -54,19 +54,20 @@ class Pose(MapStage):
     keypointrcnn (torchvision's, which needs no detector), movenet_thunder or movenet_lightning (small, for CPUs),
     movenet_multipose (smaller still: up to six people of an image at once, without a detector), hrnet_mini (ships with
     the package, for the demo's drawn people), onnx (any top-down model with heatmaps or, as RTMPose, SimCC), yolo (a
-    YOLO pose model exported to ONNX or TorchScript, which needs no detector; ultralytics, AGPL-3.0), or a class of your
-    own: my_module:MyEstimator. What each costs: pipeline models."""
+    YOLO pose model exported to ONNX or TorchScript, which needs no detector; ultralytics, AGPL-3.0), mmpose (any
+    top-down model of MMPose: docs/mmpose.md), or a class of your own: my_module:MyEstimator. What each costs: pipeline
+    models."""
     weights: Path | None = unkeyed(None)
     """File with the estimator's weights; results depend on its content, not on its path. Of a graph model of
     TensorFlow.js (MoveNet) it is the .json, with the .bin beside it; of ViTPose the .safetensors, with the config.json
-    beside it. An ONNX file also says which form of pixels it takes (docs/poses.md). Published weights are downloaded if
-    this is left out."""
+    beside it; of mmpose the .pth, with the config beside it as .json. An ONNX file also says which form of pixels it
+    takes (docs/poses.md). Published weights are downloaded if this is left out."""
     input_size: Size | None = None
     """Height and width of the estimator's crops in pixels, where the weights leave a choice: [256, 192] (the default of
     hrnet_w32) or [384, 288] (of hrnet_w48); for an ONNX model, needed only if it accepts any size. For
     movenet_multipose, the square that an image is scaled to fit into: [256, 256] or a larger one."""
     layout: LayoutText = "coco17"
-    """Joint layout of an ONNX model: a name that ``pipeline layouts`` lists, or a YAML file of your own."""
+    """Joint layout of an ONNX or MMPose model: a name that ``pipeline layouts`` lists, or a YAML file of your own."""
     convert_to: LayoutText | None = added(None)
     """Joint layout that all skeletons are converted to, estimated or from files, by the names of joints; those that
     they lack are missing. null: as they are."""
