@@ -176,8 +176,9 @@ def test_the_stage_follows_people_with_either(poses: Exported, objects: Exported
     ]
     for parameters in models:
         estimation = Pose(**parameters, min_score=0.2, persons=2).load({}).estimation()
-        keypoints = estimation.add(jpegs)
+        people = estimation.add(jpegs, range(3))
         estimation.run_all()
+        keypoints = estimation.finish(people)
         assert keypoints.shape == (2, 3, COCO17.count, 3)
         assert keypoints[..., 2].any(2).all()
 
