@@ -19,6 +19,7 @@ checkpoints.py     weights in PyTorch's files; mmpose_config.py: models in MMPos
 requirements.py    what has to be here before anything is decoded
 
 estimation.py      a clip's way from frames to keypoints; skeleton_rows.py: to a row of the table
-boxes.py, appearance.py, key_frames.py, tracking.py, similarity.py, gap_filling.py, crops.py, crop_queue.py, heatmaps.py,
-simcc.py           one step of it each
+boxes.py, appearance.py, key_frames.py, tracking.py, similarity.py, gap_filling.py, crops.py, crop_queue.py,
+heatmaps.py, simcc.py
+                   one step of it each
 """
