@@ -1,5 +1,7 @@
 """Frames in which a tracked person was not detected: where to look for the person, and which skeletons to keep."""
 
+from itertools import combinations
+
 import numpy as np
 
 from recognizer.skeletons import Layout
@@ -69,13 +71,27 @@ def carried_boxes(keypoints: np.ndarray, certain: np.ndarray) -> np.ndarray:
 def drop_unlikely(keypoints: np.ndarray, filled: np.ndarray, layout: Layout) -> None:
     """Set skeletons to zero in keypoints M,T,R,3: those in gaps (bool M,T) that show nobody, and duplicates.
 
-    Of two skeletons in the same place, the one in a gap is dropped, or else that of the less prominent person.
+    Of two skeletons in the same place, that of the person stays who is nearer to it in the frames before and after.
     """
     keypoints[filled & doubtful_skeletons(keypoints, ~filled)] = 0
-    persons, length = filled.shape
-    for t in range(length):
-        for m in range(persons):
-            for other in range(m + 1, persons):
-                if similarity(keypoints[m, t], keypoints[other, t], layout) > _SAME_PERSON:
-                    dropped = m if filled[m, t] and not filled[other, t] else other
-                    keypoints[dropped, t] = 0
+    duplicates = [
+        (t, m, other)
+        for t in range(filled.shape[1])
+        for m, other in combinations(np.flatnonzero(keypoints[:, t, :, 2].any(1)).tolist(), 2)
+        if similarity(keypoints[m, t], keypoints[other, t], layout) > _SAME_PERSON
+    ]
+    alone = np.asarray(keypoints[..., 2].any(2))
+    for t, m, other in duplicates:
+        alone[[m, other], t] = False
+    for t, m, other in duplicates:
+        nearer = _distance(keypoints[m], alone[m], t) <= _distance(keypoints[other], alone[other], t)
+        keypoints[other if nearer else m, t] = 0
+
+
+def _distance(keypoints: np.ndarray, alone: np.ndarray, t: int) -> float:
+    """How far the skeleton in frame t is from the nearer one of those of the same person (keypoints T,R,3) in the
+    nearest frames before and after that only this person is seen in (bool T)."""
+    known = np.flatnonzero(alone)
+    beside = np.concatenate([known[known < t][-1:], known[known > t][:1]])
+    offsets = np.linalg.norm(keypoints[beside, :, :2] - keypoints[t, :, :2], axis=2)
+    return float(np.median(offsets, axis=1).min()) if len(beside) else np.inf

@@ -1,5 +1,6 @@
 """The pose stage from frames to skeletons, with an estimator that finds a red dot and a detector that finds green."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,16 @@ class Green:
         if not len(x):
             return np.empty((0, 5))
         return np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1, 0.9]])
+"""
+
+
+CLUTTERED_DETECTOR = """
+import numpy as np
+from green_detector import Green
+
+class GreenAndJacket(Green):
+    def boxes(self, image):
+        return np.concatenate([super().boxes(image), [[0, 0, 160, 20, 0.95]]])
 """
 
 
@@ -130,6 +141,37 @@ def test_an_estimator_of_ones_own_that_finds_people_itself() -> None:
     seen = [t for t in range(T) if t != 5]
     places = (np.array(dots(0)) + 0.5) / (WIDTH, HEIGHT)
     np.testing.assert_allclose(found[seen, 0, :2], places[seen], atol=0.005)
+
+
+def test_what_has_a_large_box_and_no_joints_is_not_among_the_main_people(tmp_path: Path, green: str) -> None:
+    """Such as a jacket on a chair."""
+    (tmp_path / "threshold.txt").write_text("150")
+    (tmp_path / "cluttered.py").write_text(CLUTTERED_DETECTOR)
+    parameters = {"estimator": "own_estimators:RedDot", "weights": tmp_path / "threshold.txt", "persons": 1}
+    stage = Pose(**parameters, detector="cluttered:GreenAndJacket")
+    (row,) = run(stage, *tables({"a": [jpeg(dot) for dot in dots(0)]}))
+    (alone,) = run(Pose(**parameters, detector=green), *tables({"a": [jpeg(dot) for dot in dots(0)]}))
+    assert keypoints(row).tolist() == keypoints(alone).tolist()
+    assert (row["detector"], row["weights"]) == (
+        "cluttered:GreenAndJacket",
+        [f"threshold.txt {hashlib.sha256(b'150').hexdigest()[:12]}"],
+    )
+
+
+def test_people_are_detected_in_some_frames_and_where_somebody_comes_or_goes(reddest: Path, green: str) -> None:
+    images = [jpeg(dot, body=3 <= t < 9) if 3 <= t < 9 else jpeg(None, body=False) for t, dot in enumerate(dots(0))]
+    still = [jpeg(dot) for dot in dots(1)]
+    loaded = (stage := Pose(estimator="onnx", weights=reddest, detector=green)).load({})
+    detected: list[int] = []
+    find = loaded._detector.detect
+    loaded._detector.detect = lambda images: detected.append(len(images)) or find(images)  # type: ignore[func-returns-value]
+    for name, clip, most in (("still", still, T // 2), ("moves", images, T)):
+        detected.clear()
+        clips, frames = tables({name: clip})
+        (row,) = stage.process(clips, {"frames": frames}, loaded).to_pylist()
+        (every,) = run(Pose(estimator="onnx", weights=reddest, detector=green, detect_every=1), clips, frames)
+        assert row == every
+        assert sum(detected) <= most
 
 
 def test_skeletons_depend_neither_on_the_batch_nor_on_the_partition(reddest: Path, green: str) -> None:

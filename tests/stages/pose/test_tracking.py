@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.pose.tracking import Found, Track, track
+from stages.pose.tracking import Found, Track, same_people, sample, track
 
 T = 20
 MIN_SCORE = 0.5
@@ -122,6 +122,22 @@ def test_prominence_does_not_depend_on_how_many_frames_were_looked_at() -> None:
     still = person(np.full(T, 100.0))
     prominences = [tracked([still], [RED], every=every)[0].prominence for every in (1, 2, 7, T)]
     np.testing.assert_allclose(prominences, T * 0.9 * np.sqrt(40 * 100))
+
+
+def test_the_same_people_are_found_among_the_tracks_of_more_frames() -> None:
+    people = [person(np.linspace(0, 60, T)), person(np.full(T, 300.0), size=(60, 150))]
+    few, all_frames = (tracked(people, [RED, BLUE], every=every) for every in (5, 1))
+    assert same_people(few[::-1], all_frames) == all_frames[::-1]
+    assert same_people([few[0], few[0]], all_frames) == all_frames[:1]
+
+
+def test_a_sample_of_the_frames_in_which_somebody_was_detected() -> None:
+    walker = person(np.linspace(0, 60, T))
+    walker[:8] = np.nan
+    (one,) = tracked([walker], [RED])
+    assert sample(one) == [12, 16]
+    (once,) = track({3: Found(walker[9:10], RED[None])}, T, MIN_SCORE)
+    assert sample(once) == [3]
 
 
 def test_no_detections_are_no_tracks() -> None:
