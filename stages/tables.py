@@ -80,6 +80,7 @@ SKELETONS = Table(
             ("estimator", pa.string()),  # "ground truth" or the estimator's name
             ("detector", pa.string()),  # its name, or null where the estimator needs none
             ("weights", pa.list_(pa.string())),  # the models' files: name and the beginning of SHA-256
+            ("made_up", pa.large_binary()),  # bool M,T,R: joints that were interpolated; null: none
         ]
     ),
 )

@@ -10,6 +10,7 @@ from pipeline import limits
 from pipeline.rows import Row, attempt
 from recognizer.skeletons import Layout, layout_text
 from stages.pose.estimation import Estimation, Skeletons
+from stages.pose.smoothing import fill_gaps, smooth
 
 
 class SkeletonRows:
@@ -17,17 +18,26 @@ class SkeletonRows:
 
     estimation: for clips without a skeleton file. models: the columns that say what it consists of. persons: at most so
     many are kept per clip. time_limit: seconds after which a clip is given up. target: the layout that skeletons are
-    converted to.
+    converted to. gaps: missing joints are interpolated over so many frames. deviation: that of smoothing, in frames.
     """
 
     def __init__(
-        self, estimation: Estimation | None, models: Row, persons: int, time_limit: float, target: Layout | None
+        self,
+        estimation: Estimation | None,
+        models: Row,
+        persons: int,
+        time_limit: float,
+        target: Layout | None,
+        gaps: int,
+        deviation: float,
     ) -> None:
         self._estimation = estimation
         self._models = models
         self._persons = persons
         self._time_limit = time_limit
         self._target = target
+        self._gaps = gaps
+        self._deviation = deviation
 
     def of(self, clips: Iterable[tuple[Row, Row]]) -> list[Row]:
         """One row for each clip and its row of FRAMES."""
@@ -86,11 +96,14 @@ class SkeletonRows:
             except ValueError as error:
                 return {"clip_id": row["clip_id"], "error": str(error)}
             layout = self._target
+        made_up = fill_gaps(pixels, self._gaps)
+        if self._deviation:
+            smooth(pixels, self._deviation)
         keypoints = relative(pixels, *row.pop("size")).astype(np.float16)
         if not keypoints[..., 2].any():
             return {"clip_id": row["clip_id"], "error": f"no person found in any of {pixels.shape[1]} frames"}
         columns = {"keypoints": keypoints.tobytes(), "persons": len(keypoints), "layout": layout_text(layout)}
-        return row | columns
+        return row | columns | ({"made_up": made_up.tobytes()} if made_up.any() else {})
 
 
 def relative(pixels: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -89,6 +89,12 @@ class Pose(MapStage):
     """M, the most people kept per clip: those with the largest sum over the frames of score times box size."""
     flip_test: bool = False
     """Average the heatmaps or vectors with those of the mirrored crop: more accurate keypoints in twice the time."""
+    fill_gaps: int = added(0, ge=0)
+    """Joints that are missing in at most so many frames in a row are interpolated; the table says which ones
+    (made_up)."""
+    smoothing: float = added(0.0, ge=0, le=100)
+    """Standard deviation, in frames, of a Gaussian mean of the joints' places over time. 0: they stay as they were
+    found in their frame."""
     batch: int = unkeyed(16, ge=1)
     """Crops per batch of the estimator on a GPU. CPUs are fastest with few, whose results fit their caches."""
     time_limit: float = unkeyed(300.0, gt=0)
@@ -190,9 +196,9 @@ class Pose(MapStage):
         target = layout_called(self.convert_to) if self.convert_to else None
         frames = (own["frames"] for own in aligned_rows(inputs, clips.num_rows))
         with threads(1):  # everywhere, since results may depend on the number of threads
-            rows = SkeletonRows(estimation, columns, self.persons, self.time_limit, target).of(
-                zip(clips.to_pylist(), frames, strict=True)
-            )
+            rows = SkeletonRows(
+                estimation, columns, self.persons, self.time_limit, target, self.fill_gaps, self.smoothing
+            ).of(zip(clips.to_pylist(), frames, strict=True))
         return pa.Table.from_pylist(rows, schema=SKELETONS.schema)
 
 

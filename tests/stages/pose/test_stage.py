@@ -223,6 +223,22 @@ def test_frames_without_a_person_keep_their_place(reddest: Path, green: str) -> 
     np.testing.assert_allclose(keypoints(row)[0, 2, 0, :2], places, atol=0.03)
 
 
+def test_gaps_are_filled_only_where_asked_for_and_marked(reddest: Path, green: str) -> None:
+    images = [jpeg(dot) if t not in (5, 6) else jpeg(None, body=False) for t, dot in enumerate(dots(0))]
+    parameters = {"estimator": "onnx", "weights": reddest, "detector": green}
+    (plain,) = run(Pose(**parameters), *tables({"a": images}))
+    (filled,) = run(Pose(**parameters, fill_gaps=2), *tables({"a": images}))
+    assert plain["made_up"] is None
+    made_up = np.frombuffer(filled["made_up"], bool).reshape(1, T, 17)
+    assert np.flatnonzero(made_up.any((0, 2))).tolist() == [5, 6]
+    assert keypoints(filled)[0, :, :, 2].all()
+    seen = [t for t in range(T) if t not in (5, 6)]
+    np.testing.assert_array_equal(keypoints(filled)[0, seen], keypoints(plain)[0, seen])
+    (calm,) = run(Pose(**parameters, smoothing=3.0), *tables({"a": images}))
+    assert np.abs(np.diff(keypoints(calm)[0, seen, 0, :2], axis=0)).max() < 0.1
+    assert not keypoints(calm)[0, [5, 6]].any()
+
+
 def test_a_clip_without_a_person_or_with_a_broken_frame_costs_only_itself(reddest: Path, green: str) -> None:
     good = [jpeg(dot) for dot in dots(0)]
     clips = {"empty": [jpeg(None, body=False)] * T, "good": good, "broken": [*good[:3], b"no JPEG", *good[4:]]}
