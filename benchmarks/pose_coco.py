@@ -29,9 +29,8 @@ from stages.pose.boxes import non_maximum_suppression
 from stages.pose.crop_queue import CropQueue
 from stages.pose.detectors import DETECTORS, Detector
 from stages.pose.estimators import ESTIMATORS, Estimator, EstimatorSettings, TopDownEstimator, WholeImageEstimator
+from stages.pose.similarity import agreement, sigmas
 
-SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
-"""How much annotators disagree on each joint, relative to the person's size."""
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 BEST = 20
@@ -57,9 +56,8 @@ def similarity(estimate: np.ndarray, person: dict) -> float:
         x, y, width, height = person["bbox"]
         low, high = np.array([x - width, y - height]), np.array([x + 2 * width, y + 2 * height])
         offset = np.maximum(0, low - estimate[:, :2]) + np.maximum(0, estimate[:, :2] - high)
-    sigma = SIGMAS[visible] if visible.any() else SIGMAS
-    exponent = (offset**2).sum(1) / (2 * sigma) ** 2 / (person["area"] + np.spacing(1)) / 2
-    return float(np.exp(-exponent).mean())
+    sigma = sigmas(COCO17)[visible] if visible.any() else sigmas(COCO17)
+    return agreement(offset, person["area"], sigma)
 
 
 def matched(estimates: list[Estimate], people: list[dict], threshold: float) -> list[tuple[float, bool]]:
@@ -128,7 +126,7 @@ def estimate(
 ) -> dict[int, list[Estimate]]:
     """The skeletons in boxes N,5, by image. Their scores are the boxes' times the mean of the joints'."""
     keypoints = {image: np.zeros((len(found), COCO17.count, 3)) for image, found in boxes.items()}
-    queue = CropQueue(estimator, batch=8, flip_test=flip_test)
+    queue = CropQueue(estimator, estimator.cpu_batch, flip_test)
     for image, found in boxes.items():
         for box, target in zip(found, keypoints[image], strict=True):
             queue.add(str(image).encode(), images[image], box[:4], target)
@@ -196,8 +194,10 @@ def main() -> None:
         if isinstance(estimator, WholeImageEstimator):
             times = [f"{milliseconds(lambda: estimator.people(images), len(images)):.1f} ms a frame"]
         else:
-            crops = np.stack([cv2.resize(image, estimator.input_size[::-1]) for image in images * 2])
-            spent = milliseconds(lambda: estimator.keypoints(crops, options.flip_test), len(crops))
+            boxes = {n: annotated_boxes(people) for n, people in annotated(options.folder)[1].items()}
+            shown = annotated(options.folder)[0]
+            count = sum(map(len, boxes.values()))
+            spent = milliseconds(lambda: estimate(shown, boxes, estimator, options.flip_test), count)
             times = [f"{spent:.1f} ms a person"]
         if detector:
             times.append(f"{milliseconds(lambda: detector.detect(images), len(images)):.1f} ms a frame to detect")
