@@ -6,8 +6,8 @@ The plain loop does what scripts around such models do: one process, in which Py
 they like, reads each video with OpenCV, detects people in each frame, and gives the estimator one crop of its full size
 after the other. The pipeline is ``pipeline run`` with decode and pose, from the command to the last result: processes,
 imports and files included. Both see the same frames of the same size and keep at most ``--persons`` people of a frame.
-They take turns, and the median of ``--rounds`` is printed: seconds, CPU seconds of all processes, frames and persons a
-second.
+They take turns, and the median of ``--rounds`` is printed: seconds, CPU seconds (without those of Ray's workers),
+frames and persons a second.
 """
 
 import argparse
@@ -30,6 +30,7 @@ import onnxruntime
 import pyarrow.parquet as pq
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins"))  # an example of a detector
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from recognizer.skeletons import COCO17
@@ -39,6 +40,7 @@ from stages.pose.boxes import areas, non_maximum_suppression
 from stages.pose.crops import crop, person_regions
 from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS, EstimatorSettings, TopDownEstimator
+from stages.pose.onnx_model import OnnxModel
 from stages.sources.files import find_videos
 
 
@@ -64,8 +66,8 @@ def plain_loop(options: argparse.Namespace) -> tuple[int, int]:
     detector_class = DETECTORS.get(options.detector, options.detector)
     detector = build(detector_class, "detector", options.detector_weights, options.device)
     assert isinstance(estimator, TopDownEstimator)
-    if options.estimator == "onnx":  # which computes with one thread otherwise
-        estimator._session = onnxruntime.InferenceSession(str(options.weights))
+    if isinstance(estimator, OnnxModel):  # which computes with one thread otherwise
+        estimator.network._session = onnxruntime.InferenceSession(str(options.weights))
     frames = persons = 0
     for video in find_videos(options.folder, "videos")[0]:
         for image in sampled(video.path, options.frames, options.short_side):
@@ -114,8 +116,7 @@ def pipeline(options: argparse.Namespace, executor: str) -> tuple[int, int]:
         path = Path(folder) / "manifest.yaml"
         path.write_text(yaml.safe_dump(manifest))
         command = [sys.executable, "-m", "pipeline", "run", str(path), "--executor", executor]
-        root = str(Path(__file__).parents[1])
-        places = os.pathsep.join([root, str(Path(root) / "tests" / "plugins"), os.environ.get("PYTHONPATH", "")])
+        places = os.pathsep.join([*sys.path[:2], os.environ.get("PYTHONPATH", "")])
         subprocess.run(command, check=True, cwd=folder, env=os.environ | {"PYTHONPATH": places}, stdout=sys.stderr)
         counts = [0, 0]
         for file in (Path(folder) / "store" / "pose").rglob("*.parquet"):

@@ -194,10 +194,10 @@ def main() -> None:
         if isinstance(estimator, WholeImageEstimator):
             times = [f"{milliseconds(lambda: estimator.people(images), len(images)):.1f} ms a frame"]
         else:
-            boxes = {n: annotated_boxes(people) for n, people in annotated(options.folder)[1].items()}
-            shown = annotated(options.folder)[0]
-            count = sum(map(len, boxes.values()))
-            spent = milliseconds(lambda: estimate(shown, boxes, estimator, options.flip_test), count)
+            shown, people = annotated(options.folder)
+            in_images = {image: annotated_boxes(there) for image, there in people.items()}
+            count = sum(map(len, in_images.values()))
+            spent = milliseconds(lambda: estimate(shown, in_images, estimator, options.flip_test), count)
             times = [f"{spent:.1f} ms a person"]
         if detector:
             times.append(f"{milliseconds(lambda: detector.detect(images), len(images)):.1f} ms a frame to detect")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pipeline.errors import StageError
-from stages.pose.crops import IMAGENET_MEAN, IMAGENET_STD
+from stages.pose.crops import IMAGENET_MEAN, IMAGENET_STD, planes
 
 if TYPE_CHECKING:
     import onnx
@@ -46,8 +46,7 @@ class Pixels(NamedTuple):
 
     def of(self, images_BHW3: np.ndarray) -> np.ndarray:
         """RGB images uint8 B,h,w,3 as float32 B,3,h,w."""
-        channels = images_BHW3[..., ::-1] if self.bgr else images_BHW3
-        return np.ascontiguousarray((channels * self.scale - self.shift).transpose(0, 3, 1, 2))
+        return planes(images_BHW3[..., ::-1] if self.bgr else images_BHW3, self.scale, self.shift)
 
     def in_order(self, bgr: bool) -> Pixels:
         """The same with the channels in this order."""

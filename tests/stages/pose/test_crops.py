@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.pose.crops import crop, person_regions, to_frame, to_heatmap
+from stages.pose.crops import IMAGENET_MEAN, IMAGENET_STD, crop, normalized, person_regions, to_frame, to_heatmap
 
 INPUT = (256, 192)
 HEATMAP = (64, 48)
@@ -36,3 +36,11 @@ def test_a_spot_of_the_frame_is_found_again_in_the_crop() -> None:
     seen = crop(frame, region[0], INPUT).mean(axis=2)
     y, x = (np.indices(seen.shape) * seen).sum((1, 2)) / seen.sum()
     np.testing.assert_allclose(to_frame(np.array([[[x, y]]]), region, INPUT)[0, 0], [151, 101], atol=0.1)
+
+
+def test_pixels_become_planes_of_normalized_numbers() -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (3, 12, 10, 3)).astype(np.uint8)
+    expected = (crops / 255 - IMAGENET_MEAN) / IMAGENET_STD
+    np.testing.assert_allclose(normalized(crops), expected.transpose(0, 3, 1, 2), atol=1e-6)
+    mirrored = crops[:, :, ::-1]  # a view whose columns run backwards
+    np.testing.assert_array_equal(normalized(mirrored), normalized(crops)[..., ::-1])

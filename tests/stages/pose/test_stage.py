@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from pipeline.errors import StageError
 from pipeline.keys import keyed_parameters, stage_identity
 from recognizer.skeletons import layout
+from stages.pose import estimation
 from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS
 from stages.pose.hrnet import HRNetW32, HRNetW48
@@ -188,14 +189,19 @@ def test_frames_that_clips_share_are_estimated_once(reddest: Path, green: str, m
     windows = {"a": images[:8], "b": images[4:], "c": images[8:] + images[8:]}
     stage = Pose(estimator="onnx", weights=reddest, detector=green, detect_every=1)
     alone = [run(stage, *tables({name: window}))[0] for name, window in windows.items()]
-    counts = {"detected": 0, "estimated": 0}
-    estimate = OnnxModel.heatmaps
+    counts = {"decoded": 0, "detected": 0, "estimated": 0}
+    estimate, decode = OnnxModel.heatmaps, estimation._decoded
+
+    def count_images_decoded(jpeg: bytes, position: int) -> np.ndarray:
+        counts["decoded"] += 1
+        return decode(jpeg, position)
 
     def count_crops(model: OnnxModel, crops: np.ndarray) -> np.ndarray:
         counts["estimated"] += int(crops.any((1, 2, 3)).sum())
         return estimate(model, crops)
 
     monkeypatch.setattr(OnnxModel, "heatmaps", count_crops)
+    monkeypatch.setattr(estimation, "_decoded", count_images_decoded)
     clips, frames = tables(windows)
     loaded = stage.load({})
     detector = loaded._detector
@@ -208,7 +214,7 @@ def test_frames_that_clips_share_are_estimated_once(reddest: Path, green: str, m
     detector.detect = count_images
     together = stage.process(clips, {"frames": frames}, loaded).to_pylist()
     assert together == alone
-    assert counts == {"detected": T, "estimated": T}
+    assert counts == {"decoded": T, "detected": T, "estimated": T}
 
 
 def test_frames_without_a_person_keep_their_place(reddest: Path, green: str) -> None:
