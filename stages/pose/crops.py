@@ -73,7 +73,7 @@ def to_heatmap(points: np.ndarray, regions: np.ndarray, size_hw: tuple[int, int]
 
 
 def planes(images: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """RGB images uint8 B,h,w,3 as float32 B,3,h,w, where the numbers of a channel are ``pixel * scale - shift`` (3 each).
+    """RGB images uint8 B,h,w,3 as float32 B,3,h,w, where the numbers of a channel (3) are ``pixel * scale - shift``.
 
     A table of the 256 values of each channel is five times as fast as computing with pixels.
     """
