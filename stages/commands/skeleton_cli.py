@@ -68,9 +68,8 @@ def show(
     """Draw people: a video with boxes, track numbers and skeletons, and a contact sheet.
 
     Videos need no run: the pose stage of a manifest looks for people in all of their frames, as it would in training,
-    also at most as many (pose.persons). A skeleton without a box is one that was found where nobody was detected, and
-    who was out of sight for a second may come back under another number.
-    Of a run, the frames and skeletons are drawn that its network sees, with label and prediction.
+    also at most as many (pose.persons). Boxes are detected in some frames and interpolated between them. Who was out of
+    sight for a second may come back under another number. Of a run, the frames and skeletons are drawn that its network sees, with label and prediction.
 
     \b
     pipeline show my_videos/jump.mp4
