@@ -59,12 +59,17 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a character that the terminal lacks becomes a question mark
     # SIGTERM, which schedulers of clusters and time limits send, ends a run like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    add_stage_commands()
+    app()
+
+
+def add_stage_commands() -> None:
+    """Complete ``app`` with the commands that know what the stages do."""
     for name, command in stage_commands().items():
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
             app.command(name)(command)
-    app()
 
 
 @app.command()

@@ -1,4 +1,7 @@
-"""The command line, run as people run it: what it prints, where, and the exit code."""
+"""The command line: what it prints, where, and the exit code.
+
+``pipeline`` is a process, as people start it; ``command`` does the same in this one, where only the command matters.
+"""
 
 import json
 import os
@@ -10,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command_line import command
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,13 +28,12 @@ stages:
 """
 
 
-def pipeline(*arguments: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+def pipeline(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
         capture_output=True,
         text=True,
         timeout=120,
-        input=stdin,
         env=os.environ | environ,
     )
 
@@ -68,37 +71,37 @@ def test_run_twice_then_ask_about_it() -> None:
 
 
 def test_status_shows_figures_of_the_last_run_alone() -> None:
-    assert pipeline("run", "toy.yaml", "--executor", "local").returncode == 0
+    assert command("run", "toy.yaml", "--executor", "local").returncode == 0
     figures = Path("runs/toy/metrics.json")
     figures.write_text('{"top1": 0.5}')
-    assert "top1 0.5" in pipeline("status", "toy").stdout
+    assert "top1 0.5" in command("status", "toy").stdout
     os.utime(figures, (0, 0))  # as if an earlier run had written it, from inputs that have changed since
-    assert "top1" not in pipeline("status", "toy").stdout
+    assert "top1" not in command("status", "toy").stdout
 
 
 def test_a_name_and_settings_make_another_run() -> None:
-    assert pipeline("run", "toy.yaml", "--name", "other", "--set", "total.scale=3").returncode == 0
+    assert command("run", "toy.yaml", "--name", "other", "--set", "total.scale=3").returncode == 0
     assert json.loads(Path("runs/other/total.json").read_text())["total"] == 3 * (2 * 190 + 20)
 
 
 def test_failed_clips_are_listed_and_can_be_too_many() -> None:
     failing = ["--set", "double.fail=[clip-3, clip-5]", "--executor", "local"]
-    allowed = pipeline("run", "toy.yaml", "--set", "max_failed=0.1", *failing)
+    allowed = command("run", "toy.yaml", "--set", "max_failed=0.1", *failing)
     assert allowed.returncode == 0, allowed.stderr
     assert "2 of 20 clips failed: pipeline failures runs/toy" in allowed.stdout
-    listed = pipeline("failures", "toy")
+    listed = command("failures", "toy")
     assert "clip-3  double  clip-3 was told to fail" in listed.stdout
     assert listed.stdout.endswith("2 clips failed\n")
-    strict = pipeline("run", "toy.yaml", "--name", "strict", *failing)
+    strict = command("run", "toy.yaml", "--name", "strict", *failing)
     assert strict.returncode == 1
     assert strict.stderr == (
         "pipeline: 2 of 20 clips failed, more than max_failed (5%) allows: pipeline failures runs/strict\n"
     )
-    stopped = pipeline("run", "toy.yaml", "--name", "stopped", "--set", "total.scale=2", *failing)
+    stopped = command("run", "toy.yaml", "--name", "stopped", "--set", "total.scale=2", *failing)
     assert stopped.returncode == 1
     assert stopped.stderr.startswith("pipeline: total: 2 of 20 clips failed, more than max_failed (5%) allows")
     assert "Traceback" not in stopped.stderr
-    assert "runs/stopped: failed" in pipeline("status", "stopped").stdout
+    assert "runs/stopped: failed" in command("status", "stopped").stdout
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_failed_clips_are_listed_and_can_be_too_many() -> None:
     ],
 )
 def test_wrong_requests(arguments: list[str], message: str) -> None:
-    done = pipeline(*arguments)
+    done = command(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(f"pipeline: {message}")
     assert len(done.stderr.splitlines()) == 1
@@ -165,39 +168,39 @@ def test_debug_shows_where() -> None:
 
 
 def test_stages_and_their_parameters() -> None:
-    assert "decode        clip by clip  Reads T evenly spaced" in pipeline("stages").stdout
-    shown = pipeline("stages", "decode").stdout
+    assert "decode        clip by clip  Reads T evenly spaced" in command("stages").stdout
+    shown = command("stages", "decode").stdout
     assert "\nshort_side: 480   (whole number)\n    Frames whose shorter side has more pixels" in shown
-    assert "root:   (path, required)\n" in pipeline("stages", "folder").stdout
+    assert "root:   (path, required)\n" in command("stages", "folder").stdout
 
 
 def test_graph() -> None:
-    assert "  double         map     doubles      <- index\n" in pipeline("graph", "toy.yaml").stdout
-    assert pipeline("graph", "toy.yaml", "--mermaid").stdout.startswith("flowchart LR\n")
+    assert "  double         map     doubles      <- index\n" in command("graph", "toy.yaml").stdout
+    assert command("graph", "toy.yaml", "--mermaid").stdout.startswith("flowchart LR\n")
 
 
 def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
-    assert pipeline("run", "toy.yaml").returncode == 0
-    assert pipeline("run", "toy.yaml", "--set", "add.amount=5", "--name", "other").returncode == 0
-    assert "nothing to remove" in pipeline("clean", "toy.yaml", "--yes").stdout  # the other run still needs its results
+    assert command("run", "toy.yaml").returncode == 0
+    assert command("run", "toy.yaml", "--set", "add.amount=5", "--name", "other").returncode == 0
+    assert "nothing to remove" in command("clean", "toy.yaml", "--yes").stdout  # the other run still needs its results
     shutil.rmtree("runs/other")
     Path("store/add/mine.parquet").write_bytes(b"somebody else's")
     files = set(Path("store").rglob("*.parquet"))
 
-    refused = pipeline("clean", "toy.yaml", stdin="")
+    refused = command("clean", "toy.yaml")
     assert refused.returncode == 2
     assert "add --yes to remove them" in refused.stderr
     assert set(Path("store").rglob("*.parquet")) == files
 
-    done = pipeline("clean", "toy.yaml", "--yes")
+    done = command("clean", "toy.yaml", "--yes")
     assert done.returncode == 0
     assert "removed" in done.stdout
     left = set(Path("store").rglob("*.parquet"))
     assert left < files
     assert Path("store/add/mine.parquet") in left
     assert {path.parent.name for path in files - left} == {"add", "total", "summary"}
-    assert pipeline("plan", "toy.yaml").stdout.endswith("toy: 0 results to compute\n")
-    assert "nothing to remove" in pipeline("clean", "toy.yaml", "--yes").stdout
+    assert command("plan", "toy.yaml").stdout.endswith("toy: 0 results to compute\n")
+    assert "nothing to remove" in command("clean", "toy.yaml", "--yes").stdout
 
 
 @pytest.mark.parametrize(
@@ -219,16 +222,16 @@ def test_interrupted_it_says_how_to_go_on(sent: signal.Signals, executor: str) -
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert errors == "pipeline: interrupted; what is done is kept: run the same command again to resume\n"
-    assert "running or interrupted" in pipeline("status", "toy").stdout
-    assert pipeline("run", "toy.yaml").returncode == 0
+    assert "running or interrupted" in command("status", "toy").stdout
+    assert command("run", "toy.yaml").returncode == 0
 
 
 def test_names_cannot_command_the_terminal() -> None:
     Path("clips.txt").write_text("\x1b[2Jclip 1\n")
     options = ["--set", "index.file=clips.txt", "--set", "max_failed=1", "--executor", "local"]
-    done = pipeline("run", "toy.yaml", *options, "--set", 'double.fail=["\\x1b[2Jclip"]')
+    done = command("run", "toy.yaml", *options, "--set", 'double.fail=["\\x1b[2Jclip"]')
     assert done.returncode == 1, "all clips failed"
-    listed = pipeline("failures", "toy")
+    listed = command("failures", "toy")
     assert "\x1b" not in listed.stdout
     assert listed.stdout.splitlines()[1].startswith("\\x1b[2Jclip")
 
@@ -266,6 +269,6 @@ def test_help_and_planning_load_nothing_heavy() -> None:
 def test_every_command_has_an_example() -> None:
     commands = "run plan status graph recognize report failures clean stages manifests doctor"
     for name in commands.split():
-        done = pipeline(name, "--help")
+        done = command(name, "--help")
         assert done.returncode == 0
         assert f"  pipeline {name} " in done.stdout

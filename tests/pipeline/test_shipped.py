@@ -1,12 +1,12 @@
 """Shipped manifests: found by name where no file is meant, listed fast, and as good when saved elsewhere."""
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command_line import command
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import load_manifest
@@ -24,12 +24,6 @@ TOY = 'stages: {index: {uses: "toy_stages:Numbers"}}\n'
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def pipeline(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments], capture_output=True, text=True, timeout=120, env=os.environ
-    )
 
 
 def test_names_are_paths_below_the_folder() -> None:
@@ -76,17 +70,17 @@ def test_a_wrong_name_is_answered_with_the_nearest(asked: str, near: str) -> Non
 
 
 def test_every_command_on_manifests_takes_names() -> None:
-    drawn = pipeline("graph", "demo")
-    assert (drawn.returncode, drawn.stdout) == (0, pipeline("graph", str(FOLDER / "demo.yaml")).stdout)
-    assert f"{FOLDER / 'demo.yaml'}: 8 stages" in pipeline("doctor", "demo").stdout
+    drawn = command("graph", "demo")
+    assert (drawn.returncode, drawn.stdout) == (0, command("graph", str(FOLDER / "demo.yaml")).stdout)
+    assert f"{FOLDER / 'demo.yaml'}: 8 stages" in command("doctor", "demo").stdout
     few = [f"--set=index.{split}={number}" for split, number in zip(SPLITS, (1, 0, 1), strict=True)]
-    assert pipeline("clean", "demo", *few).stdout.endswith("/store: nothing to remove\n")
-    for command in ("run", "plan"):
-        wrong = pipeline(command, "demo", "--set", "train.epoch=2")
+    assert command("clean", "demo", *few).stdout.endswith("/store: nothing to remove\n")
+    for name in ("run", "plan"):
+        wrong = command(name, "demo", "--set", "train.epoch=2")
         assert wrong.returncode == 2
         assert wrong.stderr.startswith("pipeline: --set train.epoch=2: stage 'train': unknown parameter 'epoch'")
-    for command in ("run", "plan", "graph", "doctor", "clean"):
-        wrong = pipeline(command, "dmeo")
+    for name in ("run", "plan", "graph", "doctor", "clean"):
+        wrong = command(name, "dmeo")
         assert (wrong.returncode, wrong.stdout) == (2, "")
         assert wrong.stderr.startswith("pipeline: dmeo: no such file")
         assert len(wrong.stderr.splitlines()) == 1
@@ -94,7 +88,7 @@ def test_every_command_on_manifests_takes_names() -> None:
 
 def test_errors_name_the_file_of_a_shipped_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDEOS_ROOT", raising=False)
-    done = pipeline("plan", "folder_laptop")
+    done = command("plan", "folder_laptop")
     assert done.returncode == 2
     line = 1 + (FOLDER / "folder_laptop.yaml").read_text().splitlines().index('    with: {root: "${VIDEOS_ROOT}"}')
     assert done.stderr.startswith(f"pipeline: {FOLDER / 'folder_laptop.yaml'}:{line}: environment variable VIDEOS_ROOT")
@@ -127,7 +121,7 @@ def test_a_saved_copy_is_the_same_manifest(name: str, folder: Path) -> None:
 def test_a_shipped_manifest_is_printed_as_it_is() -> None:
     done = subprocess.run([sys.executable, "-m", "pipeline", "manifests", "demo"], capture_output=True, check=True)
     assert done.stdout == (ROOT / "manifests" / "demo.yaml").read_bytes()
-    wrong = pipeline("manifests", "dmeo")
+    wrong = command("manifests", "dmeo")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("pipeline: dmeo: no manifest of this name ships with the package; did you mean")
 
