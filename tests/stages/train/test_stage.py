@@ -74,7 +74,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(made_set, training_proc
     clips, files = made_set(18)
     recipe = {
         "model": TINY,
-        "epochs": 8,
+        "epochs": 5,
         "batch": 2,
         "accumulate": 2,
         "ema": 0.9,
