@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,6 @@ MEMORY = 100 * 2**20
 """Bytes of an object store."""
 
 
-def test_gpu_stages_run_in_actors(toy: Toy) -> None:
-    """What matters is who works on what, and that a dead actor is replaced."""
-    ray = pytest.importorskip("ray")
-    ray.shutdown()
-    ray.init("local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
-    try:
-        settings = ["index.count=12", "double.gpus=1", "add.gpus=0.5", "double.abort=[clip-7]"]
-        result = run(load_manifest(toy.path, settings), Options(executor="ray"))
-        assert [failure.clip_id for failure in result.failures] == ["clip-7"]
-        assert toy.total() == {"total": 144 - 15, "clips": 11}
-        settings = ["double.cpus=64", "double.factor=3"]
-        greedy = run(load_manifest(toy.path, settings), Options(executor="ray"))
-        assert greedy.errors == ["double: double asks for 64 CPUs; the cluster has 2"]
-    finally:
-        ray.shutdown()
-
-
 @pytest.fixture(scope="module")
 def two_places() -> Iterator[None]:
     """Ray with two CPUs and two GPUs."""
@@ -41,6 +23,17 @@ def two_places() -> Iterator[None]:
     ray.init("local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
     yield
     ray.shutdown()
+
+
+def test_gpu_stages_run_in_actors(toy: Toy, two_places: None) -> None:
+    """What matters is who works on what, and that a dead actor is replaced."""
+    settings = ["index.count=12", "double.gpus=2", "add.gpus=1", "double.abort=[clip-7]"]
+    result = run(load_manifest(toy.path, settings), Options(executor="ray"))
+    assert [failure.clip_id for failure in result.failures] == ["clip-7"]
+    assert toy.total() == {"total": 144 - 15, "clips": 11}
+    settings = ["double.cpus=64", "double.factor=3"]
+    greedy = run(load_manifest(toy.path, settings), Options(executor="ray"))
+    assert greedy.errors == ["double: double asks for 64 CPUs; the cluster has 2"]
 
 
 @pytest.mark.parametrize("settings", [["total.cpus=1"], ["total.cpus=2", "total.gpus=1", "share.gpus=1"]])
@@ -91,56 +84,60 @@ def test_a_whole_stage_that_dies_or_fails_costs_its_variant_alone(toy: Toy, two_
     assert (toy.folder / "runs/toy/variants/how=works/total.json").exists()
 
 
-@contextmanager
-def cluster_of(head_cpus: int, **node: int) -> Iterator[tuple[Any, Any]]:
-    """A cluster of two nodes on this machine, to which this process is connected: the head, and one to lose."""
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes on this machine: a head without CPUs, to which this process is connected, and one with a CPU.
+
+    A test may lose nodes, but leaves one with a CPU.
+    """
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     ray.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head_cpus, "object_store_memory": MEMORY})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY})
     try:
-        lost = cluster.add_node(object_store_memory=MEMORY, **node)
+        cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
         ray.init(address=cluster.address, log_to_driver=False)
         cluster.wait_for_nodes()
-        yield cluster, lost
+        yield cluster
     finally:
         ray.shutdown()
         cluster.shutdown()
 
 
-def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy) -> None:
+def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy, cluster: Any) -> None:
     """The only node with a GPU is killed in the middle of the run."""
-    with cluster_of(1, num_cpus=1, num_gpus=1) as (cluster, lost):
-        done: list[int] = []
+    lost = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=MEMORY)
+    cluster.wait_for_nodes()
+    done: list[int] = []
 
-        def lose(event: dict) -> None:
-            if event["event"] == "finished":
-                done.append(event["partition"])
-                if len(done) == 2:
-                    cluster.remove_node(lost, allow_graceful=False)
+    def lose(event: dict) -> None:
+        if event["event"] == "finished":
+            done.append(event["partition"])
+            if len(done) == 2:
+                cluster.remove_node(lost, allow_graceful=False)
 
-        settings = ["double.slow=0.05", "double.gpus=1", "partition=4"]
-        result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
-        assert result.errors == [] and result.failures == []
-        assert len(done) > 2
-        assert toy.total() == {"total": 1600, "clips": 40}
+    settings = ["double.slow=0.05", "double.gpus=1", "partition=4"]
+    result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
+    assert result.errors == [] and result.failures == []
+    assert len(done) > 2
+    assert toy.total() == {"total": 1600, "clips": 40}
 
 
-def test_a_lost_node_counts_against_no_clip(toy: Toy) -> None:
+def test_a_lost_node_counts_against_no_clip(toy: Toy, cluster: Any) -> None:
     """The node that works is killed in the middle of the run, and another one joins."""
-    with cluster_of(0, num_cpus=1) as (cluster, lost):
-        done: list[int] = []
+    [lost] = cluster.worker_nodes
+    done: list[int] = []
 
-        def lose(event: dict) -> None:
-            if event["event"] == "finished":
-                done.append(event["partition"])
-                if len(done) == 2:
-                    cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-                    cluster.remove_node(lost, allow_graceful=False)
+    def lose(event: dict) -> None:
+        if event["event"] == "finished":
+            done.append(event["partition"])
+            if len(done) == 2:
+                cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+                cluster.remove_node(lost, allow_graceful=False)
 
-        settings = ["double.slow=0.05", "partition=8"]
-        result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
-        assert result.errors == [] and result.failures == []
-        assert len(done) > 2
-        assert toy.total() == {"total": 1600, "clips": 40}
+    settings = ["double.slow=0.05", "partition=8"]
+    result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
+    assert result.errors == [] and result.failures == []
+    assert len(done) > 2
+    assert toy.total() == {"total": 1600, "clips": 40}
