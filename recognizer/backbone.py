@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.video import MC3_18_Weights
 
 from recognizer.kernels import channels_last, conv3d, safe_autocast
 
@@ -90,6 +89,8 @@ def load_kinetics400(backbone: MC3, path: str | Path | None = None) -> None:
     Raises ValueError if the backbone has another width or the file is not that checkpoint, and OSError, which says
     what to do, if it cannot be read or downloaded.
     """
+    from torchvision.models.video import MC3_18_Weights  # takes long to import: see recognizer.drop_path
+
     width = backbone.stem[0].out_channels
     if width != 64:
         raise ValueError(f"the Kinetics-400 weights have width 64, but this recognizer has {width}: set width to 64")

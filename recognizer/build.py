@@ -1,13 +1,13 @@
 """Builds the parts of a recognizer, with fresh weights: the one place that turns a configuration into sizes."""
 
 from torch import nn
-from torchvision.ops import StochasticDepth
 
 from recognizer.attention import Attention, FeedForward, Residual
 from recognizer.backbone import MC3
 from recognizer.block import Block
 from recognizer.config import RecognizerConfig
 from recognizer.deformable_attention import DeformableAttention
+from recognizer.drop_path import DropPath
 from recognizer.head import Head
 from recognizer.joint_attention import JointAttention
 from recognizer.joint_embeddings import FourierCoordinates, JointIdentity, JointMotion, JointPosture
@@ -100,7 +100,7 @@ def _residual(config: RecognizerConfig, drop_path: float) -> Residual:
     feed_forward = FeedForward(config.dim, config.expansion * config.dim, config.dropout)
     _xavier(feed_forward)
     norm = nn.LayerNorm(config.dim) if config.pre_norm else nn.Identity()
-    return Residual(norm, nn.LayerNorm(config.dim), feed_forward, StochasticDepth(drop_path, mode="row"))
+    return Residual(norm, nn.LayerNorm(config.dim), feed_forward, DropPath(drop_path))
 
 
 def _xavier(module: nn.Module) -> None:

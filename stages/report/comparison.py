@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
-from scipy import stats
 
 from pipeline.errors import StageError
 from pipeline.stage_inputs import VariantInputs
@@ -191,6 +190,8 @@ def _difference(shares: dict[str, float], best: dict[str, float]) -> dict[str, A
     """Accuracy minus that of the best row, with the 95 % interval of a paired bootstrap over clips."""
     if len(shares) < 2 or shares.keys() != best.keys():
         return None
+    from scipy import stats  # takes as long to import as all the rest of the engine: only comparisons need it
+
     differences = np.array([shares[clip_id] - best[clip_id] for clip_id in sorted(shares)])
     interval = stats.bootstrap(
         (differences,), np.mean, n_resamples=RESAMPLES, batch=math.ceil(1e6 / len(differences)),

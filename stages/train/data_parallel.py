@@ -13,7 +13,8 @@ from typing import Any, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torchvision.ops import StochasticDepth
+
+from recognizer.drop_path import DropPath
 
 
 @dataclass
@@ -94,7 +95,7 @@ class DataParallelGroup:
             dist.broadcast(tensor, 0)
         for parent in list(model.modules()):
             for name, module in parent.named_children():
-                if isinstance(module, nn.Dropout | StochasticDepth):
+                if isinstance(module, nn.Dropout | DropPath):
                     setattr(parent, name, SharedNoise(module, self))
                 elif isinstance(module, nn.BatchNorm3d):
                     setattr(parent, name, shared_norm(module))
@@ -103,7 +104,7 @@ class DataParallelGroup:
 class SharedNoise(nn.Module):
     """Dropout or drop path, drawn for the clips of all processes; the first axis of its input is that of clips."""
 
-    def __init__(self, noise: nn.Dropout | StochasticDepth, group: DataParallelGroup) -> None:
+    def __init__(self, noise: nn.Dropout | DropPath, group: DataParallelGroup) -> None:
         super().__init__()
         self.noise = noise
         self.group = group

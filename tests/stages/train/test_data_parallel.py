@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,36 @@ from stages.train.stage import Train
 
 TINY = {"width": 4, "size": 16, "heads": 2, "blocks": 2}
 
-JOIN = """
+# Each line of the input is a script, its folder and more arguments. What is said in return is what went wrong.
+SERVE = """
+import json
 import sys
+import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 import torch
 import torch.distributed as dist
 from stages.train.data_parallel import DataParallelGroup
-folder, rank = Path(sys.argv[1]), int(sys.argv[2])
+rank = int(sys.argv[2])
 torch.set_num_threads(1)
-dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-group = DataParallelGroup(rank, 2)
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[1]}/meeting", rank=rank, world_size=2)
+for line in sys.stdin:
+    script, folder, *arguments = json.loads(line)
+    found = {"group": DataParallelGroup(rank, 2), "rank": rank, "folder": Path(folder), "arguments": arguments}
+    try:
+        with redirect_stdout(sys.stderr):
+            exec(script, found)
+    except BaseException:
+        print(json.dumps(traceback.format_exc()), flush=True)
+        raise  # else the other process would wait for this one
+    print(json.dumps(""), flush=True)
+dist.destroy_process_group()  # else its threads may still run when the interpreter ends, which aborts it now and then
 """
 
-# Else its threads may still run when the interpreter ends, which aborts the process now and then.
-LEAVE = "\ndist.destroy_process_group()\n"
-
 PARTS = """
+import torch
 from torch import nn
-from torchvision.ops import StochasticDepth
+from recognizer.drop_path import DropPath
 from stages.train.data_parallel import SharedBatchNorm
 
 def check(mine, whole, start, stop):
@@ -42,7 +55,7 @@ def model():
     torch.manual_seed(0)
     norm = nn.BatchNorm3d(3)
     nn.init.normal_(norm.weight)
-    return nn.Sequential(norm, nn.Dropout(0.4), StochasticDepth(0.5, mode="row"), nn.Conv3d(3, 2, 2))
+    return nn.Sequential(norm, nn.Dropout(0.4), DropPath(0.5), nn.Conv3d(3, 2, 2))
 
 for clips in (5, 4, 1):  # shares of 2 and 3, 2 and 2, 0 and 1
     alone, shared = model(), model()
@@ -79,6 +92,7 @@ else:
 
 TRAIN = """
 import json
+from pathlib import Path
 import pyarrow.parquet as pq
 from pipeline.errors import StageError
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
@@ -86,7 +100,7 @@ from stages.train import loop
 from stages.train.stage import Train
 fit = loop.fit
 loop.fit = lambda *arguments: fit(*arguments, group)
-files = TableFiles(sys.argv[3:], lambda path: Path(path).open("rb"))
+files = TableFiles(arguments, lambda path: Path(path).open("rb"))
 clips = pq.read_table(folder / "clips.parquet")
 for number, recipe in enumerate(json.loads((folder / "recipes.json").read_text())):
     (folder / f"{number}").mkdir(exist_ok=True)
@@ -100,14 +114,27 @@ for number, recipe in enumerate(json.loads((folder / "recipes.json").read_text()
 """
 
 
-def in_two_processes(script: str, folder: Path, *arguments: str) -> None:
-    """Run a script in two processes that find ``group`` and ``folder``."""
-    command = [sys.executable, "-c", JOIN + script + LEAVE, str(folder)]
+@pytest.fixture(scope="module")
+def in_two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., None]]:
+    """Runs scripts in the same two processes. A script finds ``group``, ``rank``, ``folder`` and ``arguments``."""
+    command = [sys.executable, "-c", SERVE, str(tmp_path_factory.mktemp("meeting"))]
     processes = [
-        subprocess.Popen([*command, str(rank), *arguments], stderr=subprocess.PIPE, text=True) for rank in (0, 1)
+        subprocess.Popen([*command, str(rank)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for rank in (0, 1)
     ]
-    errors = [process.communicate(timeout=300)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
+
+    def run(script: str, folder: Path, *arguments: str) -> None:
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps([script, str(folder), *arguments]) + "\n")
+            process.stdin.flush()
+        wrong = [process.stdout.readline() for process in processes if process.stdout is not None]
+        assert [json.loads(text or '"it has ended"') for text in wrong] == ["", ""]
+
+    yield run
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0, 0]
 
 
 def test_shares_are_all_clips_in_order():
@@ -118,14 +145,14 @@ def test_shares_are_all_clips_in_order():
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_norm_and_noise_of_a_share_are_those_of_the_whole_batch(tmp_path):
+def test_norm_and_noise_of_a_share_are_those_of_the_whole_batch(in_two_processes, tmp_path):
     in_two_processes(PARTS, tmp_path)
 
 
-def test_two_processes_take_the_steps_of_one(made_set, tmp_path):
+def test_two_processes_take_the_steps_of_one(in_two_processes, made_set, tmp_path):
     """Batches of 5 of 11 clips: shares of 2 and 3, and at last of 0 and 1."""
     clips, files = made_set(16)
-    common: dict[str, Any] = {"epochs": 3, "batch": 5, "threads": 1, "device": "cpu", "precision": "fp32"}
+    common: dict[str, Any] = {"epochs": 2, "batch": 5, "threads": 1, "device": "cpu", "precision": "fp32"}
     common |= {"lr": 2e-3, "val_share": 0.1}
     noisy = TINY | {"dropout": 0.2, "drop_path": 0.3}
     recipes = [
