@@ -109,7 +109,7 @@ def test_killed_and_started_again_the_files_are_the_same(tmp_path: Path, seed: i
     undisturbed = Toy(tmp_path / "undisturbed")
     undisturbed.run()
     toy = Toy(tmp_path / "killed")
-    for kill in range(3):
+    for kill in range(2):
         command = [sys.executable, "-c", RUN.format(path=str(toy.path))]
         process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE)
         assert process.stdout is not None
