@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from command_line import command
 
 from recognizer.config import RecognizerConfig
 from recognizer.skeletons import layout
@@ -56,8 +57,8 @@ def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pipeline(*arguments: str, code: int = 0) -> str:
-    command = [sys.executable, "-m", "pipeline", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    line = [sys.executable, "-m", "pipeline", *arguments]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -71,9 +72,9 @@ def test_from_files_to_a_model_that_recognizes_elsewhere(birds: Path) -> None:
 
     # A changed layout is another result; a file that says the same is not.
     os.utime("bird6.yaml", (1, 1))
-    assert "birds: 0 results to compute" in pipeline("plan", "birds.yaml")
+    assert "birds: 0 results to compute" in command("plan", "birds.yaml").stdout
     Path("bird6.yaml").write_text(yaml.safe_dump(BIRD | {"edges": []}))
-    assert "skeletons  1 of 1" in pipeline("plan", "birds.yaml")
+    assert "skeletons  1 of 1" in command("plan", "birds.yaml").stdout
 
     # With the saved model, on skeletons that lack the feet.
     for i in range(8):
