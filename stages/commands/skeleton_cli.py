@@ -69,7 +69,8 @@ def show(
 
     Videos need no run: the pose stage of a manifest looks for people in all of their frames, as it would in training,
     also at most as many (pose.persons). Boxes are detected in some frames and interpolated between them. Who was out of
-    sight for a second may come back under another number. Of a run, the frames and skeletons are drawn that its network sees, with label and prediction.
+    sight for a second may come back under another number. Of a run, the frames and skeletons are drawn that its network
+    sees, with label and prediction.
 
     \b
     pipeline show my_videos/jump.mp4
