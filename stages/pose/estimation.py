@@ -186,7 +186,8 @@ class TopDownEstimation(Estimation):
 
     def _detect(self, skeletons: Skeletons, images: list[np.ndarray], frames: Iterable[int]) -> None:
         new = {skeletons.frames[t]: images[t] for t in frames if skeletons.frames[t] not in self._found}
-        for (frame, image), boxes in zip(new.items(), self._detector.detect(list(new.values())), strict=True):
+        found = self._detector.detect(list(new.values())) if new else []
+        for (frame, image), boxes in zip(new.items(), found, strict=True):
             boxes = np.asarray(boxes, dtype=float).reshape(-1, 5)
             boxes = boxes[self._usable(boxes)]
             self._found[frame] = Found(boxes, appearances(image, boxes))

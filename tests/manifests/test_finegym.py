@@ -133,6 +133,6 @@ def test_a_frame_of_two_actions_is_decoded_and_estimated_once(tmp_path: Path, mo
     monkeypatch.setattr(
         MiniDetector, "detect", lambda self, images: [seen.append(len(images)), detect(self, images)][1]
     )
-    pose = Pose(estimator="hrnet_mini", detector="mini")
+    pose = Pose(estimator="hrnet_mini", detector="mini", detect_every=1)
     pose.process(clips, {"frames": frames}, pose.load({}))
     assert sum(seen) == len({*early, *late}) <= 22
