@@ -42,17 +42,21 @@ class Skipped(NamedTuple):
 def fingerprint(path: str | os.PathLike[str]) -> str:
     """``SIZE:MTIME_NS`` of a file, by which changes are detected; ``missing`` if it cannot be read.
 
-    For a folder of images ``COUNT:SIZE:MTIME_NS``: the number of its files, their total size, and the newest time.
+    For a folder of images ``COUNT:SIZE:DIGEST``: the number of its files, their total size, and a digest of the name
+    (which decides the order), size and time of each.
     """
     try:
         status = os.stat(path)  # noqa: PTH116, for a million files, creating Path objects would double the time
         if not S_ISDIR(status.st_mode):
             return f"{status.st_size}:{status.st_mtime_ns}"
-        files = [entry.stat() for entry in os.scandir(path) if entry.is_file()]
+        with os.scandir(path) as entries:
+            files = sorted((entry.name, entry.stat()) for entry in entries if entry.is_file())
     except (OSError, ValueError):
         return "missing"
-    newest = max((file.st_mtime_ns for file in files), default=0)
-    return f"{len(files)}:{sum(file.st_size for file in files)}:{newest}"
+    state = hashlib.blake2b(digest_size=8)
+    for name, file in files:
+        state.update(f"{name}\0{file.st_size}:{file.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+    return f"{len(files)}:{sum(file.st_size for _, file in files)}:{state.hexdigest()}"
 
 
 def skeleton_fingerprint(path: str | os.PathLike[str]) -> str:

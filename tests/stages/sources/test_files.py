@@ -1,6 +1,7 @@
 """Finding videos in folders as they are."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,18 +62,59 @@ def test_a_fingerprint_changes_with_the_file(tmp_path: Path) -> None:
     assert fingerprint(file) == "3:1000000001"
 
 
-def test_a_fingerprint_of_a_folder_changes_with_its_images_alone(tmp_path: Path) -> None:
-    frames = tmp_path / "frames"
-    frames.mkdir()
-    for name in ("1.png", "2.png"):
-        (frames / name).write_text("one")
-        os.utime(frames / name, ns=(0, 1_000_000_001))
-    assert fingerprint(frames) == "2:6:1000000001"
-    (frames / "3.png").symlink_to(tmp_path / "nowhere")
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for i, name in enumerate(("1.png", "2.png", "3.png")):
+        (folder / name).write_text("one")
+        os.utime(folder / name, ns=(0, 1_000_000_001 + i))
+    return folder
+
+
+def test_a_fingerprint_of_a_folder_is_that_of_its_files_wherever_it_is(frames: Path, tmp_path: Path) -> None:
+    before = fingerprint(frames)
+    assert before.startswith("3:9:")
+    (frames / "4.png").symlink_to(tmp_path / "nowhere")
     os.utime(frames, ns=(0, 5))
-    assert fingerprint(frames) == "2:6:1000000001"
+    assert fingerprint(frames) == before
+    assert fingerprint(frames.rename(tmp_path / "moved")) == before
+
+
+def renamed(frames: Path) -> None:
+    (frames / "1.png").rename(frames / "9.png")
+
+
+def reordered(frames: Path) -> None:
+    (frames / "1.png").rename(frames / "0.png")
+    (frames / "2.png").rename(frames / "1.png")
+    (frames / "0.png").rename(frames / "2.png")
+
+
+def replaced_by_an_older_one_of_the_same_size(frames: Path) -> None:
+    (frames / "1.png").write_text("two")
+    os.utime(frames / "1.png", ns=(0, 7))
+
+
+def replaced_by_one_of_the_same_age(frames: Path) -> None:
     (frames / "1.png").write_text("other")
-    assert fingerprint(frames) != "2:6:1000000001"
+    (frames / "2.png").write_text("o")
+    for i, name in enumerate(("1.png", "2.png")):
+        os.utime(frames / name, ns=(0, 1_000_000_001 + i))
+
+
+def removed(frames: Path) -> None:
+    (frames / "1.png").unlink()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [renamed, reordered, replaced_by_an_older_one_of_the_same_size, replaced_by_one_of_the_same_age, removed],
+)
+def test_a_fingerprint_of_a_folder_changes_with_any_of_its_images(frames: Path, change: Callable[[Path], None]) -> None:
+    before = fingerprint(frames)
+    change(frames)
+    assert fingerprint(frames) != before
 
 
 def test_skeletons_of_a_format_whose_reader_has_changed_are_marked(tmp_path: Path) -> None:
