@@ -17,7 +17,8 @@ class EventLog:
     """Appends events to ``FOLDER/events.jsonl``, one JSON object per line, and passes them to listeners.
 
     Every event has ``time`` (seconds since 1970) and ``event``: run_started, noted, started, finished, progress,
-    retried, stage_failed, run_finished. Each line is written by one system call, so runs may share a log.
+    retried, stage_failed, planned_again, run_finished.
+    Each line is written by one system call, so runs may share a log.
     """
 
     def __init__(self, folder: Path, *listeners: Listener) -> None:

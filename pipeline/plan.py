@@ -4,7 +4,7 @@ The key of a partition is the hash of the stage (name, version, parameters, file
 and of the keys of its inputs. A result exists if and only if the store has a file of that name.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -14,9 +14,9 @@ import pyarrow as pa
 from pipeline.errors import ManifestError
 from pipeline.graph import Graph, Node
 from pipeline.keys import canonical, columns_of, digest, partition_bounds, row_texts, stage_identity
-from pipeline.stage import MapStage, Source, Stage
+from pipeline.stage import MapStage, Source, Stage, WholeStage
 from pipeline.stage_inputs import TableFiles, VariantInputs
-from pipeline.store import Store
+from pipeline.store import Attempts, Store
 
 NO_CLIPS = pa.table({"clip_id": pa.array([], pa.string())})
 """The clips of a stage without a source, such as one that loads a trained model."""
@@ -37,15 +37,31 @@ class Clips:
     @cached_property
     def digest(self) -> str:
         """Digest of everything in the index except places: what whole stages depend on."""
-        return digest(*row_texts(self.table, columns_of(self.table, "content", "annotation")))
+        return _digest_of(self.table)
 
     @cached_property
     def unannotated(self) -> pa.Table:
         """The clips as map stages see them, without labels and splits."""
         return self.table.drop_columns(columns_of(self.table, "annotation"))
 
+    @cached_property
     def row_of(self) -> dict[str, int]:
         return {clip_id: row for row, clip_id in enumerate(self.ids)}
+
+
+class Selection:
+    """The clips that a whole stage selects of a source's, where these are not all of them."""
+
+    def __init__(self, clips: Clips, rows: list[list[int]]) -> None:
+        self.table = clips.table.take(pa.array([row for some in rows for row in some], pa.int64()))
+        self.ids: list[str] = self.table["clip_id"].to_pylist()
+        self.partitions = [i for i, some in enumerate(rows) if some]
+        """The partitions that hold any of them."""
+        self.digest = _digest_of(self.table)
+
+
+def _digest_of(clips: pa.Table) -> str:
+    return digest(*row_texts(clips, columns_of(clips, "content", "annotation")))
 
 
 def listed_clips(source: Source) -> pa.Table:
@@ -79,8 +95,14 @@ class NodePlan:
     keys: list[str] = field(default_factory=list)
     """Key of each partition; "" if the partition is empty."""
     first_keys: list[str] = field(default_factory=list)
-    """The keys before any retry."""
+    """The keys before any attempt."""
     done: list[bool] = field(default_factory=list)
+    selections: dict[str, Selection] = field(default_factory=dict)
+    """What a whole stage selects, by source; only of sources of which it does not select all clips."""
+    before_retry: dict[int, str] = field(default_factory=dict)
+    """The keys of retried partitions before the last attempt, with whose results those of the attempt are compared."""
+    forced: bool = False
+    """Whether any of its keys is that of a forced attempt: then no older result will do."""
 
     @property
     def partitions(self) -> int:
@@ -89,8 +111,10 @@ class NodePlan:
     def path(self, store: Store, partition: int = 0) -> str:
         return store.path(self.folder, self.keys[partition])
 
-    def paths(self, store: Store) -> list[str]:
-        return [store.path(self.folder, key) for key in self.keys if key]
+    def paths(self, store: Store, partitions: Sequence[int] | None = None) -> list[str]:
+        """The files of these partitions, or of all."""
+        keys = self.keys if partitions is None else [self.keys[i] for i in partitions]
+        return [store.path(self.folder, key) for key in keys if key]
 
     def clips_of(self, partition: int) -> pa.Table:
         """The clips that a worker gets for a partition."""
@@ -133,21 +157,29 @@ class Plan:
         return counts
 
     def variants(self, name: str) -> list[VariantInputs]:
-        """What a whole node is given: the clips and inputs of each variant."""
-        return [
-            VariantInputs(
-                variant.name,
-                self.sources[variant.source].table if variant.source else NO_CLIPS,
-                {table: self._files(need) for table, need in variant.inputs.items()},
-                variant.labels,
-                cast(Source, self.nodes[variant.source].node.stage).about() if variant.source else "",
+        """What a whole node is given: the clips and inputs of each variant, as far as it selects them."""
+        found = []
+        for variant in self.nodes[name].node.variants:
+            selection = self.nodes[name].selections.get(variant.source)
+            clips = selection or self.sources.get(variant.source)
+            found.append(
+                VariantInputs(
+                    variant.name,
+                    clips.table if clips else NO_CLIPS,
+                    {table: self._files(need, selection) for table, need in variant.inputs.items()},
+                    variant.labels,
+                    cast(Source, self.nodes[variant.source].node.stage).about() if variant.source else "",
+                )
             )
-            for variant in self.nodes[name].node.variants
-        ]
+        return found
 
-    def _files(self, name: str) -> TableFiles:
+    def _files(self, name: str, selection: Selection | None) -> TableFiles:
         plan = self.nodes[name]
-        return TableFiles(plan.paths(self.store), self.store.open, plan.node.stage.makes.schema)
+        schema = plan.node.stage.makes.schema
+        if selection is None or plan.node.kind != "map":
+            return TableFiles(plan.paths(self.store), self.store.open, schema)
+        paths = plan.paths(self.store, selection.partitions)
+        return TableFiles(paths, self.store.open, schema, frozenset(selection.ids))
 
 
 def make_plan(
@@ -161,13 +193,27 @@ def make_plan(
 
     partition: mean number of clips per partition. only: nodes that may be computed (of all others, the needed results
     must exist). force: nodes to compute again, even if they are done. What is done there gets one more attempt, and
-    with it new keys, as has everything made from it: so neither is taken for done if this is interrupted.
+    with it new keys, as has everything made from it: so neither is taken for done if this is interrupted. Whole stages
+    after it that select clips get an attempt of their own, as results of theirs are also found by content.
     """
     sources: dict[str, Clips] = {}
     nodes: dict[str, NodePlan] = {}
     existing: dict[str, set[str]] = {}
-    attempts = store.attempts()
+    attempts, same = store.attempts(), store.same()
     forced: dict[str, int] = {}
+
+    def key_after(first: str, count: int) -> str:
+        """The key of an attempt, or the older one whose result turned out to be the same."""
+        key = digest(first, f"attempt {count}") if first and count else first
+        for _ in same:
+            if key not in same:
+                break
+            key = same[key]
+        return key
+
+    def key_of(first: str) -> str:
+        return key_after(first, attempts.get(first, Attempts()).last)
+
     for name, node in graph.nodes.items():
         if node.kind == "source":
             try:
@@ -182,11 +228,23 @@ def make_plan(
             raise graph.blame(name, error) from error
         if found.folder not in existing:
             existing[found.folder] = store.keys(found.folder)
-        if name in force:
-            done = [first for first in found.first_keys if _after_attempts(first, attempts) in existing[found.folder]]
-            forced |= {first: attempts.get(first, 0) + 1 for first in done}
-        found.keys = [_after_attempts(key, attempts | forced) for key in found.first_keys]
-        found.done = [not key or key in existing[found.folder] for key in found.keys]
+        there = existing[found.folder]
+        if node.kind == "whole" and found.selections and key_of(found.first_keys[0]) not in there:
+            early = _whole_key(found, nodes, sources, {})
+            found.first_keys = [early] if key_of(early) in there else found.first_keys
+        by_content = bool(found.selections) and not force.isdisjoint((name, *graph.ancestors(name)))
+        for first in found.first_keys if name in force or by_content else ():
+            count, last_forced = attempts.get(first, Attempts())
+            if key_of(first) in there or (by_content and not last_forced):
+                forced[first] = count + 1
+                attempts[first] = Attempts(count + 1, count + 1)
+        tried = [attempts.get(first, Attempts()) for first in found.first_keys]
+        found.keys = [key_of(first) for first in found.first_keys]
+        found.done = [not key or key in there for key in found.keys]
+        for i, (first, (count, last_forced)) in enumerate(zip(found.first_keys, tried, strict=True)):
+            if count > last_forced:
+                found.before_retry[i] = key_after(first, count - 1)
+        found.forced = any(last_forced for _, last_forced in tried)
         nodes[name] = found
     return Plan(graph, store, nodes, sources, _wanted(graph, nodes, only, force), forced=force, attempts=forced)
 
@@ -214,20 +272,41 @@ def _map_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips])
 
 def _whole_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips]) -> NodePlan:
     plan = NodePlan(node, stage_identity(node.uses, node.stage), stage_folder(node.stage))
-    parts = [canonical(plan.identity)]
-    for variant in node.variants:
-        labels = canonical(variant.labels) if variant.labels else ""
-        parts += ["branch", labels, sources[variant.source].digest if variant.source else ""]
-        for table, need in sorted(variant.inputs.items()):
-            parts += [table, *nodes[need].keys]
-    plan.first_keys = [digest(*parts)]
+    stage = cast(WholeStage, node.stage)
+    for name in {variant.source for variant in node.variants if variant.source}:
+        clips = sources[name]
+        rows = _selected_rows(stage, clips)
+        if sum(map(len, rows)) < len(clips.ids):
+            plan.selections[name] = Selection(clips, [list(some) for some in rows])
+    plan.first_keys = [_whole_key(plan, nodes, sources, plan.selections)]
     return plan
 
 
-def _selected_rows(stage: MapStage, clips: Clips) -> list[list[int] | range]:
-    if type(stage).select is MapStage.select:
+def _whole_key(
+    plan: NodePlan, nodes: dict[str, NodePlan], sources: dict[str, Clips], selections: Mapping[str, Selection]
+) -> str:
+    """The first key of a whole node, of which nothing counts but what ``selections`` leave of its inputs.
+
+    Without selections it is the key that results had before stages could select. Such a result is still valid.
+    """
+    parts = [canonical(plan.identity)]
+    for variant in plan.node.variants:
+        labels = canonical(variant.labels) if variant.labels else ""
+        selection = selections.get(variant.source)
+        clips = selection or sources.get(variant.source)
+        parts += ["branch", labels, clips.digest if clips else ""]
+        for table, need in sorted(variant.inputs.items()):
+            keys = nodes[need].keys
+            if selection and nodes[need].node.kind == "map":
+                keys = [keys[i] for i in selection.partitions]
+            parts += [table, *keys]
+    return digest(*parts)
+
+
+def _selected_rows(stage: MapStage | WholeStage, clips: Clips) -> list[list[int] | range]:
+    if type(stage).select in (MapStage.select, WholeStage.select):
         return [range(start, stop) for start, stop in clips.bounds]
-    row_of = clips.row_of()
+    row_of = clips.row_of
     selected = sorted(row_of[clip_id] for clip_id in stage.select(clips.table)["clip_id"].to_pylist())
     rows, position = [], 0
     for _, stop in clips.bounds:
@@ -236,10 +315,6 @@ def _selected_rows(stage: MapStage, clips: Clips) -> list[list[int] | range]:
             position += 1
         rows.append(selected[start:position])
     return cast(list[list[int] | range], rows)
-
-
-def _after_attempts(key: str, attempts: Mapping[str, int]) -> str:
-    return digest(key, f"attempt {attempts[key]}") if key in attempts else key
 
 
 def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: Set[str] | None, force: Set[str]) -> list[tuple[str, int]]:

@@ -54,6 +54,7 @@ class Bars:
         self._all: Any = None
         """The bar for all results, if there are too many stages for a bar each."""
         self._failed: dict[str, int] = {}
+        self._done: dict[str, int] = {}
         self._reporting: dict[str, float] = {}
         """Whole stages that report their own progress, with their total."""
 
@@ -64,10 +65,17 @@ class Bars:
             if len(stages) > MANY:
                 self._all = self._bars.add_task("all", total=sum(stages.values()), note="")
             for stage, todo in stages.items():
-                self._tasks[stage] = self._bars.add_task(
-                    stage, total=todo, note="", start=False, visible=self._all is None
-                )
+                self._add(stage, todo)
             self._bars.start()
+        elif kind == "planned_again":
+            for stage, todo in event["stages"].items():
+                if stage not in self._tasks:
+                    self._add(stage, todo) if todo else None
+                elif stage not in self._reporting:
+                    self._bars.update(self._tasks[stage], total=self._done.get(stage, 0) + todo)
+            if self._all is not None:
+                total = sum(self._done.values()) + sum(event["stages"].values())
+                self._bars.update(self._all, total=total)
         elif kind == "started":
             self._bars.start_task(self._tasks[name])
             self._bars.update(self._tasks[name], visible=True)
@@ -78,6 +86,7 @@ class Bars:
             )
         elif kind == "finished":
             self._failed[name] = self._failed.get(name, 0) + event["failed"]
+            self._done[name] = self._done.get(name, 0) + 1
             task = self._tasks[name]
             if name in self._reporting:
                 self._bars.update(task, completed=self._reporting[name])
@@ -99,6 +108,9 @@ class Bars:
     def close(self) -> None:
         self._bars.stop()
 
+    def _add(self, stage: str, todo: int) -> None:
+        self._tasks[stage] = self._bars.add_task(stage, total=todo, note="", start=False, visible=self._all is None)
+
 
 class Lines:
     """A line when a stage starts, when it ends, and every few seconds in between."""
@@ -117,6 +129,8 @@ class Lines:
         kind, name = event["event"], event.get("stage", "")
         if kind == "run_started":
             self._todo = event["stages"]
+        elif kind == "planned_again":
+            self._todo = {stage: self._done.get(stage, 0) + todo for stage, todo in event["stages"].items()}
         elif kind == "started" and name not in self._began:
             self._began[name] = self._last[name] = event["time"]
             self._say(f"{name}: started")

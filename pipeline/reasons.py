@@ -1,7 +1,7 @@
 """Says why a plan would compute its tasks, by comparing it with the record of the run's last plan."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,13 +17,15 @@ LISTED = 3
 """Up to this many variants with the same reason have a line each, and up to this many changed modules are named."""
 
 
-def record(plan: Plan, run_folder: Path) -> str:
-    """JSON for the run's folder: identities, code and keys, from which the next plan finds out what has changed."""
-    before = _last_record(run_folder)
+def record(plan: Plan, before: dict[str, Any], computed: Set[str] = frozenset()) -> str:
+    """JSON for the run's folder: identities, code and keys, from which the next plan finds out what has changed.
+
+    before: what the last run recorded (see ``last_record``). computed: nodes that this run has computed results of.
+    """
 
     def code(name: str, node_plan: NodePlan) -> dict[str, str]:
         """The code of a stage. If it has nothing to do, then that with which its results were computed."""
-        known = None if plan.todo(name) else before.get(name)
+        known = None if plan.todo(name) or name in computed else before.get(name)
         return _recorded_code(known) if known else code_of(type(node_plan.node.stage))
 
     return json.dumps(
@@ -36,7 +38,7 @@ def record(plan: Plan, run_folder: Path) -> str:
 
 def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
     """One text per node: why it would be computed, or that it is done."""
-    record = _last_record(run_folder)
+    record = last_record(run_folder)
     events = list(read_events(run_folder))
     started = {event["key"] for event in events if event["event"] == "started"}
     finished = {event["key"] for event in events if event["event"] == "finished"}
@@ -144,6 +146,8 @@ def _why_missing(
         return f"{todo} of {plan.partitions} results {'is' if todo == 1 else 'are'} missing in the store"
     if set(before["keys"]) >= keys:
         return "started, not finished"
+    if recomputed and plan.selections:
+        return f"new input from {', '.join(recomputed)}, unless it is the same for the clips that this stage looks at"
     if recomputed:
         return f"new input from {', '.join(recomputed)}"
     return f"{todo} of {plan.partitions} partitions {'has' if todo == 1 else 'have'} new or changed clips"
@@ -151,10 +155,11 @@ def _why_missing(
 
 def recorded_keys(run_folder: Path) -> dict[str, list[str]]:
     """The keys of every node's partitions when the run was last planned; empty if there is no record."""
-    return {name: known["keys"] for name, known in _last_record(run_folder).items()}
+    return {name: known["keys"] for name, known in last_record(run_folder).items()}
 
 
-def _last_record(run_folder: Path) -> dict[str, Any]:
+def last_record(run_folder: Path) -> dict[str, Any]:
+    """What the last run recorded; empty if there is no record."""
     try:
         return cast(dict[str, Any], json.loads((run_folder / RECORD).read_text()))
     except (OSError, ValueError):

@@ -25,10 +25,10 @@ from pipeline.files import replace_file
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest
 from pipeline.plan import Plan, make_plan
-from pipeline.reasons import RECORD, record, recorded_keys
+from pipeline.reasons import RECORD, last_record, record, recorded_keys
 from pipeline.schedule import Schedule
 from pipeline.stage import Source, WholeStage
-from pipeline.store import Store
+from pipeline.store import Attempts, Store
 from pipeline.timings import timings
 
 MANIFEST = "manifest.json"
@@ -112,7 +112,8 @@ def run(
         raise ManifestError(f"runs: {folder} cannot be created: {error.strerror}") from error
     plan.store.create()
     replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
-    replace_file(folder / RECORD, record(plan, folder).encode())
+    before = last_record(folder)
+    replace_file(folder / RECORD, record(plan, before).encode())
     if not plan.tasks and _exported(folder) == _exports(plan):
         result.failures = _read_failures(folder)
         with suppress(DamagedResultError):  # which is found again below
@@ -128,18 +129,24 @@ def run(
         for found in problems:
             log.emit("noted", stage=found.node, text=found.text)
         with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
-            for _ in range(REPAIRS):
+            repairs, computed = 0, set[str]()
+            while True:
                 schedule = Schedule(plan, workers, log, folder, manifest.max_failed)
                 schedule.run()
                 result.plan, result.errors = plan, schedule.errors
-                result.computed += schedule.computed
-                damaged = schedule.damaged or _lay_out(plan, folder, result, set(schedule.blocked))
-                if not damaged:
-                    break
+                result.computed += schedule.computed.total()
+                computed |= schedule.computed.keys()
+                damaged = schedule.damaged
+                if not (damaged or schedule.same):
+                    damaged = _lay_out(plan, folder, result, set(schedule.blocked))
+                    if not damaged:
+                        break
+                if damaged and (repairs := repairs + 1) > REPAIRS:
+                    raise StageError(f"results are damaged again and again, such as {damaged[0]}: is the disk failing?")
                 _set_aside(plan.store, damaged, log)
                 plan = plan_run(manifest, replace(options, force=()))
-            else:
-                raise StageError(f"results are damaged again and again, such as {damaged[0]}: is the disk failing?")
+                replace_file(folder / RECORD, record(plan, before, computed).encode())
+                log.emit("planned_again", stages={name: plan.todo(name) for name in plan.nodes})
         log.emit(
             "run_finished",
             computed=result.computed,
@@ -240,12 +247,12 @@ def _read_failures(folder: Path) -> list[Failure]:
 
 def _count_attempts(plan: Plan) -> bool:
     """Record one more attempt for each partition with failures. It and all partitions made from it get new keys."""
-    counts = plan.store.attempts()
+    attempts = plan.store.attempts()
     failed = failed_partitions(plan)
     for name, partitions in failed.items():
         for i in partitions:
             key = plan.nodes[name].first_keys[i]
-            plan.store.record_attempt(key, counts.get(key, 0) + 1)
+            plan.store.record_attempt(key, attempts.get(key, Attempts()).last + 1, retry=True)
     return bool(failed)
 
 

@@ -7,11 +7,13 @@ import socket
 import time
 import traceback
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from pipeline.content import content_key, same_rows
 from pipeline.errors import DamagedResultError, PipelineError, StageError
 from pipeline.events import EventLog
 from pipeline.executor import Executor, WorkerDied
@@ -38,10 +40,14 @@ class Schedule:
 
     def __init__(self, plan: Plan, executor: Executor, log: EventLog, folder: Path, max_failed: float) -> None:
         self.plan, self.executor, self.log, self.folder, self.max_failed = plan, executor, log, folder, max_failed
-        self.computed = 0
+        self.computed: Counter[str] = Counter()
+        """How many tasks of each node have been computed."""
         self.errors: list[str] = []
         self.damaged: list[str] = []
         """Results that could not be read. What needs them has not been computed, and is not an error."""
+        self.same: set[str] = set()
+        """Keys whose results turned out to be the same as older ones: what depends on them needs another plan."""
+        self._row_digests: dict[str, dict[str, str]] = {}
         self.blocked: dict[str, str] = {}
         """Nodes that cannot be computed, each with the node whose failure is the cause."""
         self._position = {task: position for position, task in enumerate(plan.tasks)}
@@ -62,7 +68,7 @@ class Schedule:
                 for job, result in self.executor.wait(1.0):
                     task = self._running.pop(job.key)
                     if isinstance(result, Outcome):
-                        self.computed += 1
+                        self.computed[task[0]] += 1
                         self._finished(task, result)
                     elif isinstance(result, WorkerDied):
                         self._worker_died(task, job, result)
@@ -128,6 +134,9 @@ class Schedule:
             return None
         try:
             self._check_failed_share(name)
+            if self._is_known_by_content(task):
+                self._finished(task, Outcome(0, (), 0, 0.0))
+                return None
             folder = self.folder.absolute() / "work" / f"{name}-{plan.keys[0][:12]}"
             folder.mkdir(parents=True, exist_ok=True)
             stage, variants = cast(WholeStage, plan.node.stage), self.plan.variants(name)
@@ -138,6 +147,40 @@ class Schedule:
             self._stage_failed(name, error)
             return None
         return WholeJob(name, stage, store.url, plan.folder, plan.keys[0], variants, folder)
+
+    def _is_known_by_content(self, task: Task) -> bool:
+        """Whether a whole stage has been given the same before, although its inputs were made in another way."""
+        plan, store = self.plan.nodes[task[0]], self.plan.store
+        content = content_key(self.plan, task[0], self._row_digests)
+        if content is None:
+            return False
+        older = None if plan.forced else store.key_with_content(content)
+        if older and older != plan.keys[0] and older in store.keys(plan.folder):
+            self._note_same(task, older, "what it looks at is as before, and so is its result")
+            return True
+        store.record_content(content, plan.keys[0])  # counts once there is a result of this key
+        return False
+
+    def _retried_in_vain(self, task: Task) -> bool:
+        """Whether a retried partition has the same rows as before, most often since its clips failed again."""
+        name, i = task
+        plan, store = self.plan.nodes[name], self.plan.store
+        older = plan.before_retry.get(i)
+        if older is None or older == plan.keys[i]:
+            return False
+        try:
+            same = same_rows(store, store.path(plan.folder, older), plan.path(store, i))
+        except DamagedResultError:
+            return False
+        if same:
+            self._note_same(task, older, f"partition {i + 1} was tried again to the same result")
+        return same
+
+    def _note_same(self, task: Task, older: str, text: str) -> None:
+        key = self.plan.nodes[task[0]].keys[task[1]]
+        self.plan.store.record_same(key, older)
+        self.same.add(key)
+        self.log.emit("noted", stage=task[0], text=text)
 
     def _submit(self, task: Task, job: Job | WholeJob) -> None:
         name, i = task
@@ -166,6 +209,8 @@ class Schedule:
             failed=len(outcome.failed),
             failures=outcome.failed,
         )
+        if self.plan.nodes[name].keys[i] in self.same or self._retried_in_vain(task):
+            return
         for dependent in self._dependents.pop(task, ()):
             self._missing[dependent] -= 1
             if not self._missing[dependent]:
@@ -224,7 +269,7 @@ class Schedule:
         except Exception as error:
             self._stage_failed(name, error)
         else:
-            self.computed += 1
+            self.computed[name] += 1
             self._finished(task, outcome)
 
     def _progress_of(self, name: str) -> Callable[..., None]:

@@ -187,6 +187,14 @@ class WholeStage(Stage):
         runs in the main process, while nothing else runs."""
         return None
 
+    def select(self, clips: pa.Table) -> pa.Table:
+        """The clips this stage looks at, given all columns of the index (labels and splits too).
+
+        It is given these clips alone, and of the tables of map stages only their rows. So others may come and go, or
+        change, and its result stays valid. Called before anything runs.
+        """
+        return clips
+
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         """Return a table of schema ``makes``, a function of parameters and inputs alone (no times, no paths).
 

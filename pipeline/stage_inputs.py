@@ -11,25 +11,40 @@ from pipeline.parquet import read_parquet
 
 
 class TableFiles:
-    """A table as a list of Parquet files, for stages that need all of it, but not all in memory at once."""
+    """A table as a list of Parquet files, for stages that need all of it, but not all in memory at once.
+
+    clip_ids: the clips whose rows belong to the table, where the files have rows of others too; None: all rows do.
+    """
 
     def __init__(
         self,
         paths: list[str],
         open_file: Callable[[str], Any],
         schema: pa.Schema = pa.schema([]),  # noqa: B008
+        clip_ids: frozenset[str] | None = None,
     ) -> None:
         self.paths = paths
         self.open = open_file
         self.schema = schema
+        self.clip_ids = clip_ids
 
     def __iter__(self) -> Iterator[pa.Table]:
         """The partitions, one at a time."""
         return (self.read_one(path) for path in self.paths)
 
+    def holds(self, clip_id: str) -> bool:
+        """Whether the row of a clip, if a file has it, belongs to the table."""
+        return self.clip_ids is None or clip_id in self.clip_ids
+
     def read_one(self, path: str, columns: list[str] | None = None) -> pa.Table:
+        """The table's rows in one of its files."""
         with self.open(path) as file:
-            return read_parquet(file, path, columns)
+            if self.clip_ids is None:
+                return read_parquet(file, path, columns)
+            table = read_parquet(file, path, columns and list(dict.fromkeys(["clip_id", *columns])))
+        ours = [self.holds(clip_id) for clip_id in table["clip_id"].to_pylist()]
+        kept = table.filter(pa.array(ours, pa.bool_()))
+        return kept.select(columns) if columns else kept
 
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """The whole table in memory, optionally only some of its columns."""

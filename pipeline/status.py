@@ -79,6 +79,11 @@ def read_status(folder: Path) -> Status:
         status.last = event["time"]
         stage = status.stages.setdefault(event["stage"], StageStatus(1)) if "stage" in event else StageStatus(0)
         match event["event"]:
+            case "planned_again":
+                for name, todo in event["stages"].items():
+                    if todo or name in status.stages:
+                        known = status.stages.setdefault(name, StageStatus(0))
+                        known.todo = known.done + todo
             case "finished":
                 stage.done += 1
                 stage.clips += event["clips"]

@@ -9,7 +9,7 @@ import io
 import re
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +23,15 @@ from pipeline.stage import Table
 TEMPORARY = "tmp"
 ATTEMPTS = "attempts"
 DAMAGED = "damaged"
+SAME = "same"
+CONTENTS = "contents"
+
+
+class Attempts(NamedTuple):
+    """How often a partition has been asked for again: the number of the last attempt, and of the last forced one."""
+
+    last: int = 0
+    forced: int = 0
 
 
 class Store:
@@ -118,17 +127,35 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             self.filesystem.rm_file(f"{self.root}/{name}")
 
-    def attempts(self) -> dict[str, int]:
-        """How often partitions with failures have been retried, by their first key."""
-        counts: dict[str, int] = {}
+    def attempts(self) -> dict[str, Attempts]:
+        """The attempts at partitions that were forced, or that had failures and were retried, by their first key."""
+        found: dict[str, Attempts] = {}
         for name in self._names(ATTEMPTS):
-            key, _, count = name.rpartition(".")
-            if count.isdigit():
-                counts[key] = max(counts.get(key, 0), int(count))
-        return counts
+            key, _, number = name.partition(".")
+            number, _, retry = number.partition(".")
+            if number.isdigit():
+                known, count = found.get(key, Attempts()), int(number)
+                found[key] = Attempts(max(known.last, count), known.forced if retry else max(known.forced, count))
+        return found
 
-    def record_attempt(self, key: str, count: int) -> None:
-        self.write_note(f"{ATTEMPTS}/{key}.{count}", "")
+    def record_attempt(self, key: str, count: int, retry: bool = False) -> None:
+        """retry: the attempt is for failures, and may change nothing; otherwise it is forced."""
+        self.write_note(f"{ATTEMPTS}/{key}.{count}{'.retry' if retry else ''}", "")
+
+    def same(self) -> dict[str, str]:
+        """Keys whose results are those of older keys (see ``record_same``)."""
+        return dict(name.split(".") for name in self._names(SAME) if name.count(".") == 1)
+
+    def record_same(self, key: str, older: str) -> None:
+        """Note that what ``key`` names is the same, by content, as the result under an older key."""
+        self.write_note(f"{SAME}/{key}.{older}", "")
+
+    def key_with_content(self, content: str) -> str | None:
+        """The key of a whole stage's result that was made from this content, if one has been noted."""
+        return self.read_note(f"{CONTENTS}/{content}")
+
+    def record_content(self, content: str, key: str) -> None:
+        self.write_note(f"{CONTENTS}/{content}", key)
 
     def sweep(self) -> None:
         """Remove temporary files that killed processes on this machine have left behind."""

@@ -67,7 +67,7 @@ class Shards:
                 size += sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
                 rows = parquet.read(columns=["clip_id", "error", "layout", "times"]).to_pylist()
             for i, row in enumerate(rows):
-                if row["error"] is None:
+                if row["error"] is None and files.holds(row["clip_id"]):
                     self.locations[row["clip_id"]] = (path, i)
                     self._seconds += [seconds_of(row["times"])] if row["times"] else []
                     self._check_layout(row)

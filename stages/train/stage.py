@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import StageError
 from pipeline.stage import Problem, Resources, Stage, WholeStage
@@ -14,6 +15,9 @@ from pipeline.stage_inputs import StageContext, VariantInputs
 from recognizer.config import RecognizerConfig
 from stages.tables import MODELS, SHARDS
 from stages.train.recipe import Recipe
+
+LEARNED = ("train", "val")
+"""The splits that a training sees."""
 
 
 class Train(WholeStage, Recipe):
@@ -44,6 +48,10 @@ class Train(WholeStage, Recipe):
         yield from check_labels(clips)
         yield from check_validation(clips, self.val_share)
         yield from check_sizes(self, upstream)
+
+    def select(self, clips: pa.Table) -> pa.Table:
+        """The clips of the splits train and val. No others are seen, so classes that are only tested are no classes."""
+        return clips.filter(pc.is_in(clips["split"], pa.array(LEARNED)))
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         from stages.cache.shards import Shards

@@ -52,7 +52,7 @@ def test_clips_are_sorted_and_cut() -> None:
     assert clips.table["number"].to_pylist() == [1, 2, 3]
     assert [row for start, stop in clips.bounds for row in range(start, stop)] == [0, 1, 2]
     assert len(clips.bounds) == 3
-    assert clips.row_of() == {"a": 0, "b": 1, "c": 2}
+    assert clips.row_of == {"a": 0, "b": 1, "c": 2}
 
 
 def test_two_clips_with_the_same_id_are_refused() -> None:
@@ -329,6 +329,35 @@ def test_a_whole_stage_is_given_all_columns_of_the_index_and_its_tables(toy: Toy
         1600,
         3200,
     ]
+
+
+def test_a_whole_stage_is_given_the_clips_that_it_selects_and_the_partitions_that_hold_them(toy: Toy) -> None:
+    plan = toy.plan("partition=1", "total.split=train")
+    [variant] = plan.variants("total")
+    train = set(variant.clips["clip_id"].to_pylist())
+    assert train == {f"clip-{i}" for i in range(0, 40, 2)}
+    sums = plan.nodes["add"]
+    ids = plan.sources["index"].ids
+    assert variant.inputs["sums"].paths == [
+        sums.path(plan.store, i) for i, rows in enumerate(sums.rows) if train & {ids[row] for row in rows}
+    ]
+    assert len(variant.inputs["sums"].paths) < len(sums.paths(plan.store))
+    assert variant.inputs["sums"].clip_ids == train
+
+
+def test_other_clips_are_not_in_the_key_of_a_whole_stage_that_selects(toy: Toy) -> None:
+    numbers = toy.folder / "numbers.txt"
+    clips = {f"clip-{i}": [str(i), "x", "test" if i % 2 else "train"] for i in range(20)}
+
+    def key() -> str:
+        numbers.write_text("".join(f"{name} {' '.join(clip)}\n" for name, clip in clips.items()))
+        return toy.plan(f"index.file={numbers}", "partition=1", "total.split=train").nodes["total"].keys[0]
+
+    before = key()
+    clips["clip-1"][1] = "another label"
+    assert key() == before
+    clips["clip-2"][1] = "another label"
+    assert key() != before
 
 
 def test_a_whole_stage_without_a_source_is_given_no_clips(toy: Toy) -> None:

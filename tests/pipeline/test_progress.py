@@ -51,3 +51,22 @@ def test_a_stage_that_another_run_has_computed_meanwhile_ends_without_having_beg
         show({"event": "finished", "stage": "train", "time": 5.0, "clips": 0, "failed": 0, "failures": []})
         show.close()
     assert output.getvalue() == "train: done in 0.0 s\n"
+
+
+def test_what_turns_out_to_be_done_is_no_longer_awaited_and_what_turns_up_is() -> None:
+    output, shown = io.StringIO(), io.StringIO()
+    lines, bars = Lines(Console(file=output)), Bars(Console(file=shown, force_terminal=True, width=100))
+    done = {"event": "finished", "time": 5.0, "clips": 3, "failed": 0, "failures": []}
+    for show in (lines, bars):
+        show({"event": "run_started", "stages": {"decode": 3, "train": 1, "pose": 0}})
+        show({"event": "started", "stage": "decode", "time": 0.0})
+        show(done | {"stage": "decode"})
+        show({"event": "planned_again", "stages": {"decode": 1, "train": 0, "pose": 1}})
+        show({"event": "started", "stage": "pose", "time": 5.0})
+        show(done | {"stage": "pose"})
+        show(done | {"stage": "decode"})
+        show.close()
+    assert output.getvalue().splitlines()[-1] == "decode: done in 5.0 s, 6 clips"
+    assert "train" not in output.getvalue()
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
+    assert re.findall(r"(\w+) +[━╸╺]+ (\d+/\d+)", last)[-3:] == [("decode", "2/2"), ("train", "0/0"), ("pose", "1/1")]

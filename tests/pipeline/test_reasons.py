@@ -136,6 +136,13 @@ def test_a_changed_parameter_is_named_with_both_values_and_what_follows_by_its_n
     assert why["summary"] == "new input from total, share"
 
 
+def test_what_selects_clips_may_turn_out_to_be_done(toy: Toy) -> None:
+    toy.run("total.split=train")
+    assert toy.reasons("total.split=train", "double.factor=3")["total"] == (
+        "new input from add, unless it is the same for the clips that this stage looks at"
+    )
+
+
 def test_of_a_parameter_within_a_parameter_only_what_changed_is_named(toy: Toy) -> None:
     toy.run("total.weights={odd: 1, even: 2}")
     assert toy.reasons("total.weights={odd: 1, even: 3}")["total"] == "changed: weights.even 2 → 3"
@@ -220,7 +227,7 @@ def test_the_record_holds_the_keys_of_all_nodes(toy: Toy) -> None:
     plan = toy.plan()
     assert recorded_keys(toy.run_folder) == {}
     toy.run_folder.mkdir(parents=True)
-    (toy.run_folder / RECORD).write_text(record(plan, toy.run_folder))
+    (toy.run_folder / RECORD).write_text(record(plan, {}))
     assert recorded_keys(toy.run_folder) == {name: node_plan.keys for name, node_plan in plan.nodes.items()}
 
 

@@ -3,14 +3,18 @@
 import csv
 import json
 
+import pyarrow as pa
 import pytest
 
 from pipeline.errors import ManifestError
 from pipeline.events import Event
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, is_outdated, run
+from pipeline.reasons import recorded_keys
+from pipeline.run import Options, Result, is_outdated, run
+from pipeline.status import read_status
 from toy_executor import ToyExecutor
 from toy_manifest import Toy
+from toy_stages import Total
 
 
 def test_everything_is_computed_once_and_laid_out(toy: Toy) -> None:
@@ -114,6 +118,131 @@ def test_retry_failed_tries_again_and_what_depends_follows(toy: Toy) -> None:
     assert visits["add"] == visits["double"]
     assert toy.total()["clips"] == 40
     assert toy.run().computed == 0
+
+
+def test_what_fails_again_in_the_same_way_leaves_everything_behind_it_done(toy: Toy) -> None:
+    first = toy.run("double.fail=[clip-7]")
+    toy.all_visits()
+    for _ in range(2):
+        result = toy.run("double.fail=[clip-7]", retry_failed=True)
+        assert toy.all_visits()["double"] > 0, "it is tried again each time"
+        assert (result.computed, result.failures, result.errors) == (1, first.failures, [])
+        assert (
+            recorded_keys(toy.run_folder)
+            == {name: node_plan.keys for name, node_plan in toy.plan().nodes.items()}
+            == {name: node_plan.keys for name, node_plan in first.plan.nodes.items()}
+        )
+        assert toy.run("double.fail=[clip-7]").computed == 0
+    assert not any(toy.visits(stage) for stage in ("add", "total", "share"))
+    assert read_status(toy.run_folder).text() == "done"
+    toy.run(retry_failed=True)
+    assert toy.total()["clips"] == 40, "it is tried again after retries in vain"
+
+
+def test_retries_in_vain_of_an_early_stage_leave_those_of_a_later_one(toy: Toy) -> None:
+    faults = ["partition=1000", "double.fail=[clip-7]", "add.fail=[clip-8]"]
+    toy.run(*faults)
+    toy.all_visits()
+    result = toy.run(*faults, retry_failed=True)
+    assert toy.all_visits() == {"double": 40, "add": 39, "total": 0, "share": 0}
+    assert [failure.clip_id for failure in result.failures] == ["clip-7", "clip-8"]
+    assert all(stage.done == stage.todo for stage in read_status(toy.run_folder).stages.values())
+    toy.run("partition=1000", "double.fail=[clip-7]", retry_failed=True)
+    assert toy.total()["clips"] == 39
+
+
+def test_a_retry_that_was_interrupted_is_compared_when_it_goes_on(toy: Toy) -> None:
+    def interrupt(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    toy.run("double.fail=[clip-7]")
+    toy.all_visits()
+    manifest = load_manifest(toy.path, ["double.fail=[clip-7]"])
+    with pytest.raises(KeyboardInterrupt):
+        run(manifest, Options(executor="local", retry_failed=True), [interrupt])
+    assert toy.run("double.fail=[clip-7]").computed == 1
+    assert not any(toy.visits(stage) for stage in ("add", "total", "share"))
+
+
+class Chosen:
+    """A toy whose stage ``total`` looks at the split train, with clips in a file and all of them in one partition."""
+
+    def __init__(self, toy: Toy) -> None:
+        self.toy = toy
+        self.clips = {
+            f"clip-{i}": [i, "even" if i % 2 == 0 else "odd", "train" if i % 3 else "test"] for i in range(20)
+        }
+        self.run()
+        toy.all_visits()
+
+    def run(self, *settings: str, **options) -> Result:
+        file = self.toy.folder / "clips.txt"
+        file.write_text("".join(f"{name} {' '.join(map(str, clip))}\n" for name, clip in self.clips.items()))
+        return self.toy.run(
+            f"index.file={file}", "partition=1000", "max_failed=1", "total.split=train", *settings, **options
+        )
+
+    def trains_again(self, *settings: str, **options) -> bool:
+        result = self.run(*settings, **options)
+        assert result.errors == []
+        assert self.run(*settings).computed == 0
+        return bool(self.toy.all_visits()["total"])
+
+
+@pytest.fixture
+def chosen(toy: Toy) -> Chosen:
+    return Chosen(toy)
+
+
+def test_a_stage_that_selects_clips_does_not_see_the_others_change(chosen: Chosen) -> None:
+    chosen.clips["clip-3"][1] = "corrected"
+    assert not chosen.trains_again()
+    chosen.clips["clip-3"][0] = 1000
+    assert not chosen.trains_again()
+    chosen.clips["new"] = [7, "odd", "test"]
+    assert not chosen.trains_again()
+    del chosen.clips["clip-6"]
+    chosen.run()
+    assert chosen.toy.all_visits() == {"double": 20, "add": 20, "total": 0, "share": 7}
+    assert chosen.toy.total()["clips"] == 13
+
+
+def test_a_stage_that_selects_clips_is_computed_again_when_they_change(chosen: Chosen) -> None:
+    chosen.clips["clip-4"][1] = "corrected"
+    assert chosen.trains_again()
+    chosen.clips["clip-4"][0] = 1000
+    assert chosen.trains_again()
+    chosen.clips["new"] = [7, "odd", "train"]
+    assert chosen.trains_again()
+    chosen.clips["clip-3"][2] = "train"
+    assert chosen.trains_again()
+    chosen.clips["clip-3"][2] = "test"
+    assert not chosen.trains_again(), "the result from before is there still"
+    del chosen.clips["clip-4"]
+    assert chosen.trains_again()
+
+
+def test_a_stage_that_selects_clips_is_computed_again_when_its_clips_fail_or_no_longer_fail(chosen: Chosen) -> None:
+    assert chosen.trains_again("add.amount=2", "add.fail=[clip-3,clip-4]")
+    assert chosen.trains_again("add.amount=2", "add.fail=[clip-3]", retry_failed=True)
+    assert not chosen.trains_again("add.amount=2", retry_failed=True), "clip-3 is a clip of the split test"
+
+
+@pytest.mark.parametrize("forced", ["double", "total"])
+def test_force_computes_a_stage_that_selects_again_too(chosen: Chosen, forced: str) -> None:
+    assert chosen.trains_again(force=(forced,))
+    chosen.clips["clip-3"][0] = 1000
+    chosen.run(force=(forced,))
+    assert chosen.toy.all_visits()["total"] == 1
+
+
+def test_results_from_before_stages_could_select_are_found(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.delattr(Total, "select")
+        patch.setattr(Total, "run", lambda self, variants, context: pa.table({"total": [1], "clips": [1]}))
+        early = toy.run("total.split=train")
+    assert toy.run("total.split=train").computed == 0
+    assert toy.plan("total.split=train").nodes["total"].keys == early.plan.nodes["total"].keys
 
 
 def test_a_failed_clip_is_listed_and_later_stages_pass_it_by(toy: Toy) -> None:

@@ -78,7 +78,7 @@ def test_a_partition_goes_through_all_stages_before_the_next_one_and_whole_stage
         *(("share", i) for i in range(count) if done.plan.nodes["share"].keys[i]),
         ("summary", 0),
     ]
-    assert done.schedule.computed == len(done.plan.tasks)
+    assert done.schedule.computed.total() == len(done.plan.tasks)
     assert done.schedule.errors == [] and done.schedule.blocked == {}
 
 
@@ -146,7 +146,7 @@ def test_what_another_run_has_trained_meanwhile_is_not_trained_again(toy: Toy) -
     toy.all_visits()
     late = compute(toy, LocalExecutor(), plan=plan)
     assert toy.all_visits()["total"] == 0
-    assert late.schedule.computed == len(plan.tasks) - 2, "neither total nor summary"
+    assert late.schedule.computed.total() == len(plan.tasks) - 2, "neither total nor summary"
     assert late.tasks("finished")[-1] == ("summary", 0)
 
 

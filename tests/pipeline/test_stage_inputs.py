@@ -57,3 +57,12 @@ def test_without_files_the_table_is_empty_and_has_its_columns(store: Store) -> N
     assert files(store).read() == NUMBERS.schema.empty_table()
     assert files(store).read(["number"]).schema.names == ["number"]
     assert list(files(store)) == []
+
+
+def test_rows_of_other_clips_do_not_belong_to_the_table(store: Store) -> None:
+    both = files(store, {"a": 1, "b": 2}, {"c": 3})
+    chosen = TableFiles(both.paths, store.open, NUMBERS.schema, frozenset("bc"))
+    assert chosen.read().to_pydict() == {"clip_id": ["b", "c"], "number": [2, 3]}
+    assert [table["number"].to_pylist() for table in chosen] == [[2], [3]]
+    assert chosen.read_one(both.paths[0], ["number"]).to_pydict() == {"number": [2]}
+    assert (chosen.holds("a"), chosen.holds("b"), both.holds("a")) == (False, True, True)

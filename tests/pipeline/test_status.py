@@ -33,6 +33,16 @@ def test_a_run_in_progress(tmp_path: Path) -> None:
     assert status.text().startswith("running or interrupted, last event ")
 
 
+def test_what_turns_out_to_be_done_is_no_longer_to_do_and_what_turns_up_is(tmp_path: Path) -> None:
+    write(tmp_path, STARTED, FINISHED, {"event": "planned_again", "stages": {"decode": 2, "train": 0, "pose": 1}})
+    stages = read_status(tmp_path).stages
+    assert {name: (stage.done, stage.todo) for name, stage in stages.items()} == {
+        "decode": (1, 3),
+        "train": (0, 0),
+        "pose": (0, 1),
+    }
+
+
 def test_only_the_last_start_counts(tmp_path: Path) -> None:
     write(tmp_path, STARTED, FINISHED, STARTED | {"stages": {"train": 1}}, {"event": "run_finished"})
     status = read_status(tmp_path)

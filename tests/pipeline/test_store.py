@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import ManifestError, StageError
 from pipeline.stage import Table
-from pipeline.store import Store
+from pipeline.store import Attempts, Store
 
 KEY = "0123456789abcdef" * 2
 NUMBERS = Table("numbers", pa.schema([("clip_id", pa.string()), ("number", pa.int64())]), row_group=1)
@@ -43,7 +43,19 @@ def test_notes_and_attempts(store: Store) -> None:
     store.remove_note("tmp/k.journal")
     store.record_attempt("k", 1)
     store.record_attempt("k", 2)
-    assert store.attempts() == {"k": 2}
+    assert store.attempts() == {"k": Attempts(2, forced=2)}
+    store.record_attempt("k", 3, retry=True)
+    store.record_attempt("n", 1, retry=True)
+    assert store.attempts() == {"k": Attempts(3, forced=2), "n": Attempts(1, forced=0)}
+
+
+def test_what_is_the_same_is_noted(store: Store) -> None:
+    assert store.same() == {}
+    store.record_same("new", "old")
+    assert store.same() == {"new": "old"}
+    assert store.key_with_content("rows") is None
+    store.record_content("rows", "old")
+    assert store.key_with_content("rows") == "old"
 
 
 def test_an_unwritable_store_says_what_to_do(tmp_path) -> None:

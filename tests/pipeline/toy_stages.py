@@ -56,16 +56,15 @@ class Numbers(Source):
     count: int = Field(10, ge=0)
     """Number of clips, unless a file is given."""
     file: Path | None = None
-    """A text file, one clip a line: ``NAME NUMBER``."""
+    """A text file, one clip a line: ``NAME NUMBER``, or ``NAME NUMBER LABEL SPLIT``."""
     labels: bool = True
     """Even numbers get the label ``even`` and the split ``train``, odd ones ``odd`` and ``test``."""
 
     def clips(self) -> pa.Table:
         if self.file is None:
-            pairs = [(f"clip-{number}", number) for number in range(self.count)]
+            lines = [[f"clip-{number}", str(number)] for number in range(self.count)]
         elif self.file.is_file():
             lines = [line.split() for line in self.file.read_text().splitlines()]
-            pairs = [(name, int(number)) for name, number in lines]
         else:
             raise ManifestError(f"{self.file}: no such file")
         rows = [
@@ -73,10 +72,10 @@ class Numbers(Source):
                 "clip_id": name,
                 "number": number,
                 "path": f"/nowhere/{name}",
-                "label": ("odd" if number % 2 else "even") if self.labels else None,
-                "split": ("test" if number % 2 else "train") if self.labels else None,
+                "label": (given[0] if given else "odd" if number % 2 else "even") if self.labels else None,
+                "split": (given[1] if given else "test" if number % 2 else "train") if self.labels else None,
             }
-            for name, number in pairs
+            for name, number, *given in ((name, int(number), *given) for name, number, *given in lines)
         ]
         return pa.Table.from_pylist(rows, schema=CLIPS.schema)
 
@@ -197,6 +196,9 @@ class Total(WholeStage):
     def resources(self) -> Resources | None:
         return Resources(self.cpus, self.gpus) if self.cpus else None
 
+    def select(self, clips: pa.Table) -> pa.Table:
+        return clips if self.split is None else clips.filter(pc.equal(clips["split"], self.split))
+
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         [variant] = variants
         if self.trace is not None:
@@ -210,14 +212,9 @@ class Total(WholeStage):
             raise StageError("told to fail")
         context.progress(0, 1, process=os.getpid())
         time.sleep(self.slow)
-        wanted = {
-            row["clip_id"] for row in variant.clips.to_pylist() if self.split is None or row["split"] == self.split
-        }
-        numbers = [
-            row["number"]
-            for row in variant.inputs["sums"].read().to_pylist()
-            if row["error"] is None and row["clip_id"] in wanted
-        ]
+        rows = variant.inputs["sums"].read().to_pylist()
+        assert {row["clip_id"] for row in rows} <= set(variant.clips["clip_id"].to_pylist()), "other rows are not given"
+        numbers = [row["number"] for row in rows if row["error"] is None]
         context.progress(1, 1, total=sum(numbers))
         return pa.Table.from_pylist(
             [{"total": self.scale * sum(numbers), "clips": len(numbers)}], schema=self.makes.schema

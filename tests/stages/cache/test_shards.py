@@ -39,6 +39,13 @@ def test_few_files_are_open_at_a_time(made_set):
     assert sum(not file.closed for file in opened) == OPEN_FILES
 
 
+def test_clips_that_are_not_given_are_not_there(made_set):
+    _, files = made_set()
+    wanted = [table["clip_id"][1].as_py() for table in files]
+    given = TableFiles(files.paths, files.open, clip_ids=frozenset(wanted))
+    assert list(Shards(given, "rgb+pose", 2).locations) == wanted
+
+
 def test_a_modality_alone(made_set):
     _, files = made_set()
     clip_id = next(iter(Shards(files, "rgb", 2).locations))

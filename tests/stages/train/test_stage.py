@@ -16,6 +16,7 @@ from pipeline.errors import StageError
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from recognizer.model import Recognizer
 from stages.devices import chosen_precision
+from stages.tables import CLIPS, SHARDS
 from stages.train.checkpoints import load_checkpoint
 from stages.train.stage import Train
 
@@ -268,3 +269,25 @@ def test_parameters_that_contradict_the_data_or_each_other():
         Train(layer_decay=0)
     stage = Train(model={"width": 16}, epochs=3)
     assert Train.model_validate_json(stage.model_dump_json()) == stage
+
+
+def test_clips_of_the_splits_train_and_val_are_all_it_asks_for(clip_row):
+    rows = [clip_row(f"{split}.mp4", f"label {split}", split) for split in ("train", "val", "test", None)]
+    chosen = Train(model=TINY).select(pa.Table.from_pylist(rows, schema=CLIPS.schema))
+    assert chosen["clip_id"].to_pylist() == ["train.mp4", "val.mp4"]
+
+
+def test_what_is_not_trained_on_leaves_no_trace(made_set, files_of, write_table, tmp_path):
+    clips, files = made_set()
+    chosen = Train(model=TINY).select(clips)
+    given = TableFiles(files.paths, files.open, SHARDS.schema, frozenset(chosen["clip_id"].to_pylist()))
+    path = files.paths[1]
+    rows = files.read_one(path).to_pylist()
+    changed = [row for row in rows if row["clip_id"] not in given.clip_ids]
+    assert changed
+    before = train(tmp_path / "before", chosen, given)
+    for row in changed:
+        row |= {"frames": row["frames"][:1], "times": [0.0, 50.0], "layout": "pennaction13", "keypoints": b""}
+    write_table(Path(path), rows, SHARDS.schema)
+    after = train(tmp_path / "after", chosen, given)
+    assert (before["config"], before["weights"]) == (after["config"], after["weights"])
