@@ -1,12 +1,18 @@
-"""Finds results that are no longer needed: files in a store that no plan of the given manifests names."""
+"""Finds results that are no longer needed: files in a store that no plan of the given manifests names, and no run in
+progress has planned."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.claims import claimed
 from pipeline.manifest import Manifest, load_resolved
 from pipeline.run import MANIFEST, plan_run
 from pipeline.store import Store
+
+BATCH = 100
+"""Files that are removed before looking again for what runs have claimed."""
 
 
 @dataclass
@@ -28,13 +34,20 @@ class Garbage:
         return sums
 
     def sweep(self) -> None:
-        """Remove it."""
-        for path in self.remove:
-            self.store.remove(path)
+        """Remove it, except what runs have claimed since it was found."""
+        paths = list(self.remove)
+        for first in range(0, len(paths), BATCH):
+            kept = claimed(self.store)
+            for path in paths[first : first + BATCH]:
+                if path in kept:
+                    continue
+                with suppress(FileNotFoundError):  # another one cleans, too
+                    self.store.remove(path)
 
 
 def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
-    """For each store, the results that neither these manifests nor the runs in their ``runs`` folders need."""
+    """For each store, the results that neither these manifests nor the runs in their ``runs`` folders need, and that no
+    run in progress has planned, wherever its folder is."""
     runs = {path for manifest in manifests for path in Path(manifest.runs).glob(f"*/{MANIFEST}")}
     manifests = [*manifests, *(load_resolved(path) for path in sorted(runs))]
     needed: dict[str, set[str]] = {}
@@ -48,6 +61,7 @@ def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
     found = []
     for root, store in stores.items():
         sizes = store.sizes()
+        needed[root] |= claimed(store)
         found.append(
             Garbage(
                 store,

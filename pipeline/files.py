@@ -1,12 +1,12 @@
 """Writes local files so that at any moment, even after a power failure, either the old or the whole new file exists."""
 
 import os
-import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from pipeline.writers import writer_name
 
 
 def replace_file(path: Path, content: bytes | memoryview, temporary: Path | None = None) -> None:
@@ -25,7 +25,7 @@ def replacing(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
     folder = temporary or path.parent
     folder.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = folder / f"{path.name}.{socket.gethostname()}@{os.getpid()}.{uuid.uuid4().hex[:8]}"
+    half_written = folder / f"{path.name}.{writer_name()}"
     try:
         with half_written.open("wb") as file:
             yield file

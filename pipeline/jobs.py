@@ -34,7 +34,8 @@ class Job:
     one_by_one: bool = False
     """Set after the worker has died twice: a journal then names the clip on which it dies."""
     token: str = ""
-    """The run's ``HOST@PID.RANDOM``. Runs that share a store must not read each other's journals."""
+    """The run's name as a writer (see ``pipeline.writers``). Runs that share a store must not read each other's
+    journals."""
     culprits: tuple[tuple[str, str], ...] = ()
     """(clip_id, error) of the clips that have killed a worker; they are not processed again."""
 
@@ -78,7 +79,7 @@ def do_job(job: Job) -> Outcome:
     """
     started = time.perf_counter()
     store = Store(job.store)
-    clips, inputs = healthy(job.clips, {name: store.read(path) for name, path in job.inputs.items()})
+    clips, inputs = healthy(job.clips, {name: store.read_input(path) for name, path in job.inputs.items()})
     loaded = _load(job, store)
     table = _one_by_one(job, store, clips, inputs, loaded) if job.one_by_one else _at_once(job, clips, inputs, loaded)
     size = store.write(job.folder, job.key, table, job.stage.makes)
@@ -186,7 +187,7 @@ def _load(job: Job, store: Store) -> Any:
     if key not in _loaded:
         while len(_loaded) >= KEPT_MODELS:
             _loaded.pop(next(iter(_loaded)))
-        tables = {name: store.read(path) for name, path in job.whole_inputs.items()}
+        tables = {name: store.read_input(path) for name, path in job.whole_inputs.items()}
         try:
             _loaded[key] = stage.load(tables)
         except PipelineError:

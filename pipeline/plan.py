@@ -177,9 +177,9 @@ class Plan:
         plan = self.nodes[name]
         schema = plan.node.stage.makes.schema
         if selection is None or plan.node.kind != "map":
-            return TableFiles(plan.paths(self.store), self.store.open, schema)
+            return TableFiles(plan.paths(self.store), self.store.open_input, schema)
         paths = plan.paths(self.store, selection.partitions)
-        return TableFiles(paths, self.store.open, schema, frozenset(selection.ids))
+        return TableFiles(paths, self.store.open_input, schema, frozenset(selection.ids))
 
 
 def make_plan(

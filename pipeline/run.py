@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence, Set
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from pipeline.checks import check, prepare, refuse
+from pipeline.claims import Claim
 from pipeline.errors import DamagedResultError, ManifestError, StageError
 from pipeline.events import EventLog, Listener
 from pipeline.executor import Executor, LocalExecutor
@@ -119,51 +120,67 @@ def run(
         with suppress(DamagedResultError):  # which is found again below
             result.exported = _export(plan, folder)  # the files may have been deleted
             return result
-    refuse(plan, prepare(plan, fetch=True))
-    for key, count in plan.attempts.items():
-        plan.store.record_attempt(key, count)
-    plan.store.sweep()
-    log = EventLog(folder, *listeners)
-    try:
-        log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})
-        for found in problems:
-            log.emit("noted", stage=found.node, text=found.text)
-        with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
-            repairs, computed = 0, set[str]()
-            while True:
-                schedule = Schedule(plan, workers, log, folder, manifest.max_failed)
-                schedule.run()
-                result.plan, result.errors = plan, schedule.errors
-                result.computed += schedule.computed.total()
-                computed |= schedule.computed.keys()
-                damaged = schedule.damaged
-                if not (damaged or schedule.same):
-                    damaged = _lay_out(plan, folder, result, set(schedule.blocked))
-                    if not damaged:
-                        break
-                if damaged and (repairs := repairs + 1) > REPAIRS:
-                    raise StageError(f"results are damaged again and again, such as {damaged[0]}: is the disk failing?")
-                _set_aside(plan.store, damaged, log)
-                plan = plan_run(manifest, replace(options, force=()))
-                replace_file(folder / RECORD, record(plan, before, computed).encode())
-                log.emit("planned_again", stages={name: plan.todo(name) for name in plan.nodes})
-        log.emit(
-            "run_finished",
-            computed=result.computed,
-            errors=result.errors,
-            failed=len(result.failures),
-            succeeded=result.succeeded,
-        )
-    finally:
-        log.close()
+    with Claim(plan.store) as claim:
+        claim.hold(plan)
+        refuse(plan, prepare(plan, fetch=True))
+        for key, count in plan.attempts.items():
+            plan.store.record_attempt(key, count)
         plan.store.sweep()
+        log = EventLog(folder, *listeners)
+        try:
+            log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})
+            for found in problems:
+                log.emit("noted", stage=found.node, text=found.text)
+            with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
+                _compute(result, options, workers, log, claim, before)
+            log.emit(
+                "run_finished",
+                computed=result.computed,
+                errors=result.errors,
+                failed=len(result.failures),
+                succeeded=result.succeeded,
+            )
+        finally:
+            log.close()
+            plan.store.sweep()
     return result
+
+
+def _compute(
+    result: Result, options: Options, executor: Executor, log: EventLog, claim: Claim, before: dict[str, Any]
+) -> None:
+    """Compute what the plan of ``result`` lacks, and write the files that people open. What turns out to be damaged, to
+    have been removed, or to be the same as before is planned again.
+
+    before: what the run's folder recorded of the run before.
+    """
+    repairs, computed = 0, set[str]()
+    while True:
+        manifest = result.plan.graph.manifest
+        schedule = Schedule(result.plan, executor, log, result.folder, manifest.max_failed)
+        schedule.run()
+        result.errors = schedule.errors
+        result.computed += schedule.computed.total()
+        computed |= schedule.computed.keys()
+        damaged = schedule.damaged
+        if not (damaged or schedule.same):
+            damaged = _lay_out(result.plan, result.folder, result, set(schedule.blocked))
+            if not damaged:
+                return
+        if damaged and (repairs := repairs + 1) > REPAIRS:
+            raise StageError(f"results are damaged again and again, such as {damaged[0]}: is the disk failing?")
+        _set_aside(result.plan.store, damaged, log)
+        result.plan = plan_run(manifest, replace(options, force=()))
+        claim.hold(result.plan)
+        replace_file(result.folder / RECORD, record(result.plan, before, computed).encode())
+        log.emit("planned_again", stages={name: result.plan.todo(name) for name in result.plan.nodes})
 
 
 def _set_aside(store: Store, paths: Iterable[str], log: EventLog) -> None:
     for path in dict.fromkeys(paths):
-        if aside := store.set_aside(path):
-            log.emit("noted", stage="store", text=f"{path} is damaged and now {aside}; what needs it is computed again")
+        aside = store.set_aside(path)
+        what = f"is damaged and now {aside}" if aside else "was removed during the run"
+        log.emit("noted", stage="store", text=f"{path} {what}; what needs it is computed again")
 
 
 def plan_run(manifest: Manifest, options: Options = Options(), create: bool = False) -> Plan:

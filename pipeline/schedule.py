@@ -2,11 +2,8 @@
 
 import heapq
 import math
-import os
-import socket
 import time
 import traceback
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,6 +18,7 @@ from pipeline.failures import find_failures, too_many
 from pipeline.jobs import Job, Outcome, WholeJob, do_whole
 from pipeline.plan import Plan
 from pipeline.stage import MapStage, WholeStage
+from pipeline.writers import writer_name
 
 Task = tuple[str, int]
 
@@ -56,7 +54,7 @@ class Schedule:
         self._ready = [position for task, position in self._position.items() if not self._missing[task]]
         heapq.heapify(self._ready)
         self._running: dict[str, Task] = {}
-        self._token = f"{socket.gethostname()}@{os.getpid()}.{uuid.uuid4().hex[:8]}"
+        self._token = writer_name()
         self._deaths: dict[Task, int] = {}
         self._lost: dict[Task, int] = {}
 

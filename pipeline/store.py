@@ -7,18 +7,18 @@ store at the same time: at worst, two of them make the same file.
 import contextlib
 import io
 import re
-import socket
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import ManifestError, StageError
+from pipeline.errors import DamagedResultError, ManifestError, StageError
 from pipeline.files import replace_file
 from pipeline.keys import KEY_BYTES
 from pipeline.parquet import read_parquet
 from pipeline.stage import Table
+from pipeline.writers import is_alive
 
 TEMPORARY = "tmp"
 ATTEMPTS = "attempts"
@@ -95,6 +95,17 @@ class Store:
         """A binary file object, seekable, for reading."""
         return Path(path).open("rb") if self.is_local else self.filesystem.open(path, "rb")
 
+    def open_input(self, path: str) -> Any:
+        """A result that is known to have been made. Raises DamagedResultError if somebody has removed it since."""
+        try:
+            return self.open(path)
+        except FileNotFoundError as error:
+            raise DamagedResultError(path, "somebody has removed it") from error
+
+    def read_input(self, path: str) -> pa.Table:
+        with self.open_input(path) as file:
+            return read_parquet(file, path)
+
     def read(self, path: str, columns: list[str] | None = None) -> pa.Table:
         with self.open(path) as file:
             return read_parquet(file, path, columns)
@@ -127,6 +138,10 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             self.filesystem.rm_file(f"{self.root}/{name}")
 
+    def notes(self, folder: str) -> list[str]:
+        """Names of the notes in a folder."""
+        return self._names(folder)
+
     def attempts(self) -> dict[str, Attempts]:
         """The attempts at partitions that were forced, or that had failures and were retried, by their first key."""
         found: dict[str, Attempts] = {}
@@ -158,14 +173,13 @@ class Store:
         self.write_note(f"{CONTENTS}/{content}", key)
 
     def sweep(self) -> None:
-        """Remove temporary files that killed processes on this machine have left behind."""
-        host = socket.gethostname()
+        """Remove temporary files that killed processes have left behind: at once those of this machine, after a day
+        those of others, which cannot be asked whether they are alive."""
         for name in self._names(TEMPORARY) if self.is_local else ():
-            writer, _, rest = name.rpartition("@")
-            pid = rest.partition(".")[0]
             path = Path(self.root, TEMPORARY, name)
-            if writer.endswith(f".{host}") and pid.isdigit() and not _still_writes(int(pid), path):
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # renamed, or removed by another sweep
+                if "@" in name and not is_alive(name, path.stat().st_mtime):
+                    path.unlink()
 
     def _names(self, folder: str) -> list[str]:
         try:
@@ -191,20 +205,3 @@ class Store:
 def _protocols(filesystem: Any) -> tuple[str, ...]:
     protocol = filesystem.protocol
     return (protocol,) if isinstance(protocol, str) else tuple(protocol)
-
-
-def _still_writes(pid: int, path: Path) -> bool:
-    """Whether the process that created the file is still running. Its number may have been given to another one."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        # Killed, but not yet waited for by its parent: it still has its number, but no longer writes.
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        # Start times of processes and times of files may come from slightly different clocks.
-        return process.create_time() < path.stat().st_mtime + 60
-    except (psutil.NoSuchProcess, FileNotFoundError):
-        return False
-    except psutil.AccessDenied:
-        return True

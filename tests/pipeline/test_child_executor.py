@@ -85,8 +85,8 @@ def test_a_worker_that_was_killed_with_nothing_to_do_costs_no_job(executor: Chil
 
 def test_errors_come_back_as_texts_for_people(executor: ChildExecutor, store: Store) -> None:
     worker = process(executor, store)
-    error = result(executor, job(store, Worker(), inputs={"missing": store.path("none", "c" * 32)}))
-    assert isinstance(error, StageError) and str(error).startswith("FileNotFoundError: ")
+    error = result(executor, job(store, Worker(), inputs={"folder": str(Path(store.root).parent)}))
+    assert isinstance(error, StageError) and str(error).startswith("IsADirectoryError: ")
     assert process(executor, store) == worker, "the worker did not die"
 
 

@@ -1,7 +1,7 @@
 import os
-import socket
 import subprocess
 import sys
+import time
 
 import pyarrow as pa
 import pytest
@@ -9,10 +9,20 @@ import pytest
 from pipeline.errors import ManifestError, StageError
 from pipeline.stage import Table
 from pipeline.store import Attempts, Store
+from pipeline.writers import writer_name
 
 KEY = "0123456789abcdef" * 2
 NUMBERS = Table("numbers", pa.schema([("clip_id", pa.string()), ("number", pa.int64())]), row_group=1)
 TABLE = pa.table({"clip_id": ["a", "b"], "number": [1, 2]}, schema=NUMBERS.schema)
+
+CONTAINER = ["unshare", "--pid", "--fork"]
+
+
+def can_start_containers() -> bool:
+    try:
+        return subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -91,15 +101,56 @@ except StageError as error:
 
 
 def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path) -> None:
-    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    dead, host = int(child.stdout), socket.gethostname()
+    dead = subprocess.run(
+        [sys.executable, "-c", "from pipeline.writers import writer_name; print(writer_name())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
     folder = tmp_path / "tmp"
     folder.mkdir()
-    names = [f"a.parquet.{host}@{dead}.1234", f"b.parquet.{host}@{os.getpid()}.1234", "c.parquet.elsewhere@1.1234"]
+    names = [f"a.parquet.{dead}", f"b.parquet.{writer_name()}", "c.parquet.elsewhere@1.1234", "mine"]
     for name in names:
         (folder / name).touch()
     Store(str(tmp_path)).sweep()
     assert sorted(path.name for path in folder.iterdir()) == names[1:]
+
+
+def test_sweep_removes_what_others_left_after_a_day(tmp_path) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    names = ["a.parquet.elsewhere@1.1234", "b.parquet.elsewhere@1.1234", "mine"]
+    for name, hours in zip(names, (25, 23, 25), strict=True):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - 3600 * hours,) * 2)
+    Store(str(tmp_path)).sweep()
+    assert sorted(path.name for path in folder.iterdir()) == names[1:]
+
+
+WRITER = """
+import os, sys, time
+from pathlib import Path
+from pipeline.files import replacing
+while os.path.exists(f"/proc/{os.getpid()}/stat"):  # until its number is that of no process outside
+    if child := os.fork():
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+with replacing(Path(sys.argv[1], "add", "a"), Path(sys.argv[1], "tmp")) as file:
+    file.write(b"whole")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not can_start_containers(), reason="cannot give processes their own numbers here")
+def test_sweep_leaves_a_living_writer_in_another_container_of_the_same_host_name_alone(tmp_path) -> None:
+    """Only the writer's process number is of another kind, which is what makes a container one here."""
+    command = [*CONTAINER, sys.executable, "-c", WRITER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None and writer.stdout.readline() == "writing\n"
+        Store(str(tmp_path)).sweep()
+        writer.communicate("", timeout=60)
+    assert writer.returncode == 0
+    assert (tmp_path / "add" / "a").read_bytes() == b"whole"
 
 
 def test_sweep_takes_neither_a_zombie_nor_a_new_process_of_the_same_number_for_the_writer(tmp_path) -> None:
@@ -107,8 +158,8 @@ def test_sweep_takes_neither_a_zombie_nor_a_new_process_of_the_same_number_for_t
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # it has ended but not been waited for
     folder = tmp_path / "tmp"
     folder.mkdir()
-    of_zombie = folder / f"a.parquet.{socket.gethostname()}@{zombie.pid}.1234"
-    before_our_start = folder / f"b.parquet.{socket.gethostname()}@{os.getpid()}.1234"
+    of_zombie = folder / f"a.parquet.{writer_name().replace(f'@{os.getpid()}.', f'@{zombie.pid}.')}"
+    before_our_start = folder / f"b.parquet.{writer_name()}"
     of_zombie.touch()
     before_our_start.touch()
     os.utime(before_our_start, (1, 1))
