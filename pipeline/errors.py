@@ -1,5 +1,18 @@
 """The errors that the engine raises on purpose. Their texts say what is wrong, where, and what to do about it."""
 
+import errno
+
+PASSING = frozenset(
+    number
+    for name in (
+        *("EIO", "ESTALE", "ETIMEDOUT", "EREMOTEIO"),
+        *("ECONNRESET", "ECONNREFUSED", "ECONNABORTED", "ENOTCONN", "ESHUTDOWN"),
+        *("ENETDOWN", "ENETUNREACH", "ENETRESET", "EHOSTDOWN", "EHOSTUNREACH"),
+    )
+    if (number := getattr(errno, name, None)) is not None
+)
+"""What file systems answer when a disk or a network fails for the moment."""
+
 
 class PipelineError(Exception):
     """An error for people, printed without a traceback.
@@ -32,5 +45,33 @@ class DamagedResultError(StageError):
         return f"{self.path} is damaged: {self.reason}. The next run sets it aside and computes it again"
 
 
+class UnreadableError(StageError):
+    """A file cannot be read at the moment, although it was tried again for some time: its disk or network fails."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be read, although it was tried again for half a minute: {self.reason}"
+
+
 class ClipError(Exception):
     """One clip cannot be processed. The text becomes the ``error`` of its row, and the run continues."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether this error, or the one that it was made of, may be gone soon: a disk or a network fails. Files that do
+    not exist or are damaged stay so."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, PipelineError):
+            return False
+        if isinstance(seen, OSError) and seen.errno is not None:
+            return seen.errno in PASSING
+        # Subclasses of these are those of network libraries; TimeoutError itself is raised by our own time limit.
+        if isinstance(seen, ConnectionError | TimeoutError) and type(seen) is not TimeoutError:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -59,7 +59,11 @@ def _find(plan: Plan, column: str, nodes: set[str] | None) -> list[Failure]:
         return plan.known_failures[path, column]
 
     with ThreadPoolExecutor(READERS) as pool:
-        tables = pool.map(read, files)
+        try:
+            tables = list(pool.map(read, files))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # or all of them would be waited for where the store cannot be read
+            raise
     found = {
         Failure(clip_id, stage, text)
         for stage, rows in zip(files.values(), tables, strict=True)

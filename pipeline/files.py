@@ -1,10 +1,11 @@
-"""Writes local files so that at any moment, even after a power failure, either the old or the whole new file exists."""
+"""Writes local files so that at any moment, even after a power failure, either the old or the whole new file exists;
+and says whether a file is still the same."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from pipeline.writers import writer_name
 
@@ -35,3 +36,24 @@ def replacing(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
     except BaseException:
         half_written.unlink(missing_ok=True)
         raise
+
+
+class FileState(NamedTuple):
+    """Where a file is, and what changes when its content does."""
+
+    path: str
+    size: int = 0
+    mtime_ns: int = 0
+    ctime_ns: int = 0
+    """Unlike the time of modification, nobody can set it: copying another file here with its old time is noticed."""
+    inode: int = 0
+
+
+def state_of(path: Path) -> FileState:
+    """The state of a file, which has no size and no times if it does not exist."""
+    resolved = path.resolve()
+    try:
+        stat = resolved.stat()
+    except FileNotFoundError:
+        return FileState(str(resolved))
+    return FileState(str(resolved), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)

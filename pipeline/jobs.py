@@ -1,7 +1,7 @@
 """Computes a partition, or a whole stage. All executors call these functions, so all of them make the same files."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import PipelineError, StageError
+from pipeline.files import state_of
+from pipeline.keys import file_digests
 from pipeline.limits import time_limit
+from pipeline.patience import patiently, take_overcome
 from pipeline.rows import attempt
 from pipeline.stage import MapStage, Row, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
@@ -34,8 +37,9 @@ class Job:
     one_by_one: bool = False
     """Set after the worker has died twice: a journal then names the clip on which it dies."""
     token: str = ""
-    """The run's name as a writer (see ``pipeline.writers``). Runs that share a store must not read each other's
-    journals."""
+    """The run's name as a writer. Runs that share a store must not read each other's journals."""
+    files: Sequence[Sequence[str]] = ()
+    """Name and digest of each file that the stage reads, as it was when the run was planned; empty: unknown."""
     culprits: tuple[tuple[str, str], ...] = ()
     """(clip_id, error) of the clips that have killed a worker; they are not processed again."""
 
@@ -59,6 +63,8 @@ class WholeJob:
     variants: list[VariantInputs]
     work_folder: Path
     """A folder of the run, for checkpoints."""
+    files: Sequence[Sequence[str]] = ()
+    """As for a ``Job``."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ class Outcome:
     """(clip_id, error) of the clips that failed in this stage."""
     bytes: int
     seconds: float
+    overcome: tuple[str, ...] = ()
+    """What had to be read again, in words for people."""
 
 
 def do_job(job: Job) -> Outcome:
@@ -89,15 +97,18 @@ def do_job(job: Job) -> Outcome:
         failed=tuple((row["clip_id"], row["error"]) for row in failed),
         bytes=size,
         seconds=time.perf_counter() - started,
+        overcome=take_overcome(),
     )
 
 
 def do_whole(job: WholeJob, progress: Callable[..., None]) -> Outcome:
     """Compute a whole stage and commit its table to the store. ``progress``: see ``StageContext``."""
     started = time.perf_counter()
+    _check_files(job)
     table = job.stage.run(job.variants, StageContext(job.work_folder, progress))
     size = Store(job.store).write(job.folder, job.key, table.cast(job.stage.makes.schema), job.stage.makes)
-    return Outcome(sum(variant.clips.num_rows for variant in job.variants), (), size, time.perf_counter() - started)
+    clips = sum(variant.clips.num_rows for variant in job.variants)
+    return Outcome(clips, (), size, time.perf_counter() - started, take_overcome())
 
 
 def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, pa.Table]]:
@@ -175,21 +186,33 @@ def _error_rows(stage: MapStage, rows: list[Row]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=stage.makes.schema)
 
 
-_loaded: dict[tuple[str, ...], Any] = {}
+def _check_files(job: Job | WholeJob) -> None:
+    """Raises StageError if a file of the stage has changed since the run was planned: the key would be a lie."""
+    now = file_digests(job.stage) if job.files else []
+    for (name, planned), (_, digest) in zip(job.files, now, strict=False):
+        if digest != planned:
+            raise StageError(f"{name} has changed since the run was planned: run again")
+
+
+_loaded: dict[tuple[Any, ...], Any] = {}
 KEPT_MODELS = 4
 
 
 def _load(job: Job, store: Store) -> Any:
-    """What the stage's ``load`` returns, kept in this process for later partitions."""
+    """What the stage's ``load`` returns, kept in this process for later partitions while its files stay the same."""
     stage = job.stage
     kind = f"{type(stage).__module__}:{type(stage).__qualname__}"
-    key = (kind, stage.model_dump_json(), *sorted(job.whole_inputs.values()))
+    files = [file for file in stage.files() if isinstance(file, Path)]
+    if store.is_local:
+        files += map(Path, sorted(job.whole_inputs.values()))
+    key = (kind, stage.model_dump_json(), *sorted(job.whole_inputs.values()), *map(state_of, files))
     if key not in _loaded:
+        _check_files(job)
         while len(_loaded) >= KEPT_MODELS:
             _loaded.pop(next(iter(_loaded)))
         tables = {name: store.read_input(path) for name, path in job.whole_inputs.items()}
         try:
-            _loaded[key] = stage.load(tables)
+            _loaded[key] = patiently(f"what {job.node} loads", lambda: stage.load(tables))
         except PipelineError:
             raise
         except Exception as error:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import ManifestError
+from pipeline.files import FileState, state_of
 from pipeline.stage import KnownFile, Stage
 
 KEY_BYTES = 16
@@ -35,8 +36,13 @@ def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
         "uses": vars(type(stage)).get("key_name") or uses,
         "version": stage.version,
         "parameters": keyed_parameters(stage),
-        "files": [[file.name, _file_digest(file)] for file in stage.files()],
+        "files": file_digests(stage),
     }
+
+
+def file_digests(stage: Stage) -> list[list[str]]:
+    """Name and digest of the content of each file that a stage reads, such as weights."""
+    return [[file.name, _file_digest(file)] for file in stage.files()]
 
 
 def keyed_parameters(stage: Stage) -> dict[str, Any]:
@@ -59,17 +65,17 @@ def _file_digest(file: Path | KnownFile) -> str:
     if isinstance(file, KnownFile):
         return file.sha256
     try:
-        stat = file.stat()
+        file.stat()
+        return _content_digest(state_of(file))
     except OSError as error:
         raise ManifestError(
             f"{file}: {error.strerror or error} (a parameter names it; give an existing file)"
         ) from None
-    return _content_digest(str(file.resolve()), stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=1024)
-def _content_digest(path: str, size: int, mtime_ns: int) -> str:
-    with Path(path).open("rb") as file:
+def _content_digest(state: FileState) -> str:
+    with Path(state.path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

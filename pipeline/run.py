@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from pipeline.checks import check, prepare, refuse
 from pipeline.claims import Claim
-from pipeline.errors import DamagedResultError, ManifestError, StageError
+from pipeline.errors import DamagedResultError, ManifestError, StageError, UnreadableError
 from pipeline.events import EventLog, Listener
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.failures import (
@@ -213,6 +213,8 @@ def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> lis
         result.exported = _export(plan, folder, blocked)
     except DamagedResultError as error:
         return [error.path]
+    except UnreadableError as error:
+        result.errors.append(f"the run's files are not all written: {error}")
     return []
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import cast
 
 from pipeline.content import content_key, same_rows
-from pipeline.errors import DamagedResultError, PipelineError, StageError
+from pipeline.errors import DamagedResultError, PipelineError, StageError, UnreadableError
 from pipeline.events import EventLog
 from pipeline.executor import Executor, WorkerDied
 from pipeline.failures import find_failures, too_many
 from pipeline.jobs import Job, Outcome, WholeJob, do_whole
 from pipeline.plan import Plan
 from pipeline.stage import MapStage, WholeStage
+from pipeline.texts import count
 from pipeline.writers import writer_name
 
 Task = tuple[str, int]
@@ -27,6 +28,8 @@ DEATHS = 2
 DEATHS_BEFORE_ANY_CLIP = 3
 DEATHS_OF_A_WHOLE_STAGE = 3
 LOST_NODES = 10
+UNREADABLE_IN_A_ROW = 8
+"""After this many partitions of a stage that cannot be read, one after the other, the stage has failed."""
 
 
 class Schedule:
@@ -57,6 +60,10 @@ class Schedule:
         self._token = writer_name()
         self._deaths: dict[Task, int] = {}
         self._lost: dict[Task, int] = {}
+        self._unreadable: dict[str, list[str]] = {}
+        """By node, the errors of partitions whose files could not be read. They are not computed, others are."""
+        self._in_a_row: dict[str, int] = {}
+        """By node, how many of its partitions could not be read since the last one that could."""
 
     def run(self) -> None:
         """Compute all tasks that can be computed. For all others, see ``errors`` and ``blocked``."""
@@ -72,10 +79,15 @@ class Schedule:
                         self._worker_died(task, job, result)
                     elif isinstance(result, DamagedResultError):
                         self.damaged.append(result.path)
+                    elif isinstance(result, UnreadableError) and isinstance(job, Job):
+                        self._partition_failed(task, result)
                     else:
                         self._stage_failed(task[0], result)
             elif self._ready:
                 self._run_whole(self.plan.tasks[heapq.heappop(self._ready)])
+        for name, errors in self._unreadable.items():
+            if name not in self.blocked:
+                self.errors.append(f"{name}: {count(len(errors), 'partition')} could not be computed: {errors[0]}")
 
     def _count_needs(self, task: Task) -> int:
         name, i = task
@@ -119,6 +131,7 @@ class Schedule:
             key=plan.keys[i],
             clips=plan.clips_of(i),
             token=self._token,
+            files=plan.identity["files"],
             inputs={table: need.path(store, i) for table, need in needs.items() if need.node.kind == "map"},
             whole_inputs={table: need.path(store) for table, need in needs.items() if need.node.kind == "whole"},
         )
@@ -144,7 +157,7 @@ class Schedule:
         except Exception as error:
             self._stage_failed(name, error)
             return None
-        return WholeJob(name, stage, store.url, plan.folder, plan.keys[0], variants, folder)
+        return WholeJob(name, stage, store.url, plan.folder, plan.keys[0], variants, folder, plan.identity["files"])
 
     def _is_known_by_content(self, task: Task) -> bool:
         """Whether a whole stage has been given the same before, although its inputs were made in another way."""
@@ -196,6 +209,9 @@ class Schedule:
 
     def _finished(self, task: Task, outcome: Outcome) -> None:
         name, i = task
+        self._in_a_row[name] = 0
+        for text in outcome.overcome:
+            self.log.emit("noted", stage=name, text=text)
         self.log.emit(
             "finished",
             stage=name,
@@ -289,6 +305,17 @@ class Schedule:
                     "pipeline failures; fix them and run again with --retry-failed, or with --set "
                     f"max_failed={enough:g}"
                 )
+
+    def _partition_failed(self, task: Task, error: UnreadableError) -> None:
+        """Leave out a partition whose files cannot be read, and all that is made from it. What fails again and again
+        is not its files, but the whole disk or network."""
+        name, i = task
+        self._in_a_row[name] = self._in_a_row.get(name, 0) + 1
+        if self._in_a_row[name] >= UNREADABLE_IN_A_ROW:
+            self._stage_failed(name, error)
+            return
+        self._unreadable.setdefault(name, []).append(str(error))
+        self.log.emit("noted", stage=name, text=f"partition {i + 1} is left out: {error}")
 
     def _stage_failed(self, name: str, error: Exception) -> None:
         if name in self.blocked:

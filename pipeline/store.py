@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import DamagedResultError, ManifestError, StageError
+from pipeline.errors import DamagedResultError, ManifestError, StageError, UnreadableError
 from pipeline.files import replace_file
 from pipeline.keys import KEY_BYTES
 from pipeline.parquet import read_parquet
+from pipeline.patience import PatientFile, patiently
 from pipeline.stage import Table
 from pipeline.writers import is_alive
 
@@ -92,8 +93,10 @@ class Store:
         return buffer.tell()
 
     def open(self, path: str) -> Any:
-        """A binary file object, seekable, for reading."""
-        return Path(path).open("rb") if self.is_local else self.filesystem.open(path, "rb")
+        """A binary file object, seekable, for reading. Where that fails for the moment, it is tried again."""
+        if self.is_local:
+            return PatientFile(path, lambda: Path(path).open("rb"))
+        return PatientFile(path, lambda: self.filesystem.open(path, "rb"))
 
     def open_input(self, path: str) -> Any:
         """A result that is known to have been made. Raises DamagedResultError if somebody has removed it since."""
@@ -129,8 +132,9 @@ class Store:
         self._commit(f"{self.root}/{name}", memoryview(text.encode()))
 
     def read_note(self, name: str) -> str | None:
+        path = f"{self.root}/{name}"
         try:
-            return self.filesystem.cat_file(f"{self.root}/{name}").decode()
+            return patiently(path, lambda: self.filesystem.cat_file(path)).decode()
         except FileNotFoundError:
             return None
 
@@ -182,20 +186,25 @@ class Store:
                     path.unlink()
 
     def _names(self, folder: str) -> list[str]:
+        path = f"{self.root}/{folder}"
         try:
-            return [path.rpartition("/")[2] for path in self.filesystem.ls(f"{self.root}/{folder}", detail=False)]
+            paths = patiently(path, lambda: self.filesystem.ls(path, detail=False))
+            return [path.rpartition("/")[2] for path in paths]
         except FileNotFoundError:
             return []
 
     def _commit(self, path: str, content: memoryview) -> None:
-        try:
+        def write() -> None:
             if self.is_local:
                 replace_file(Path(path), content, Path(self.root) / TEMPORARY)
             else:
                 # In object stores, an object exists only when its upload is complete.
                 self.filesystem.pipe_file(path, bytes(content))
-        except OSError as error:
-            reason = error.strerror or error
+
+        try:
+            patiently(path, write)
+        except (OSError, UnreadableError) as error:
+            reason = error.reason if isinstance(error, UnreadableError) else error.strerror or error
             raise StageError(
                 f"cannot write {path}: {reason}. What is done is kept: make room (pipeline clean) "
                 "or choose another store (--set store=FOLDER), then run again"

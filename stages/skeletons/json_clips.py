@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import ClipError
+from pipeline.errors import ClipError, is_passing
 from stages.skeletons.alphapose import by_image_clips, is_by_image
 from stages.skeletons.coco import coco_clips, result_clips
 from stages.skeletons.json_file import read_json_file
@@ -69,4 +69,6 @@ def _read(path: Path, size: int, mtime_ns: int) -> _Read:
             raise ClipError(f"{file} is one frame of OpenPose's: give the folder that has all frames of the clip")
         return _Read({"": json_recording(content, file)})
     except ClipError as error:
+        if is_passing(error):
+            raise  # it is not the file that is wrong
         return _Read({}, error)

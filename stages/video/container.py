@@ -8,7 +8,7 @@ from typing import Any
 import av
 from av.logging import Capture
 
-from pipeline.errors import ClipError
+from pipeline.errors import ClipError, is_passing
 
 HIGHEST_RATE = 1000
 """Frames per second from which on a file's rate is a mistake: units of time."""
@@ -33,10 +33,20 @@ def open_container(path: str) -> Any:
     except PermissionError:
         raise ClipError("no permission to read the file") from None
     except (av.FFmpegError, OSError, ValueError) as error:
-        if is_text(path):
-            raise ClipError("this is a text file, not a video; perhaps the error page of a failed download") from None
+        check_disk(path, error)
         reason = errors[-1][2].strip() if errors else reason_of(error)
-        raise ClipError(f"not a video, or a video that was cut off: {reason}") from None
+    if is_text(path):
+        raise ClipError("this is a text file, not a video; perhaps the error page of a failed download")
+    raise ClipError(f"not a video, or a video that was cut off: {reason}")
+
+
+def check_disk(path: str, error: Exception) -> None:
+    """Raises OSError if the disk or network is at fault for FFmpeg's error. FFmpeg calls much that is wrong with a
+    file's content an error of reading, too; so the file is then read without it."""
+    if is_passing(error):
+        with Path(path).open("rb") as file:
+            while file.read(2**20):
+                pass
 
 
 def seconds_per_frame(stream: Any) -> float:

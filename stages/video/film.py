@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.errors import ClipError
 from stages.video.container import (
     HIGHEST_RATE,
+    check_disk,
     film_stream,
     is_encrypted,
     logged_errors,
@@ -215,6 +216,7 @@ class Film:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
+                check_disk(self.path, error)
                 self.broken = self.broken or Break(clock.frames, clock.last, reason_of(error))
                 return
             if packet is None:

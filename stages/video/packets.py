@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from stages.video.container import film_stream, logged_errors, open_container, seconds_per_frame
+from stages.video.container import check_disk, film_stream, logged_errors, open_container, seconds_per_frame
 from stages.video.film import LEADING, RESTART, Start
 
 FILLER = 1
@@ -154,8 +154,8 @@ def _listed(path: str, size: int, mtime_ns: int) -> Packets:
                     pts = dts if packet.pts is None else packet.pts
                     rows.append((pts, dts, packet.size, packet.is_keyframe, _is_shown(packet)))
                 unstamped += bool(packet.size) and dts is None
-        except av.FFmpegError:
-            pass  # cut off: reading will say where
+        except av.FFmpegError as error:
+            check_disk(path, error)  # otherwise cut off: reading will say where
         pts, dts, sizes, key, shown = np.array(rows, np.int64).reshape(-1, 5).T
         return Packets(
             pts=pts,

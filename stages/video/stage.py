@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.errors import ClipError, StageError
+from pipeline.errors import ClipError, StageError, is_passing
 from pipeline.rows import Row, attempt
 from pipeline.stage import MapStage, Problem, Stage, Table, unkeyed
 from stages.tables import FRAMES
@@ -78,7 +78,7 @@ class Decode(MapStage):
                 return {}
 
             # One limit for all: each clip of the file may take its time.
-            whole = attempt("", self.time_limit * len(positions), work)
+            whole = attempt(path, self.time_limit * len(positions), work)
             for place, i in enumerate(positions):
                 own = read[place] if read else {"error": whole["error"]}
                 rows[i] = {"clip_id": listed[i]["clip_id"], "error": None} | own
@@ -107,6 +107,8 @@ class Decode(MapStage):
         except UnreadableError:
             return {"error": f"{self.reader} cannot read this file"}
         except ClipError as error:
+            if is_passing(error):
+                raise
             return {"error": str(error)}
         try:
             numbers = sample(reader, start, end, self.frames)
@@ -114,6 +116,8 @@ class Decode(MapStage):
         except UnreadableError:
             return {"error": f"{self.reader} cannot read this file"}
         except ClipError as error:
+            if is_passing(error):
+                raise
             return {"error": str(error)}
         finally:
             reader.close()

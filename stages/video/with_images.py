@@ -38,7 +38,9 @@ class ImageFolderReader(Reader):
         size = None
         for index in indices:
             file = self._files[index]
-            image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR_RGB) if file.stat().st_size else None
+            # Not np.fromfile: where the disk fails, that gives what it has read so far, and says nothing.
+            content = np.frombuffer(file.read_bytes(), np.uint8)
+            image = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB) if len(content) else None
             if image is None:
                 raise ClipError(f"frame {index}, {file.name}, cannot be read as an image: copy or download it again")
             if size is not None and image.shape != size:

@@ -1,5 +1,6 @@
 """What is done with a partition: healthy clips only, in one call or clip by clip, and one row for each of them."""
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +11,14 @@ import pytest
 
 from pipeline import jobs
 from pipeline.errors import ClipError, StageError
+from pipeline.events import Event
 from pipeline.jobs import KEPT_MODELS, Job, WholeJob, conforming, do_job, do_whole, healthy
+from pipeline.manifest import load_manifest
+from pipeline.run import Options, run
 from pipeline.stage import MapStage, Row, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from pipeline.store import Store
+from toy_manifest import Toy
 from toy_stages import CLIPS, DOUBLES, SHARES, SUMS, TOTALS, Add, Double, Share
 
 KEY = "0123456789abcdef" * 2
@@ -291,7 +296,8 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def share(store: Store, total: int, stage: MapStage | None = None, key: str = KEY) -> list[float]:
     """The results of a partition with the total as its model."""
     totals = f"{total:032}"
-    store.write("totals", totals, pa.table({"total": [total], "clips": [1]}, schema=TOTALS.schema), TOTALS)
+    if totals not in store.keys("totals"):
+        store.write("totals", totals, pa.table({"total": [total], "clips": [1]}, schema=TOTALS.schema), TOTALS)
     sums = pa.Table.from_pylist([{"clip_id": f"clip-{i}", "number": i} for i in range(4)], schema=SUMS.schema)
     store.write("sums", KEY, sums, SUMS)
     do_job(
@@ -328,6 +334,55 @@ def test_other_parameters_and_another_class_load_their_own(store: Store, loads: 
     for stage in (Loading(), Loading(cpus=2), Other(), Loading()):
         share(store, 2, stage)
     assert loads == [2, 2, 2]
+
+
+class Weighted(Loading):
+    """Loads a file."""
+
+    weights: Path
+
+    def files(self) -> tuple[Path, ...]:
+        return (self.weights,)
+
+    def load(self, inputs: Mapping[str, pa.Table]) -> int:
+        self.loads.append(int(self.weights.read_text()))
+        return self.loads[-1]
+
+
+def test_new_weights_under_an_old_path_are_loaded(store: Store, loads: list[int], tmp_path: Path) -> None:
+    """Even if they have the size and time of the old ones, as after ``cp -p``."""
+    weights = tmp_path / "weights"
+    for number in (2, 1, 2):
+        weights.write_text(str(number))
+        os.utime(weights, (1e9, 1e9))
+        assert share(store, 5, Weighted(weights=weights)) == [i / number for i in range(4)]
+        share(store, 5, Weighted(weights=weights))
+    assert loads == [2, 1, 2]
+
+
+def test_a_model_that_was_made_again_under_its_old_key_is_loaded(store: Store, loads: list[int]) -> None:
+    assert share(store, 2) == [0, 0.5, 1, 1.5]
+    store.write("totals", f"{3:032}", pa.table({"total": [6], "clips": [1]}, schema=TOTALS.schema), TOTALS)
+    Path(store.path("totals", f"{3:032}")).replace(store.path("totals", f"{2:032}"))
+    files = {"inputs": {"sums": store.path("sums", KEY)}, "whole_inputs": {"totals": store.path("totals", f"{2:032}")}}
+    do_job(job(store, Loading(), folder="shares", key=KEY, **files))
+    assert loads == [2, 6]
+
+
+def test_weights_that_were_replaced_since_the_plan_make_no_result_under_its_key(toy: Toy) -> None:
+    weights = toy.folder / "weights"
+    weights.write_text("2")
+    toy.path.write_text(toy.path.read_text().replace("toy_stages:Share", "test_jobs:Weighted"))
+
+    def replace(event: Event) -> None:
+        if event["event"] == "finished" and event["stage"] == "total":
+            weights.write_text("1")
+
+    manifest = load_manifest(toy.path, [f"share.weights={weights}"])
+    result = run(manifest, Options(executor="local"), [replace])
+    assert result.errors == ["share: weights has changed since the run was planned: run again"]
+    result = run(manifest, Options(executor="local"))
+    assert result.errors == []
 
 
 def test_only_the_latest_models_are_kept(store: Store, loads: list[int]) -> None:

@@ -1,3 +1,5 @@
+import os
+
 import pyarrow as pa
 import pytest
 
@@ -71,6 +73,12 @@ def test_files_count_by_content(tmp_path) -> None:
     weights.write_bytes(b"one")
     first = canonical(stage_identity("m:C", WithFile()))
     weights.write_bytes(b"three")
+    assert canonical(stage_identity("m:C", WithFile())) != first
+    weights.write_bytes(b"one")
+    assert canonical(stage_identity("m:C", WithFile())) == first
+    stat = weights.stat()
+    weights.write_bytes(b"two")
+    os.utime(weights, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as cp -p does
     assert canonical(stage_identity("m:C", WithFile())) != first
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline import patience
 from pipeline.errors import ClipError
 from stages.tables import CLIPS
 from stages.video.stage import Decode
@@ -57,3 +58,15 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     cv2.imwrite(str(folder / "2.png"), np.zeros((16, 16, 3), np.uint8))
     with pytest.raises(ClipError, match=r"frame 2, 2\.png, is 16 x 16 pixels, but the frames before it are 48 x 32"):
         decode(folder)
+
+
+def test_a_disk_that_fails_is_not_the_images_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux answers EIO to whoever reads the beginning of this file. It is tried again in vain."""
+    monkeypatch.setattr(patience, "PAUSES", (0.0, 0.0))
+    folder = write_images(tmp_path / "0001", 4)
+    (folder / "2.png").unlink()
+    (folder / "2.png").symlink_to("/proc/self/mem")
+    patience.take_overcome()
+    with pytest.raises(ClipError, match=r"the disk fails: \[Errno 5\] Input/output error"):
+        decode(folder)
+    assert len(patience.take_overcome()) == 2
