@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.errors import ManifestError
 from pipeline.registry import did_you_mean
 from stages.sources.list_text import lines_of, read_text
+from stages.sources.spelling import one_spelling
 from stages.sources.split_list_formats import Entry
 
 NUMBERED = re.compile(r"(\d+)[ \t,;:]+(\S.*)")
@@ -19,13 +20,13 @@ def labels_of(entries: Sequence[Entry], file: Path | None) -> list[str | None]:
 
     file: the names of the classes. Raises ManifestError with the place of an entry whose class cannot be told.
     """
-    names = _names(entries, file)
+    names = {number: one_spelling(name) for number, name in _names(entries, file).items()}
     known, labels = set(names.values()), []
     if twice := [name for name, times in Counter(names.values()).items() if times > 1]:
         raise ManifestError(f"classes: {file} gives the name {twice[0]} to {Counter(names.values())[twice[0]]} numbers")
     for entry in entries:
         folder = _folder(entry.name)
-        label = entry.label
+        label = entry.label and one_spelling(entry.label)
         if entry.number is not None:
             label = names.get(entry.number)
             if label is None:
@@ -115,5 +116,5 @@ def _folder_names(entries: Sequence[Entry]) -> Mapping[int, str]:
 
 
 def _folder(name: str) -> str:
-    """The folder that a video is directly in, or nothing."""
-    return name.rpartition("/")[0].rpartition("/")[2]
+    """The folder that a video is directly in, in one spelling, or nothing."""
+    return one_spelling(name.rpartition("/")[0].rpartition("/")[2])

@@ -4,6 +4,8 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from stages.sources.spelling import one_spelling
+
 
 def drawn_splits(
     names: Sequence[str],
@@ -16,6 +18,7 @@ def drawn_splits(
 
     All clips of a recording get the split of the first of them: the one that it brings closer to its share.
     """
+    labels = [one_spelling(label) for label in labels]
     together: defaultdict[str, list[int]] = defaultdict(list)
     for row, name in enumerate(names):
         recording = None if recordings is None else recordings[row]

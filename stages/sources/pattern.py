@@ -14,6 +14,7 @@ from stages.sources.files import Skipped, Video, find_videos
 from stages.sources.name_patterns import fields_of, matcher, refuse_bad_fields
 from stages.sources.recordings import divided
 from stages.sources.rows import clips_table
+from stages.sources.spelling import one_spelling
 from stages.tables import CLIPS
 
 Choice = dict[str, list[str | int]]
@@ -119,8 +120,8 @@ class Pattern(Source):
 
 
 def plain(value: str | int) -> str:
-    """A value as it is compared: as text, numbers without leading zeros."""
-    text = str(value)
+    """A value as it is compared: as text in one spelling, numbers without leading zeros."""
+    text = one_spelling(str(value))
     return str(int(text)) if text.isascii() and text.isdigit() else text
 
 

@@ -6,11 +6,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import ManifestError
+from stages.sources.spelling import spelled_alike
 from stages.tables import CLIPS
 
 
 def clips_table(columns: Mapping[str, Sequence[object] | pa.Array | pa.ChunkedArray]) -> pa.Table:
-    """The index from its columns (missing ones are null), sorted by ``clip_id``.
+    """The index from its columns (missing ones are null), sorted by ``clip_id``, with one spelling of each class.
 
     Raises ManifestError if an id occurs twice.
     """
@@ -23,6 +24,7 @@ def clips_table(columns: Mapping[str, Sequence[object] | pa.Array | pa.ChunkedAr
             arrays[field.name] = column.cast(field.type)
         else:
             arrays[field.name] = pa.array(column, field.type)
+    arrays["label"] = spelled_alike(arrays["label"])
     table = pa.table(arrays, schema=CLIPS.schema).sort_by("clip_id")
     ids = table["clip_id"].combine_chunks()
     twice = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))

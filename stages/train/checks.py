@@ -1,12 +1,15 @@
 """What can be said of a training before anything is decoded: labels and splits, frames and sizes."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.stage import Problem, Stage
+from pipeline.texts import count
 from stages.sources.recordings import recordings_by_name
+from stages.sources.spelling import perhaps_the_same
 from stages.train.recipe import Recipe
 
 LISTED = 5
@@ -30,6 +33,14 @@ def check_labels(clips: pa.Table) -> Iterator[Problem]:
             "or take them out of the splits train and val"
         )
         return
+    counts = Counter(label for label in clips["label"].to_pylist() if label is not None)
+    if doubtful := perhaps_the_same(counts):
+        named = [" and ".join(f"{label!r} ({count(counts[label], 'clip')})" for label in own) for own in doubtful]
+        more = f"; and {len(named) - LISTED} more" if len(named) > LISTED else ""
+        yield Problem(
+            f"are these classes the same? They are trained as different ones: {'; '.join(named[:LISTED])}{more}",
+            fatal=False,
+        )
     if len(train | val) < 2:
         yield Problem(f"all training clips show {next(iter(train))!r}: training needs at least two classes")
     for split, labels in (("val", val), ("test", test)):

@@ -65,6 +65,21 @@ def test_classes_that_no_training_clip_shows() -> None:
     assert said(many) == [(False, "no training clip shows these classes of the split test: c, d, e, f, g and 3 more")]
 
 
+def test_classes_that_may_be_the_same() -> None:
+    table = clips(*GOOD, ("Long_Jump", "train"), ("long jump", "test"), ("long jump", "train"), ("longjump", "val"))
+    assert said(table) == [
+        (
+            False,
+            "are these classes the same? They are trained as different ones: 'Long_Jump' (1 clip) and 'long jump' "
+            "(2 clips) and 'longjump' (1 clip)",
+        ),
+        (False, "no training clip shows these classes of the split val: longjump"),
+    ]
+    many = clips(*GOOD, *((letter, "train") for letter in "cdefghCDEFGH"))
+    assert said(many)[0][1].endswith("'G' (1 clip) and 'g' (1 clip); and 1 more")
+    assert said(clips(*GOOD, ("1", "train"), ("-1", "train"), ("1_0", "train"), ("10", "train"))) == []
+
+
 def test_frames_and_sizes_beyond_what_the_stages_before_give() -> None:
     small = Train(frames=12, model={"size": 96})
 
