@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 BROKEN_PIPE = 141
 """The exit code that shells report for a program ended by SIGPIPE."""
 
+SKIPPED_LINES = 20
+"""Up to this many files are named that are skipped for one reason."""
+
 EXPORTED_LINES = 5
 """A run ends with at most this many lines of whole stages, which are one per variant if nothing gathers them."""
 
@@ -99,19 +102,20 @@ def conclude(manifest: "Manifest", result: "Result") -> None:
 
 
 def say_what_was_skipped(result: "Result", each: bool) -> None:
-    """Name the files that the index does not list, and why. each: False only says how many there are per reason."""
+    """Name the files that the index does not list, and why. each: False only says how many there are per reason; True
+    names up to SKIPPED_LINES of each."""
     from pipeline.stage import Source
 
     stages = [node.stage for node in result.plan.graph.nodes.values()]
     skipped = dict.fromkeys(
         (path, reason) for stage in stages if isinstance(stage, Source) for path, reason in stage.skipped()
     )
-    if each:
-        for path, reason in skipped:
-            say(f"skipped {path}: {reason}")
-        return
     for reason, number in Counter(reason for _, reason in skipped).items():
-        say(f"skipped {count(number, 'file')}: {reason}")
+        named = [path for path, why in skipped if why == reason][: SKIPPED_LINES if each else 0]
+        for path in named:
+            say(f"skipped {path}: {reason}")
+        if number > len(named):
+            say(f"skipped {count(number - len(named), 'more file' if named else 'file')}: {reason}")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -16,6 +16,7 @@ from pipeline.shipped import find_manifest
 from pipeline.stage import Stage
 from pipeline.yaml_lines import KeyPath, Place
 from stages.commands.showing import Item, Progress
+from stages.leftovers import is_leftover
 from stages.pose.estimators import TopDownEstimator, find_estimator
 from stages.pose.skeleton_rows import relative
 from stages.pose.stage import Models, Pose
@@ -109,7 +110,7 @@ def _found(root: Path, out: Path) -> list[Video]:
 
 def _holds_images_alone(folder: Path) -> bool:
     """Whether the images of a folder are the frames of a video."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    entries = [entry for entry in folder.iterdir() if not is_leftover(entry.name)]
     videos = any(entry.is_dir() or entry.suffix.lower() in VIDEO_EXTENSIONS for entry in entries)
     return not videos and any(entry.suffix.lower() in IMAGE_EXTENSIONS for entry in entries)
 

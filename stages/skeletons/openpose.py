@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.errors import ClipError
 from recognizer.skeletons import BODY25, COCO17, OPENPOSE18, Layout
+from stages.leftovers import is_leftover
 from stages.skeletons.frame_names import frame_number
 from stages.skeletons.json_file import an_object, objects, read_json_file, shown
 from stages.skeletons.people import Sighting
@@ -65,9 +66,10 @@ def _identity(value: object) -> int | None:
 def _files(folder: Path) -> dict[int, Path]:
     """The files of the frames by their numbers, in their order."""
     try:
-        names = [entry.name for entry in os.scandir(folder) if entry.name.lower().endswith(".json")]
+        names = [entry.name for entry in os.scandir(folder) if not is_leftover(entry.name)]
     except OSError as error:
         raise ClipError(f"skeleton folder {folder} cannot be read: {error.strerror}") from error
+    names = [name for name in names if name.lower().endswith(".json")]
     if not names:
         raise ClipError(f"skeleton folder {folder} has no files like OpenPose's NAME_000000000012_keypoints.json")
     found: dict[int, Path] = {}

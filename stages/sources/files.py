@@ -10,6 +10,7 @@ from stat import S_ISDIR
 from typing import NamedTuple
 
 from pipeline.errors import ManifestError
+from stages.leftovers import is_leftover
 from stages.skeletons.npz import layout_file
 from stages.skeletons.versions import VERSIONS
 
@@ -20,6 +21,7 @@ VIDEO_EXTENSIONS = frozenset(
 
 
 OTHER_FILE = "not a video by its extension"
+LEFTOVER = "hidden, or left behind by a system or a program"
 
 
 class Video(NamedTuple):
@@ -89,8 +91,9 @@ def _yaml_in(folder: str, mtime_ns: int) -> bool:
 def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
     """All videos below ``root``, and everything else with the reason why it is skipped.
 
-    Hidden files and folders are skipped silently; links are followed, but not in circles. Where there are no video
-    files at all, folders of images are the videos.
+    Nothing is looked for in leftovers (see ``is_leftover``), and those that are neither folders nor called like videos
+    are not worth a word. Links are followed, but not in circles. Where there are no video files at all, folders of
+    images are the videos.
     Raises ManifestError if the folder does not exist or contains no video; ``wanted`` says what it should contain.
     """
     if not root.is_dir():
@@ -123,12 +126,13 @@ def _walk(folder: str, below: str, above: frozenset[tuple[int, int]]) -> Iterato
         yield Skipped(below, f"the folder cannot be read: {error.strerror}")
         return
     for entry in entries:
-        if entry.name.startswith("."):
-            continue
         name = readable(f"{below}/{entry.name}" if below else entry.name)
         is_video = os.path.splitext(name)[1].lower() in VIDEO_EXTENSIONS  # noqa: PTH122, as above
         try:
-            if entry.is_dir() and not is_video:
+            if is_leftover(entry.name):
+                if is_video or entry.is_dir():
+                    yield Skipped(name, LEFTOVER)
+            elif entry.is_dir() and not is_video:
                 yield from _walk(entry.path, name, above | {identity})
             elif is_video and not (entry.is_file() or entry.is_dir()) and Path(entry.path).exists():
                 yield Skipped(name, "a pipe or a device, not a file")

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
+from stages.leftovers import is_leftover
 from stages.sources.drawn_splits import drawn_splits
 from stages.sources.files import VIDEO_EXTENSIONS, Skipped, fingerprint, readable, skeleton_fingerprint
 from stages.sources.ntu_actions import ACTIONS
@@ -251,7 +252,7 @@ def _find(root: Path) -> _Files:
         for entry in entries:
             stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122, as above
             sample = _NAME.fullmatch(stem)
-            if sample is None and _is_folder(entry):
+            if sample is None and _is_folder(entry) and not is_leftover(entry.name):
                 folders.append(entry.path)
             elif sample and suffix.lower() in VIDEO_EXTENSIONS:
                 _add(found.videos, sample[1], entry.path, found.skipped)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from pipeline.errors import ClipError
+from stages.leftovers import is_leftover
 from stages.video.reader import Reader
 
 RATE = 30.0
@@ -25,9 +26,10 @@ class ImageFolderReader(Reader):
     def __init__(self, path: str) -> None:
         """Raises ClipError if the folder holds no images."""
         try:
-            files = [file for file in Path(path).iterdir() if file.suffix.lower() in EXTENSIONS]
+            entries = [file for file in Path(path).iterdir() if not is_leftover(file.name)]
         except OSError as error:
             raise ClipError(f"the folder cannot be read: {error.strerror}") from None
+        files = [file for file in entries if file.suffix.lower() in EXTENSIONS]
         if not files:
             raise ClipError(f"the folder holds no images ({', '.join(sorted(EXTENSIONS))})")
         self._files = sorted(files, key=_by_numbers)

@@ -162,10 +162,13 @@ def test_failures_are_not_listed_without_end() -> None:
     save_model()
     for number in range(30):
         Path(f"videos/{number:02}.mp4").write_text("no video")
+        Path(f"videos/{number:02}.txt").touch()
     done = recognize("videos", "--model", "it", "--out", "out")
     assert done.returncode == 1
     assert "skipped 19.mp4: " in done.stdout and "skipped 20.mp4" not in done.stdout
     assert "and 10 more failures: pipeline failures out\n" in done.stdout
+    assert "skipped 19.txt: " in done.stdout and "skipped 20.txt" not in done.stdout
+    assert "skipped 10 more files: not a video by its extension\n" in done.stdout
 
 
 def test_a_folder_of_good_and_bad_files() -> None:

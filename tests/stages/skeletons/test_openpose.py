@@ -146,3 +146,9 @@ def test_a_single_frame_in_place_of_the_folder(tmp_path: Path) -> None:
     folder = write_openpose(tmp_path, [walker(1, 25)])
     with pytest.raises(ClipError, match="is one frame of OpenPose's: give the folder"):
         read_skeletons(next(folder.iterdir()))
+
+
+def test_hidden_files_are_no_frames(tmp_path: Path) -> None:
+    folder = write_openpose(tmp_path / "clip", [walker(3, 25)])
+    (folder / "._clip_000000000001_keypoints.json").write_bytes(b"\x00\x05\x16\x07")
+    assert read_skeletons(folder).keypoints.shape[1] == 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.sources.files import find_videos, fingerprint, skeleton_fingerprint
+from stages.sources.files import LEFTOVER, find_videos, fingerprint, skeleton_fingerprint
 
 
 def test_links_round_in_a_circle_end(tmp_path: Path) -> None:
@@ -43,6 +43,18 @@ def test_other_files_are_named_with_the_reason(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     _, skipped = find_videos(tmp_path, "videos")
     assert skipped == [("notes.txt", "not a video by its extension")]
+
+
+def test_nothing_is_looked_for_in_what_was_left_behind(tmp_path: Path) -> None:
+    folders = ["$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle", "__MACOSX", ".Trash-1000"]
+    folders += ["lost+found", "run/@eaDir", "run/@eaDir/a.mp4"]
+    files = [f"{folder}/b.mp4" for folder in folders] + ["run/._a.mp4", "run/~$a.mp4", "run/Thumbs.db", "run/a.mp4"]
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    videos, skipped = find_videos(tmp_path, "videos")
+    assert [video.name for video in videos] == ["run/a.mp4"]
+    assert skipped == sorted((name, LEFTOVER) for name in (*folders[:-1], "run/._a.mp4", "run/~$a.mp4"))
 
 
 def test_what_would_be_waited_for_is_no_video(tmp_path: Path) -> None:

@@ -61,6 +61,12 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert rows(tmp_path / "root")[name]["path"] == str(tmp_path / f"root/videos/{name}_rgb.avi")
 
 
+def test_deleted_files_are_not_found(tmp_path: Path) -> None:
+    kept, deleted = (sample_name(1, camera, 2, 1, 7) for camera in (1, 2))
+    touch(tmp_path, f"rgb/{kept}_rgb.avi", f".Trash-1000/files/{deleted}_rgb.avi", f"#recycle/{deleted}_rgb.avi")
+    assert list(rows(tmp_path)) == [kept]
+
+
 def test_the_first_of_two_files_of_a_sample_is_used(tmp_path: Path) -> None:
     name = sample_name(1, 1, 2, 1, 7)
     touch(tmp_path, f"small/deep/{name}.mp4", f"small/{name}.mp4", f"rgb/{name}_rgb.avi")

@@ -61,3 +61,9 @@ def test_the_real_labels(shared_data: Path) -> None:
     clips = source.clips()
     assert Counter(clips["split"].to_pylist()) == source.published() == {"train": 1258, "test": 1068}
     assert len(set(clips["label"].to_pylist())) == 15
+
+
+def test_hidden_files_are_no_labels(tmp_path: Path) -> None:
+    write_labels(tmp_path, [("squat", 1), ("bowl", -1)])
+    (tmp_path / "labels" / "._0001.mat").write_bytes(b"\x00\x05\x16\x07")
+    assert PennAction(root=tmp_path).clips()["clip_id"].to_pylist() == ["0001", "0002"]

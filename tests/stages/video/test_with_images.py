@@ -70,3 +70,10 @@ def test_a_disk_that_fails_is_not_the_images_fault(tmp_path: Path, monkeypatch: 
     with pytest.raises(ClipError, match=r"the disk fails: \[Errno 5\] Input/output error"):
         decode(folder)
     assert len(patience.take_overcome()) == 2
+
+
+def test_leftovers_are_no_images(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "0001", 4)
+    for name in ("._1.png", ".thumbnail.png", "Thumbs.db", "~$2.png"):
+        (folder / name).write_text("no image")
+    assert decode(folder)["source_frames"] == 4
