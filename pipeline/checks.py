@@ -38,6 +38,12 @@ def refuse(plan: Plan, found: list[Found]) -> None:
         raise ManifestError("\n".join(fatal))
 
 
+def asked(plan: Plan) -> set[str]:
+    """The nodes with something to compute. A source is one of them if any node made from it is."""
+    names = {name for name in plan.nodes if plan.todo(name)}
+    return names | ({plan.nodes[name].node.source for name in names} & plan.sources.keys())
+
+
 def _checked(plan: Plan, only_todo: bool) -> Iterator[Found]:
     for name, stage, clips in _stages(plan, only_todo):
         ancestors = [plan.nodes[other].node.stage for other in plan.graph.ancestors(name)]
@@ -51,11 +57,10 @@ def _prepared(plan: Plan, fetch: bool, only_todo: bool) -> Iterator[Found]:
 
 
 def _stages(plan: Plan, only_todo: bool) -> Iterator[tuple[str, Stage, pa.Table]]:
-    """The nodes to ask, each with the clips of its source. A source is asked if any node made from it is."""
-    asked = {name for name, node_plan in plan.nodes.items() if not only_todo or plan.todo(name)}
-    asked |= {plan.nodes[name].node.source for name in asked} & plan.sources.keys()
+    """The nodes to ask, each with the clips of its source."""
+    names = asked(plan) if only_todo else plan.nodes.keys()
     for name, node_plan in plan.nodes.items():
-        if name in asked:
+        if name in names:
             source = plan.sources.get(node_plan.node.source)
             yield name, node_plan.node.stage, source.table if source else NO_CLIPS
 

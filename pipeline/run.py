@@ -25,6 +25,7 @@ from pipeline.failures import (
 from pipeline.files import replace_file
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest
+from pipeline.notes import write_notes
 from pipeline.plan import Plan, make_plan
 from pipeline.reasons import RECORD, last_record, record, recorded_keys
 from pipeline.schedule import Schedule
@@ -122,7 +123,10 @@ def run(
             return result
     with Claim(plan.store) as claim:
         claim.hold(plan)
-        refuse(plan, prepare(plan, fetch=True))
+        prepared = prepare(plan, fetch=True)
+        refuse(plan, prepared)
+        problems += prepared
+        write_notes(folder, plan, problems)
         for key, count in plan.attempts.items():
             plan.store.record_attempt(key, count)
         plan.store.sweep()

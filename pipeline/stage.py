@@ -92,9 +92,10 @@ class Stage(BaseModel):
         return ()
 
     def prepare(self, clips: pa.Table, fetch: bool) -> Iterable[Problem]:
-        """Download what the work needs, such as weights, before anything runs. Report what is not available.
+        """Download what the work needs, such as weights, before anything runs. Report what is not available, and what
+        is unusual about files that a plan has no time to open.
 
-        fetch: False only checks whether it is available.
+        fetch: False, for ``pipeline doctor``, only checks whether it is available.
         """
         return ()
 

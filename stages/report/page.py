@@ -36,12 +36,15 @@ class Run(NamedTuple):
     timings: dict[str, dict[str, Any]]
     failures: list[dict[str, str]]
     warnings: list[dict[str, str]]
+    notes: list[dict[str, str]]
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
-        """Read ``manifest.json``, ``timings.json``, ``failures.csv`` and ``warnings.csv`` (clip_id, stage, error)."""
+        """Read ``manifest.json``, ``timings.json``, ``failures.csv`` and ``warnings.csv`` (clip_id, stage, error), and
+        ``notes.json`` (stage, text)."""
         failures, warnings = (_csv(folder / name) for name in ("failures.csv", "warnings.csv"))
-        return cls(_json(folder / "manifest.json"), _json(folder / "timings.json"), failures, warnings)
+        notes = _json(folder / "notes.json") or []
+        return cls(_json(folder / "manifest.json"), _json(folder / "timings.json"), failures, warnings, notes)
 
 
 def _csv(path: Path) -> list[dict[str, str]]:
@@ -51,7 +54,7 @@ def _csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
@@ -109,6 +112,7 @@ def render(
         palettes=[{side: "rgb({}, {}, {})".format(*color) for side, color in p._asdict().items()} for p in PALETTES],
         failures=grouped(run.failures),
         warnings=grouped(run.warnings),
+        notes=list(dict.fromkeys((note["stage"].partition("[")[0], note["text"]) for note in run.notes)),
         unusual_clips=len({warning["clip_id"] for warning in run.warnings}),
         failed_clips=len({failure["clip_id"] for failure in run.failures}),
         clips_listed=CLIPS_LISTED,

@@ -53,6 +53,12 @@ class Train(WholeStage, Recipe):
         """The clips of the splits train and val. No others are seen, so classes that are only tested are no classes."""
         return clips.filter(pc.is_in(clips["split"], pa.array(LEARNED)))
 
+    def prepare(self, clips: pa.Table, fetch: bool) -> Iterator[Problem]:
+        """Videos that are there twice. A plan of a million clips has no time for this."""
+        from stages.sources.copies import copies
+
+        return copies(clips, all_of_them=not fetch)
+
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         from stages.cache.shards import Shards
         from stages.train.labels import training_clips

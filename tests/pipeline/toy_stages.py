@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.errors import ClipError, ManifestError, StageError
-from pipeline.stage import MapStage, Resources, Row, Source, Table, WholeStage, unkeyed
+from pipeline.stage import MapStage, Problem, Resources, Row, Source, Stage, Table, WholeStage, unkeyed
 from pipeline.stage_inputs import StageContext, VariantInputs
 
 
@@ -141,6 +141,19 @@ class Double(Faulty):
         assert "label" not in clip and "split" not in clip, "annotations never reach a map stage"
         self.visit(clip["clip_id"])
         return {"number": clip["number"] * self.factor}
+
+
+class Remarkable(Double):
+    """Says something of the clips before it doubles them."""
+
+    remark: str = unkeyed("")
+    """What it says when it is planned; and of their files, whenever it runs."""
+
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> list[Problem]:
+        return [Problem(self.remark, fatal=False)] if self.remark else []
+
+    def prepare(self, clips: pa.Table, fetch: bool) -> list[Problem]:
+        return [Problem(f"files: {self.remark}", fatal=False)] if self.remark else []
 
 
 class Worker(Faulty):

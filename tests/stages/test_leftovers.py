@@ -5,11 +5,10 @@ import pytest
 from stages.leftovers import is_leftover
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle", "__MACOSX", ".Trash-1000", "lost+found"]
-    + ["LOST.DIR", "Thumbs.db", "._walk.mp4", "~$list.xlsx", ".git"],
-)
+@pytest.mark.parametrize("name", [
+    "$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle", "__MACOSX", ".Trash-1000", "lost+found",
+    "LOST.DIR", "Thumbs.db", "._walk.mp4", "~$list.xlsx", ".git",
+])  # fmt: skip
 def test_leftovers(name: str) -> None:
     assert is_leftover(name)
 

@@ -47,6 +47,8 @@ def run_folder(tmp_path: Path) -> Path:
         "y.mp4,pose,nobody was found\n",
         encoding="utf-8",
     )
+    notes = [{"stage": f"train[seed={seed}]", "text": f"all clips of {HOSTILE[0]} are copies"} for seed in (1, 2)]
+    (folder / "notes.json").write_text(json.dumps(notes))
     return folder
 
 
@@ -61,6 +63,7 @@ def report(variants: list[VariantInputs], folder: Path, run_folder: Path | None 
 
 def test_everything_is_on_the_page(make_variant: MakeVariant, tmp_path: Path, run_folder: Path) -> None:
     page = report([make_variant()], tmp_path / "out", run_folder)
+    assert page.count("are copies") == 1, "what several variants say is said once"
     for text in ("66.7 %", "95 % interval", "Accuracy by class", "hrnet_mini", "nobody was found", "1.2 MB"):
         assert text in page, text
     assert "23 parameters" in page
