@@ -59,14 +59,14 @@ def copies(clips: pa.Table, all_of_them: bool) -> Iterator[Problem]:
         if len({(one.labels, one.splits) for one in same}) == 1:
             idle.append(f"{first.clip_id} and {same[1].clip_id}")
     for found, what, consequence in (
-        (divided, "stands in several splits", "figures will be better than for new videos: keep one of each"),
+        (divided, "stands in several splits", "figures will be better than for new videos, so keep one of each"),
         (contradictory, "has several classes", "decide which is right"),
-        (idle if all_of_them else [], "is listed again in its class and split", "it counts more than others"),
+        (idle if all_of_them else [], "is listed more than once", "it counts more than others"),
     ):
         if found:
             names = "; ".join(found[:NAMED]) + ("; ..." if len(found) > NAMED else "")
-            same = f"under another name with the same bytes, {count(len(found), 'video')} {what}"
-            yield Problem(f"{same} ({names}): {consequence}", fatal=False)
+            how = "with the same bytes under several names"
+            yield Problem(f"{count(len(found), 'video')} {what}, {how}: {names}; {consequence}", fatal=False)
 
 
 def _pair(one: Video, other: Video, what: str) -> str:

@@ -43,9 +43,9 @@ def test_copies_in_several_splits_and_classes(tmp_path: Path) -> None:
     put(tmp_path, a=LONG, b=LONG, c=b"short", d=b"short", e=b"other", f=LONG[:-1])
     rows = [("a", "run", "train"), ("b", "run", "test"), ("c", "run", "train"), ("d", "walk", "train")]
     assert said(index(tmp_path, *rows, ("e", "run", "val"), ("f", "run", "val"))) == [
-        "under another name with the same bytes, 1 video stands in several splits (a (train) and b (test)): figures "
-        "will be better than for new videos: keep one of each",
-        "under another name with the same bytes, 1 video has several classes (c (run) and d (walk)): decide which is "
+        "1 video stands in several splits, with the same bytes under several names: a (train) and b (test); figures "
+        "will be better than for new videos, so keep one of each",
+        "1 video has several classes, with the same bytes under several names: c (run) and d (walk); decide which is "
         "right",
     ]
 
@@ -54,7 +54,7 @@ def test_copies_of_one_class_and_split_are_said_where_all_are_asked_for(tmp_path
     put(tmp_path, a=LONG, b=LONG)
     clips = index(tmp_path, ("a", "run", "train"), ("b", "run", "train"))
     assert said(clips, all_of_them=False) == []
-    assert "is listed again in its class and split (a and b)" in said(clips)[0]
+    assert "1 video is listed more than once, with the same bytes under several names: a and b;" in said(clips)[0]
     assert [*Train().prepare(clips, fetch=True)] == []
     assert [type(problem) for problem in Train().prepare(clips, fetch=False)] == [Problem]
 
