@@ -1,7 +1,7 @@
 """Evaluate: predictions compared with labels."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +11,8 @@ import pyarrow as pa
 from pipeline.errors import StageError
 from pipeline.stage import WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
+from pipeline.texts import count
+from stages.predict.intervals import accuracy_interval, count_groups
 from stages.tables import METRICS, PREDICTIONS
 
 LISTED = 200
@@ -18,10 +20,11 @@ LISTED = 200
 
 
 class Evaluate(WholeStage):
-    """Computes accuracy and confusion matrix over the clips of a split, and counts its clips without a prediction."""
+    """Computes accuracy and confusion matrix over the clips of a split, and counts what they leave out: clips without
+    a prediction, classes without clips."""
 
     key_name: ClassVar[str | None] = "stages.evaluate:Evaluate"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     makes = METRICS
     takes = (PREDICTIONS,)
 
@@ -30,7 +33,9 @@ class Evaluate(WholeStage):
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         (variant,) = variants
-        rows = variant.clips.select(["clip_id", "label", "split"]).to_pylist()
+        columns = ("clip_id", "label", "split", "group")
+        rows = variant.clips.select([name for name in columns if name in variant.clips.column_names]).to_pylist()
+        groups = {row["clip_id"]: row.get("group") for row in rows}
         labels = {row["clip_id"]: row["label"] for row in rows if row["split"] == self.split}
         found: dict[str, np.ndarray] = {}
         class_names: list[str] = []
@@ -43,9 +48,9 @@ class Evaluate(WholeStage):
         if not known:
             raise StageError(self._nothing_to_compare(labels, found))
         metrics = figures(
-            class_names, known, [labels[clip_id] for clip_id in known], [found[clip_id] for clip_id in known]
+            class_names, known, [labels[clip_id] for clip_id in known], [found[clip_id] for clip_id in known], groups
         )
-        metrics |= {
+        metrics |= _classes_without(rows, class_names, self.split) | {
             "failed": len(labels) - len(found),
             "unlabeled": len(found) - len(known),
             "split": self.split,
@@ -72,12 +77,19 @@ class Evaluate(WholeStage):
 
 
 def figures(
-    class_names: list[str], clip_ids: list[str], labels: list[str], probabilities: Sequence[Any]
+    class_names: list[str],
+    clip_ids: list[str],
+    labels: list[str],
+    probabilities: Sequence[Any],
+    group_of: Mapping[str, str | None] = {},
 ) -> dict[str, Any]:
     """The metrics of N predicted clips, as values that JSON can hold.
 
+    group_of: the recording of each clip that is not alone.
+
     Labels that the model does not know become additional classes, for which it is always wrong. ``mean_class`` is the
-    mean accuracy over the classes that have clips. ``top1_interval`` is Wilson's 95 % interval.
+    mean accuracy over the classes that have clips. ``top1_interval`` is Wilson's 95 % interval; where clips come in
+    groups, it is over the ``groups``, of which there are so many.
     """
     names = [*class_names, *sorted(set(labels) - set(class_names))]
     p_NK = np.zeros((len(labels), len(names)))
@@ -94,6 +106,7 @@ def figures(
     hits = (top5_N5 == truth_N[:, None]).sum()
     # Rounded to single precision, as earlier versions did, so that the same predictions have the same figures.
     top5_of_known = np.float32(hits / known) if known else 0.0
+    groups = [group_of.get(clip_id) for clip_id in clip_ids]
     wrong = [
         {
             "clip_id": clip_ids[i],
@@ -105,10 +118,11 @@ def figures(
     ]
     return {
         "top1": float(correct_K.sum() / len(labels)),
-        "top1_interval": list(wilson_interval(int(correct_K.sum()), len(labels))),
+        "top1_interval": list(accuracy_interval((predicted_N == truth_N).tolist(), groups)),
         "top5": float(top5_of_known) * (known / len(labels)),
         "mean_class": float(accuracy_K[clips_K > 0].mean()),
         "clips": len(labels),
+        "groups": count_groups(groups),
         "classes": names,
         "confusion": matrix.tolist(),
         "per_class": {
@@ -119,25 +133,40 @@ def figures(
     }
 
 
+def _classes_without(rows: list[dict[str, Any]], class_names: list[str], split: str) -> dict[str, list[str]]:
+    """The classes that no clip of the split shows, and those that no training clip shows but one of the split.
+
+    class_names: those of the model, which is all that is known of its training if the index has no training clips.
+    """
+    of_split, trained, all_of_them = (
+        {row["label"] for row in rows if row["label"] is not None and wanted(row["split"])}
+        for wanted in (lambda own: own == split, lambda own: own == "train", lambda own: True)
+    )
+    learned = trained & set(class_names) if trained else set(class_names)
+    return {
+        "classes_without_clips": sorted((all_of_them | set(class_names)) - of_split),
+        "classes_without_training_clips": sorted(of_split - learned),
+    }
+
+
 Metric = Literal["top1", "mean_class"]
 """The figure that a data set is compared by."""
 
 
 def accuracy_text(metrics: dict[str, Any], first: Metric = "top1") -> str:
-    """``top-1 95.1 % (90.3 to 97.6), mean class 95.1 %, 144 clips``, or the mean over classes first."""
+    """``top-1 95.1 % (90.3 to 97.6), mean class 95.1 %, 144 clips``, or the mean over classes first.
+
+    Then what the figures leave out: ``144 clips of 12 groups, 3 failed, 1 class without clips``.
+    """
     low, high = metrics["top1_interval"]
-    clips = f"{metrics['clips']:,} clip{'' if metrics['clips'] == 1 else 's'}"
+    clips = count(metrics["clips"], "clip")
+    clips += f" of {count(metrics['groups'], 'group')}" if metrics.get("groups") else ""
+    clips += f", {metrics['failed']:,} failed" if metrics.get("failed") else ""
+    for lack in ("clips", "training clips"):
+        if classes := metrics.get(f"classes_without_{lack.replace(' ', '_')}"):
+            clips += f", {len(classes):,} class{'' if len(classes) == 1 else 'es'} without {lack}"
     figures = [
         f"top-1 {100 * metrics['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f})",
         f"mean class {100 * metrics['mean_class']:.1f} %",
     ]
     return ", ".join([*(figures if first == "top1" else reversed(figures)), clips])
-
-
-def wilson_interval(correct: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a proportion (Wilson 1927), valid also for few clips and for proportions near 0 or 1."""
-    z = 1.959964
-    share = correct / count
-    center = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
-    return max(center - half, 0.0), min(center + half, 1.0)

@@ -2,12 +2,12 @@
 
 Variants of a row that are tested on different clips are folds, and their clips are put together. Variants tested on the
 same clips are repetitions (seeds), and their mean is taken. Intervals are over clips: a clip counts once, however often
-it was predicted.
+it was predicted. Where clips come in groups, such as recordings, intervals are over groups.
 """
 
 import json
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import StageError
 from pipeline.stage_inputs import VariantInputs
-from stages.predict.evaluate import wilson_interval
+from stages.predict.intervals import accuracy_interval, count_groups, per_group, wilson_interval
 from stages.tables import PREDICTIONS
 
 RESAMPLES = 2000
@@ -41,6 +41,8 @@ class VariantResult(NamedTuple):
     """The clips of the split that was evaluated."""
     right: dict[str, bool]
     """Whether each predicted clip was recognized; empty where the variant has no predictions."""
+    groups: Mapping[str, str | None] = {}
+    """The recording of each clip that was predicted and is not alone."""
 
     @classmethod
     def of(cls, variant: VariantInputs, metrics: Metrics) -> "VariantResult":
@@ -48,13 +50,15 @@ class VariantResult(NamedTuple):
         if "split" in tested.column_names:
             tested = tested.filter(pc.equal(tested["split"], metrics["split"]))
         truth = {row["clip_id"]: row["label"] for row in tested.select(["clip_id", "label"]).to_pylist()}
+        grouped = tested.select(["clip_id", "group"]).to_pylist() if "group" in tested.column_names else ()
+        groups = {row["clip_id"]: row["group"] for row in grouped if row["group"] is not None}
         right = {}
         for partition in variant.inputs.get(PREDICTIONS.name, ()):
             for row in partition.to_pylist():
                 if row["error"] is None and truth.get(row["clip_id"]) is not None:
                     predicted = row["class_names"][int(np.argmax(np.array(row["probabilities"], np.float32)))]
                     right[row["clip_id"]] = predicted == truth[row["clip_id"]]
-        return cls(dict(variant.labels), metrics, frozenset(truth), right)
+        return cls(dict(variant.labels), metrics, frozenset(truth), right, groups)
 
 
 def compare(variants: Sequence[VariantResult], pool: Sequence[str]) -> dict[str, Any]:
@@ -81,8 +85,9 @@ def compare(variants: Sequence[VariantResult], pool: Sequence[str]) -> dict[str,
         rows.append({"labels": {axis: first.labels.get(axis) for axis in axes}, "members": members} | row)
     best = max(range(len(rows)), key=lambda i: rows[i]["metrics"]["top1"])
     shares = [_mean_right([variants[i] for i in row["members"]]) for row in rows]
+    group_of = _groups(variants)
     for i, row in enumerate(rows):
-        row["difference"] = _difference(shares[i], shares[best]) if i != best else None
+        row["difference"] = _difference(shares[i], shares[best], group_of) if i != best else None
     pooled = [axis for axis in known if axis in pool]
     return {"axes": axes, "pool": pooled, "titles": _titles([*axes, *pooled]), "rows": rows, "best": best}
 
@@ -135,8 +140,26 @@ def _row(variants: list[VariantResult]) -> dict[str, Any]:
         "repeats": repeats,
         "accuracies": accuracies,
         "sd": stdev(accuracies) if repeats > 1 else None,
-        "metrics": metrics[0] if len(metrics) == 1 else _pooled(metrics, times, accuracies),
+        "metrics": metrics[0]
+        if len(metrics) == 1
+        else _pooled(metrics, times, accuracies) | _over_groups(_mean_right(variants), _groups(variants)),
     }
+
+
+def _groups(variants: Sequence[VariantResult]) -> dict[str, str | None]:
+    return {clip_id: group for variant in variants for clip_id, group in variant.groups.items()}
+
+
+def _over_groups(shares: Mapping[str, float], group_of: Mapping[str, str | None]) -> Metrics:
+    """The number of groups of pooled clips and the interval over them; nothing where each clip is alone.
+
+    shares: how often each clip was recognized.
+    """
+    groups = [group_of.get(clip_id) for clip_id in shares]
+    number = count_groups(groups)
+    if number is None:
+        return {}
+    return {"groups": number, "top1_interval": list(accuracy_interval(list(shares.values()), groups))}
 
 
 def _accuracy(folds: list[Metrics]) -> float:
@@ -174,6 +197,17 @@ def _pooled(all_metrics: list[Metrics], times: float, accuracies: list[float]) -
         "classes": classes,
         "confusion": confusion.tolist(),
         "per_class": per_class,
+    } | _lacking(all_metrics)
+
+
+def _lacking(all_metrics: list[Metrics]) -> dict[str, list[str]]:
+    """Classes that no variant was tested on, and those that any variant was tested on without training on them."""
+    untested, unlearned = "classes_without_clips", "classes_without_training_clips"
+    if any(untested not in metrics for metrics in all_metrics):
+        return {}  # of an evaluation of one's own
+    return {
+        untested: sorted(set.intersection(*(set(metrics[untested]) for metrics in all_metrics))),
+        unlearned: sorted(set.union(*(set(metrics[unlearned]) for metrics in all_metrics))),
     }
 
 
@@ -186,18 +220,32 @@ def _mean_right(variants: list[VariantResult]) -> dict[str, float]:
     return {clip_id: fmean(rights) for clip_id, rights in sums.items()}
 
 
-def _difference(shares: dict[str, float], best: dict[str, float]) -> dict[str, Any] | None:
-    """Accuracy minus that of the best row, with the 95 % interval of a paired bootstrap over clips."""
+def _difference(
+    shares: dict[str, float], best: dict[str, float], group_of: Mapping[str, str | None]
+) -> dict[str, Any] | None:
+    """Accuracy minus that of the best row, with the 95 % interval of a paired bootstrap over clips, or over groups."""
     if len(shares) < 2 or shares.keys() != best.keys():
         return None
     from scipy import stats  # takes as long to import as all the rest of the engine: only comparisons need it
 
     differences = np.array([shares[clip_id] - best[clip_id] for clip_id in sorted(shares)])
+    groups = [group_of.get(clip_id) for clip_id in sorted(shares)]
+    samples: tuple[np.ndarray, ...] = (differences,)
+    statistic: Any = np.mean
+    if count_groups(groups) is not None:
+        samples, statistic = per_group(differences.tolist(), groups), _share
+    if len(samples[0]) < 2:
+        return None
     interval = stats.bootstrap(
-        (differences,), np.mean, n_resamples=RESAMPLES, batch=math.ceil(1e6 / len(differences)),
-        method="percentile", rng=np.random.default_rng(0),
+        samples, statistic, paired=len(samples) > 1, n_resamples=RESAMPLES,
+        batch=math.ceil(1e6 / len(differences)), method="percentile", rng=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
     return {"mean": float(differences.mean()), "interval": [float(interval.low), float(interval.high)]}
+
+
+def _share(sums: np.ndarray, sizes: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The mean over the clips of groups."""
+    return sums.sum(axis) / sizes.sum(axis)
 
 
 def mean_history(histories: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:

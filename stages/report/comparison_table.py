@@ -81,10 +81,12 @@ def explanation(comparison: dict[str, Any]) -> str:
     )
     text = f"{clips} test clips" + (f" of {folds} folds" if folds != "1" else "")
     text += f", mean of {repeats} repetitions (SD: their standard deviation)" if repeats != "1" else ""
-    text += "; Wilson’s 95 % interval over the clips."
+    grouped = any(row["metrics"].get("groups") for row in rows)
+    units = "groups that the clips come in" if grouped else "clips"
+    text += f"; Wilson’s 95 % interval over the {units}."
     if any(row["difference"] for row in rows):
         text += (
-            " The difference to the best row, in points, has the 95 % interval of a paired bootstrap over the clips."
+            f" The difference to the best row, in points, has the 95 % interval of a paired bootstrap over the {units}."
         )
     return text
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +14,7 @@ from recognizer.model import Recognizer
 from stages.explanation.attention import attended
 from stages.explanation.drawing import pictures
 from stages.images import encoded
+from stages.predict.intervals import count_groups
 from stages.report.comparison import VariantResult, compare
 from stages.report.samples import choose, draw
 from stages.tables import METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
@@ -42,9 +43,14 @@ def gather(variants: list[VariantInputs], samples: int, pool: Sequence[str]) -> 
 
 
 def _data(variant: VariantInputs) -> dict[str, Any]:
-    """The number of clips in the index, by split."""
-    splits = variant.clips["split"].to_pylist()
-    return {"clips": len(splits), "splits": Counter(split or "without a split" for split in splits)}
+    """The number of clips in the index, and of the groups that they come in, by split."""
+    splits = [split or "without a split" for split in variant.clips["split"].to_pylist()]
+    known = variant.clips["group"].to_pylist() if "group" in variant.clips.column_names else [None] * len(splits)
+    of_split: defaultdict[str, list[str | None]] = defaultdict(list)
+    for split, group in zip(splits, known, strict=True):
+        of_split[split].append(group)
+    groups = {split: count_groups(own) for split, own in of_split.items()}
+    return {"clips": len(splits), "splits": Counter(splits), "groups": groups}
 
 
 def _figures(variant: VariantInputs) -> dict[str, Any]:

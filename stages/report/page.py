@@ -138,8 +138,16 @@ def _row(row: Row, variants: list[dict[str, Any]], titles: dict[str, str]) -> Ro
         "large": len(classes) > COUNTS_UP_TO,
         "confusions": confusions(classes, confusion)[:CONFUSIONS_SHOWN],
         "per_class": sorted(tested, key=lambda item: (-item[1]["accuracy"], item[0])),
-        "untested": [name for name, figures in metrics["per_class"].items() if not figures["clips"]],
-        "unlearned": [name for name, _ in tested if name not in (config or {}).get("class_names", classes)],
+        "untested": list(
+            dict.fromkeys(
+                [name for name, figures in metrics["per_class"].items() if not figures["clips"]]
+                + metrics.get("classes_without_clips", [])
+            )
+        ),
+        "unlearned": metrics.get(
+            "classes_without_training_clips",
+            [name for name, _ in tested if name not in (config or {}).get("class_names", classes)],
+        ),
         "config": json.dumps(config, indent=2, ensure_ascii=False) if config else None,
     }
 

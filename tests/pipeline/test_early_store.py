@@ -11,6 +11,8 @@ from pipeline.manifest import load_manifest, load_resolved
 from pipeline.registry import known_stages, load_stage
 from pipeline.run import plan_run
 from stages.pose.stage import Pose
+from stages.predict.evaluate import Evaluate
+from stages.report.stage import Report
 from stages.video.stage import Decode
 
 EARLY = Path(__file__).parent / "early_store"
@@ -27,6 +29,8 @@ def early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # These have had other results since. With their versions of then, every key is the same.
     monkeypatch.setattr(Decode, "version", 1)
     monkeypatch.setattr(Pose, "version", 2)
+    monkeypatch.setattr(Evaluate, "version", 2)
+    monkeypatch.setattr(Report, "version", 3)
     return folder
 
 

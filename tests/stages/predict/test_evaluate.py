@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import StageError
-from stages.predict.evaluate import Evaluate, figures, wilson_interval
+from stages.predict.evaluate import Evaluate, accuracy_text, figures
 from stages.tables import CLIPS, PREDICTIONS
 
 NAMES = ["a", "b", "c", "d", "e", "f"]
@@ -89,8 +89,27 @@ def test_nothing_to_compare(evaluated):
         evaluated({"0": (None, "test")}, [prediction("0", "a")])
 
 
-def test_wilson_interval():
-    """Against the values of Agresti & Coull's formula worked out by hand."""
-    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson_interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+def test_what_the_figures_leave_out(tmp_path, context, write_table, files_of, clip_row, variant):
+    """Failed clips, classes without a test clip or a training clip, and groups."""
+    rows = [clip_row(f"{i}", label, "test") | {"group": f"recording {i // 2}"} for i, label in enumerate("aabb")]
+    rows += [clip_row("failed", "a", "test"), clip_row("only tested", "zzz", "test")]
+    rows += [clip_row(f"train {label}", label, "train") for label in "abcdef"]
+    predictions = [prediction(f"{i}", label) for i, label in enumerate("aaba")]
+    predictions += [prediction("failed", error="no person"), prediction("only tested", "a")]
+    files = files_of([write_table(tmp_path / "p.parquet", predictions, PREDICTIONS.schema)])
+    table = Evaluate().run(variant(pa.Table.from_pylist(rows, schema=CLIPS.schema), predictions=files), context)
+    metrics = json.loads(table["metrics"][0].as_py())
+    assert (metrics["clips"], metrics["failed"], metrics["groups"]) == (5, 1, 3)
+    assert metrics["classes_without_clips"] == ["c", "d", "e", "f"]
+    assert metrics["classes_without_training_clips"] == ["zzz"]
+    assert accuracy_text(metrics).endswith(
+        ", 5 clips of 3 groups, 1 failed, 4 classes without clips, 1 class without training clips"
+    )
+    low, high = metrics["top1_interval"]
+    assert low < 0.2 < 0.9 < high
+
+
+def test_without_training_clips_the_model_says_what_it_has_learned(evaluated):
+    metrics = evaluated({"0": ("a", "test"), "1": ("zzz", "test")}, [prediction("0", "a"), prediction("1", "a")])
+    assert metrics["classes_without_training_clips"] == ["zzz"]
+    assert metrics["groups"] is None

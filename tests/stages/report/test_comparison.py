@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.errors import StageError
 from pipeline.stage_inputs import VariantInputs
-from stages.predict.evaluate import figures, wilson_interval
+from stages.predict.evaluate import figures
+from stages.predict.intervals import wilson_interval
 from stages.report.comparison import RESAMPLES, VariantResult, compare, label_text, mean_history, row_text
 
 CLASSES = ("hug", "kick", "wave")
@@ -162,3 +163,20 @@ def test_learning_curves_are_averaged_where_there_is_a_value() -> None:
     assert mean_history([one, other]) == [{"epoch": 1, "loss": 3.0, "val_loss": 0.5} | unknown]
     assert [epoch["loss"] for epoch in mean_history([one])] == [2.0, 1.0]
     assert mean_history([[], one]) == []
+
+
+def test_intervals_are_over_groups_where_clips_come_in_groups() -> None:
+    """Clips that are copies of each other say nothing new: the intervals are those of a sixth of the clips."""
+    wrong, better = ({i for i in range(len(IDS)) if (i // 6) % 3 == k} for k in (0, 1))
+    groups = {clip_id: f"recording {i // 6}" for i, clip_id in enumerate(IDS)}
+    alone = [result({"fold": k // 2, "width": k % 2}, [wrong, better][k % 2], range(k // 2, 60, 2)) for k in range(4)]
+    rows = compare(alone, ["fold"])["rows"]
+    grouped = compare([variant._replace(groups=groups) for variant in alone], ["fold"])["rows"]
+    for row, own in zip(grouped, rows, strict=True):
+        assert row["metrics"]["groups"] == 10 and row["metrics"]["top1"] == own["metrics"]["top1"]
+        width, before = (float(np.diff(one["metrics"]["top1_interval"])[0]) for one in (row, own))
+        assert width > 1.8 * before
+    (difference,) = [row["difference"] for row in grouped if row["difference"]]
+    (before,) = [row["difference"] for row in rows if row["difference"]]
+    assert difference["mean"] == pytest.approx(before["mean"])
+    assert np.diff(difference["interval"]) > 1.8 * np.diff(before["interval"])

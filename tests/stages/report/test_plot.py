@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.figure import Figure
 
-from stages.predict.evaluate import wilson_interval
+from stages.predict.intervals import wilson_interval
 from stages.report import plot
 from stages.report.plot import draw_comparison
 
