@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from pipeline.errors import ManifestError
 from pipeline.writers import writer_name
+
+PROBE = 2**16
+"""Bytes without which a disk is full."""
 
 
 def replace_file(path: Path, content: bytes | memoryview, temporary: Path | None = None) -> None:
@@ -36,6 +40,30 @@ def replacing(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
     except BaseException:
         half_written.unlink(missing_ok=True)
         raise
+
+
+def check_writable(folder: Path, what: str, remedy: str) -> None:
+    """Raises ManifestError if files cannot be written to a folder, which may not exist yet and is not made.
+
+    what: the folder's part in a run, for the message. remedy: how to choose another one.
+    """
+    there = next(parent for parent in (folder, *folder.absolute().parents) if os.path.lexists(parent))
+    if not there.is_dir():
+        raise ManifestError(f"{what}: {there} is not a folder: remove it, or choose another folder ({remedy})")
+    probe = there / f".{writer_name()}"
+    try:
+        try:
+            with probe.open("wb") as file:
+                file.write(bytes(PROBE))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise ManifestError(
+            f"{what}: cannot write to {there}: {error.strerror or error}. Make room there or change its permissions, "
+            f"or choose another folder ({remedy})"
+        ) from error
 
 
 class FileState(NamedTuple):

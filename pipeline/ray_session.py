@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from pipeline.errors import StageError
 
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 """Only keys and rows of the index travel through Ray."""
+
+ANSWER = 10.0
+"""Seconds in which a cluster must answer."""
 
 
 def start_ray(address: str | None = None) -> bool:
@@ -30,16 +34,32 @@ def start_ray(address: str | None = None) -> bool:
     local = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     options = {"address": address} if address else {"address": "local"} | local
     on_termination = signal.getsignal(signal.SIGTERM)
+    if address:
+        _check_reachable(address)
     try:
         ray.init(**options, log_to_driver=False, logging_level="ERROR", configure_logging=True)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_termination)  # Ray's own would end the program without a message
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # Ray itself exits where a cluster does not answer
         where = f"the cluster at {address}" if address else "on this machine"
         raise StageError(
             f"Ray does not start {where}: {error} (--executor local and data_parallel: 1 work without Ray)"
         ) from error
     return True
+
+
+def _check_reachable(address: str) -> None:
+    """Raises StageError at once where nothing answers at HOST:PORT, for which Ray would wait a minute and more."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return  # such as "auto"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+    except OSError as error:
+        raise StageError(
+            f"nothing answers at the Ray address {address}: {error.strerror or error}. Start the cluster (ray start "
+            "--head), and give the address that this printed, HOST:6379, or ray://HOST:10001 from outside of it"
+        ) from error
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pipeline.failures import (
     too_many,
     write_failures,
 )
-from pipeline.files import replace_file
+from pipeline.files import check_writable, replace_file
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest
 from pipeline.notes import write_notes
@@ -102,17 +102,15 @@ def run(
     depend on it; see ``Result.errors``.
     """
     folder = run_folder(manifest)
+    check_writable(folder, "runs", "--set runs=FOLDER")
     plan = plan_run(manifest, options, create=True)
+    if plan.tasks or options.retry_failed:
+        plan.store.check_writable()
     if options.retry_failed and _count_attempts(plan):
         plan = plan_run(manifest, options)
     problems = check(plan)
     refuse(plan, problems)
     result = Result(plan, folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ManifestError(f"runs: {folder} cannot be created: {error.strerror}") from error
-    plan.store.create()
     replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
     before = last_record(folder)
     replace_file(folder / RECORD, record(plan, before).encode())

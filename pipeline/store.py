@@ -7,6 +7,7 @@ store at the same time: at worst, two of them make the same file.
 import contextlib
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DamagedResultError, ManifestError, StageError, UnreadableError
-from pipeline.files import replace_file
+from pipeline.files import check_writable, replace_file
 from pipeline.keys import KEY_BYTES
 from pipeline.parquet import read_parquet
 from pipeline.patience import PatientFile, patiently
 from pipeline.stage import Table
-from pipeline.writers import is_alive
+from pipeline.writers import is_alive, writer_name
 
 TEMPORARY = "tmp"
 ATTEMPTS = "attempts"
@@ -35,6 +36,16 @@ class Attempts(NamedTuple):
     forced: int = 0
 
 
+CREDENTIALS = {
+    "s3": "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for a service other than Amazon's also "
+    "FSSPEC_S3_ENDPOINT_URL",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS (a key file)",
+    "abfs": "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+"""The environment variables that s3fs, gcsfs and adlfs read."""
+CREDENTIALS |= {"s3a": CREDENTIALS["s3"], "gcs": CREDENTIALS["gs"], "az": CREDENTIALS["abfs"]}
+
+
 class Store:
     """Results by stage folder and key.
 
@@ -48,8 +59,10 @@ class Store:
         try:
             # Other processes write files too: a cached listing would hide them.
             self.filesystem, self.root = fsspec.core.url_to_fs(url, use_listings_cache=False)
-        except (ImportError, ValueError) as error:
+        except (ImportError, ValueError) as error:  # which name the package to install
             raise ManifestError(f"cannot open the store {url}: {error}") from error
+        except Exception as error:  # of many kinds: of the cloud's own library, for want of credentials
+            raise ManifestError(unusable(url, error)) from error
         self.is_local = "file" in _protocols(self.filesystem)
         if self.is_local:
             self.url = self.root  # absolute, because workers may run in another folder
@@ -57,13 +70,20 @@ class Store:
             if not there.is_dir():
                 raise ManifestError(f"store: {there} is not a folder")
 
-    def create(self) -> None:
-        """Make the store's folder. Raises ManifestError if that fails, before anything has run."""
+    def check_writable(self) -> None:
+        """Raises ManifestError that says what to do if nothing can be written here, before anything has run."""
         if self.is_local:
-            try:
-                Path(self.root).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ManifestError(f"store: {self.root} cannot be created: {error.strerror}") from error
+            root = Path(self.root)
+            folders = [root, *(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else [root]
+            for folder in folders:
+                check_writable(folder, "store", "--set store=FOLDER")
+            return
+        probe = f"{TEMPORARY}/{writer_name()}"
+        try:
+            self.write_note(probe, "")
+            self.remove_note(probe)
+        except StageError as error:
+            raise ManifestError(str(error)) from error
 
     def path(self, folder: str, key: str) -> str:
         return f"{self.root}/{folder}/{key}.parquet"
@@ -96,7 +116,8 @@ class Store:
         """A binary file object, seekable, for reading. Where that fails for the moment, it is tried again."""
         if self.is_local:
             return PatientFile(path, lambda: Path(path).open("rb"))
-        return PatientFile(path, lambda: self.filesystem.open(path, "rb"))
+        with self._reaching():
+            return PatientFile(path, lambda: self.filesystem.open(path, "rb"))
 
     def open_input(self, path: str) -> Any:
         """A result that is known to have been made. Raises DamagedResultError if somebody has removed it since."""
@@ -134,7 +155,8 @@ class Store:
     def read_note(self, name: str) -> str | None:
         path = f"{self.root}/{name}"
         try:
-            return patiently(path, lambda: self.filesystem.cat_file(path)).decode()
+            with self._reaching():
+                return patiently(path, lambda: self.filesystem.cat_file(path)).decode()
         except FileNotFoundError:
             return None
 
@@ -185,13 +207,28 @@ class Store:
                 if "@" in name and not is_alive(name, path.stat().st_mtime):
                     path.unlink()
 
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Says what to set where the store's service cannot be reached, or does not let us in."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # the libraries of clouds have their own kinds
+            if self.is_local or isinstance(error, UnreadableError):
+                raise
+            raise ManifestError(unusable(self.url, error)) from error
+
     def _names(self, folder: str) -> list[str]:
         path = f"{self.root}/{folder}"
         try:
-            paths = patiently(path, lambda: self.filesystem.ls(path, detail=False))
+            with self._reaching():
+                paths = patiently(path, lambda: self.filesystem.ls(path, detail=False))
             return [path.rpartition("/")[2] for path in paths]
         except FileNotFoundError:
             return []
+        except UnreadableError as error:
+            raise ManifestError(unusable(self.url, error)) from error
 
     def _commit(self, path: str, content: memoryview) -> None:
         def write() -> None:
@@ -203,12 +240,27 @@ class Store:
 
         try:
             patiently(path, write)
-        except (OSError, UnreadableError) as error:
+        except Exception as error:
+            if not self.is_local:
+                raise StageError(unusable(self.url, error)) from error
+            if not isinstance(error, OSError | UnreadableError):
+                raise
             reason = error.reason if isinstance(error, UnreadableError) else error.strerror or error
             raise StageError(
                 f"cannot write {path}: {reason}. What is done is kept: make room (pipeline clean) "
                 "or choose another store (--set store=FOLDER), then run again"
             ) from error
+
+
+def unusable(url: str, error: Exception) -> str:
+    """What to say of a store at a URL that cannot be used: the library's own words, and what it reads to get there."""
+    reason = error.reason if isinstance(error, UnreadableError) else f"{type(error).__name__}: {error}"
+    variables = CREDENTIALS.get(url.partition("://")[0])
+    credentials = f"set {variables}" if variables else "give fsspec its credentials (FSSPEC_… or ~/.config/fsspec)"
+    return (
+        f"the store {url} cannot be used: {reason}. Is the URL right, can this machine reach it, and may you write "
+        f"there? If it asks for credentials, {credentials}"
+    )
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:

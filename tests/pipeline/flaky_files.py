@@ -32,6 +32,10 @@ class FlakyFiles(LocalFileSystem):
         os.makedirs(os.path.dirname(self._strip_protocol(path)), exist_ok=True)  # noqa: PTH103, PTH120
         return super().pipe_file(path, *args, **options)
 
+    def cat_file(self, path: str, *args: Any, **options: Any) -> Any:
+        self._go_wrong("open", path)
+        return super().cat_file(path, *args, **options)
+
     def open(self, path: str, mode: str = "rb", *args: Any, **options: Any) -> Any:
         if mode != "rb":
             return super().open(path, mode, *args, **options)

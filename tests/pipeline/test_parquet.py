@@ -47,7 +47,6 @@ def test_no_thread_is_started(path: Path) -> None:
 @pytest.mark.parametrize("kind", ["truncated", "emptied", "overwritten", "one bit"])
 def test_a_damaged_file_is_named(kind: str, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
-    store.create()
     table = pa.table({"clip_id": ["a", "b"], "image": [bytes(range(256)) * 40, b"x" * 9000]})
     store.write("decode", "1" * 32, table, Table("toy", table.schema, row_group=1, compression=None))
     path = Path(store.path("decode", "1" * 32))

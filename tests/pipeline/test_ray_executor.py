@@ -1,18 +1,31 @@
 """Ray: GPU jobs in actors, whole stages side by side, nodes that are lost. Ray is only told of the GPUs."""
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.errors import StageError
 from pipeline.manifest import load_manifest
+from pipeline.ray_session import start_ray
 from pipeline.run import Options, run
 from toy_manifest import Toy
 
 MEMORY = 100 * 2**20
 """Bytes of an object store."""
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_a_cluster_that_does_not_answer_is_said_at_once(address: str) -> None:
+    pytest.importorskip("ray")
+    with socket.socket() as taken:  # a port on which nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = address.format(taken.getsockname()[1])
+        with pytest.raises(StageError, match=f"^nothing answers at the Ray address {address}: Connection refused"):
+            start_ray(address)
 
 
 @pytest.fixture(scope="module")

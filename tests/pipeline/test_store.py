@@ -5,10 +5,11 @@ import time
 
 import pyarrow as pa
 import pytest
+from flaky_files import FlakyFiles
 
 from pipeline.errors import ManifestError, StageError
 from pipeline.stage import Table
-from pipeline.store import Attempts, Store
+from pipeline.store import Attempts, Store, unusable
 from pipeline.writers import writer_name
 
 KEY = "0123456789abcdef" * 2
@@ -75,8 +76,8 @@ def test_an_unwritable_store_says_what_to_do(tmp_path) -> None:
         store.write("double", KEY, TABLE, NUMBERS)
     with pytest.raises(ManifestError, match=f"store: {tmp_path / 'store'} is not a folder"):
         Store(str(tmp_path / "store" / "below"))
-    with pytest.raises(ManifestError, match="cannot be created"):
-        store.create()
+    with pytest.raises(ManifestError, match=r"store: .* is not a folder: remove it"):
+        store.check_writable()
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path) -> None:
@@ -98,6 +99,77 @@ except StageError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert "File too large" in done.stdout
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_disk_that_is_full_from_the_start_is_said_before_any_work(tmp_path) -> None:
+    """A real failure: the process may not write files larger than a kilobyte."""
+    code = f"""
+import resource, signal
+from pipeline.errors import ManifestError
+from pipeline.store import Store
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    Store({str(tmp_path / "new" / "store")!r}).check_writable()
+except ManifestError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith(f"store: cannot write to {tmp_path}: File too large. Make room there")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_s_folder_that_another_user_owns_is_said_before_any_work(tmp_path) -> None:
+    (tmp_path / "add").symlink_to("/sys/kernel")  # in which not even root may make files
+    with pytest.raises(ManifestError, match=f"store: cannot write to {tmp_path}/add: "):
+        Store(str(tmp_path)).check_writable()
+
+
+def test_a_store_that_can_be_written_is_left_as_it_was(store: Store) -> None:
+    store.check_writable()
+    assert store.sizes() == {} and store.notes("tmp") == []
+
+
+# Stores at URLs
+
+
+@pytest.mark.parametrize(
+    ("url", "variable"),
+    [
+        ("s3://bucket/a", "AWS_ACCESS_KEY_ID"),
+        ("s3a://bucket/a", "FSSPEC_S3_ENDPOINT_URL"),
+        ("gs://bucket/a", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("az://container/a", "AZURE_STORAGE_CONNECTION_STRING"),
+        ("sftp://host/a", "FSSPEC_"),
+    ],
+)
+def test_what_is_said_of_a_store_names_what_to_set(url: str, variable: str) -> None:
+    text = unusable(url, PermissionError("Forbidden"))
+    assert text.startswith(f"the store {url} cannot be used: PermissionError: Forbidden. ") and variable in text
+
+
+class NoCredentialsError(Exception):
+    """Such as the libraries of clouds raise: of no kind that we know."""
+
+
+@pytest.mark.parametrize("error", [NoCredentialsError("no credentials"), PermissionError("Forbidden")])
+def test_a_store_that_does_not_let_us_in_is_a_sentence(tmp_path, monkeypatch: pytest.MonkeyPatch, error) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(FlakyFiles, "fault", staticmethod(lambda operation, path: asked.append(operation) or error))
+    store = Store(f"flaky://{tmp_path}")
+    for work in (
+        store.attempts,
+        store.check_writable,
+        lambda: store.read_note("a"),
+        lambda: store.open(store.path("add", KEY)),
+    ):
+        with pytest.raises(
+            ManifestError, match=f"^the store flaky://{tmp_path} cannot be used: {type(error).__name__}"
+        ):
+            work()
+    with pytest.raises(StageError, match=r"cannot be used: .*FSSPEC_"):
+        store.write("add", KEY, TABLE, NUMBERS)
+    assert set(asked) == {"ls", "write", "open"}
 
 
 def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path) -> None:
