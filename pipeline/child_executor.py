@@ -41,8 +41,9 @@ class ChildExecutor(Executor):
         try:
             return [(job, connection.recv())]
         except (EOFError, ConnectionResetError):
+            killed = self._exit_code() == -signal.SIGKILL  # as Linux does where memory is short
             self._stop()
-            return [(job, WorkerDied())]
+            return [(job, WorkerDied(out_of_memory=killed))]
 
     def close(self) -> None:
         self._jobs.clear()
@@ -55,6 +56,13 @@ class ChildExecutor(Executor):
             self._process.start()
             theirs.close()
         return self._connection
+
+    def _exit_code(self) -> int | None:
+        """Of a worker that is about to end."""
+        if self._process is None:
+            return None
+        self._process.join(10)
+        return self._process.exitcode
 
     def _stop(self) -> None:
         if self._process is not None and self._connection is not None:

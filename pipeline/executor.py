@@ -14,6 +14,8 @@ class WorkerDied:
 
     node_lost: bool = False
     """The whole machine is gone, so no clip is the cause."""
+    out_of_memory: bool = False
+    """It was killed as processes are that leave too little memory to others: fewer at a time may do."""
 
 
 Result = Outcome | WorkerDied | Exception

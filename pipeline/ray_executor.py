@@ -138,6 +138,8 @@ class RayExecutor(Executor):
             return job, WorkerDied(node_lost=True)
         except exceptions.LocalRayletDiedError:
             return job, StageError("Ray itself has died on this machine; what is done is kept: run again to resume")
+        except exceptions.OutOfMemoryError:
+            return job, WorkerDied(out_of_memory=True)
         except exceptions.RayError:
             return job, WorkerDied()
         if actor is not None and (worker := job.stage.resources()):

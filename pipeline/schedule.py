@@ -60,6 +60,14 @@ class Schedule:
         self._token = writer_name()
         self._deaths: dict[Task, int] = {}
         self._lost: dict[Task, int] = {}
+        self._at_once = math.inf
+        """How many jobs may run at a time: fewer each time that the memory does not suffice for them."""
+        self._begun_with: dict[Task, float] = {}
+        """How many might run at a time when a task was last submitted."""
+        self._again: list[tuple[Task, Job | WholeJob]] = []
+        """Jobs that wait until fewer others run."""
+        self._suspects: set[tuple[str, str]] = set()
+        """(key, clip) that have run out of memory once, alone."""
         self._unreadable: dict[str, list[str]] = {}
         """By node, the errors of partitions whose files could not be read. They are not computed, others are."""
         self._in_a_row: dict[str, int] = {}
@@ -67,7 +75,7 @@ class Schedule:
 
     def run(self) -> None:
         """Compute all tasks that can be computed. For all others, see ``errors`` and ``blocked``."""
-        while self._ready or self._running:
+        while self._ready or self._running or self._again:
             self._fill()
             if self._running:
                 for job, result in self.executor.wait(1.0):
@@ -104,7 +112,12 @@ class Schedule:
 
     def _fill(self) -> None:
         """Give ready tasks to the executor while it has slots. Whole stages come last in the order."""
-        while self._ready and len(self._running) < self.executor.slots():
+        slots = min(self.executor.slots(), self._at_once)
+        while self._again and len(self._running) < slots:
+            task, waiting = self._again.pop(0)
+            if task[0] not in self.blocked:
+                self._submit(task, waiting)
+        while self._ready and len(self._running) < slots:
             name, i = task = self.plan.tasks[self._ready[0]]
             if self._is_whole(name) and not self._has_room(name):
                 return
@@ -206,6 +219,7 @@ class Schedule:
             self._stage_failed(name, error)
         else:
             self._running[job.key] = task
+            self._begun_with[task] = self._at_once
 
     def _finished(self, task: Task, outcome: Outcome) -> None:
         name, i = task
@@ -233,6 +247,8 @@ class Schedule:
     def _worker_died(self, task: Task, job: Job | WholeJob, death: WorkerDied) -> None:
         """Try again; after two deaths, clip by clip. A clip that kills its worker becomes an error row. A training
         resumes from its checkpoint."""
+        if death.out_of_memory and self._fewer_at_once(task, job):
+            return
         if death.node_lost:
             self._lost[task] = self._lost.get(task, 0) + 1
             if self._lost[task] >= LOST_NODES:
@@ -245,7 +261,10 @@ class Schedule:
                 self._stage_failed(task[0], StageError(error))
                 return
         elif job.one_by_one and (culprit := self._caught(job)):
-            job = job.without(*culprit)
+            suspect = (job.key, culprit[0])
+            if not death.out_of_memory or suspect in self._suspects:
+                job = job.without(*culprit)
+            self._suspects.add(suspect)  # another program may have needed the memory for the moment
         else:
             self._deaths[task] = self._deaths.get(task, 0) + 1
             if self._deaths[task] >= DEATHS + DEATHS_BEFORE_ANY_CLIP:
@@ -256,6 +275,20 @@ class Schedule:
         one_by_one = isinstance(job, Job) and job.one_by_one
         self.log.emit("retried", stage=task[0], partition=task[1], key=job.key, one_by_one=one_by_one)
         self._submit(task, job)
+
+    def _fewer_at_once(self, task: Task, job: Job | WholeJob) -> bool:
+        """Try a job again for which there was too little memory, with half as many at a time. False: it ran alone."""
+        if self._begun_with[task] == self._at_once:  # otherwise, there are fewer since it began
+            now = min(self._at_once, self.executor.slots() / 2)  # half of the slots only wait for a core
+            if now <= 1:
+                return False
+            self._at_once = max(1, now // 2)
+            self.executor.rest()  # models that idle workers keep
+            text = f"a worker ran out of memory; from now on, {count(int(self._at_once), 'job')} at a time"
+            self.log.emit("noted", stage=task[0], text=text)
+        self._again.append((task, job))
+        self.log.emit("retried", stage=task[0], partition=task[1], key=job.key, one_by_one=False)
+        return True
 
     def _caught(self, job: Job) -> tuple[str, str] | None:
         """The clip on which the worker died, from its journal, with the text of its error."""

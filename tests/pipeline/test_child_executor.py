@@ -12,8 +12,12 @@ from pipeline.child_executor import ChildExecutor
 from pipeline.errors import StageError
 from pipeline.executor import Result, WorkerDied
 from pipeline.jobs import Job, Outcome
+from pipeline.manifest import load_manifest
+from pipeline.run import run
+from pipeline.schedule import DEATHS
 from pipeline.stage import MapStage
 from pipeline.store import Store
+from toy_manifest import Toy
 from toy_stages import Numbers, Worker
 
 
@@ -74,6 +78,20 @@ def test_a_worker_that_dies_is_replaced(executor: ChildExecutor, store: Store) -
     after = process(executor, store)
     assert after != before
     assert not psutil.pid_exists(before)
+
+
+def test_a_worker_that_is_killed_is_taken_to_be_out_of_memory(executor: ChildExecutor, store: Store) -> None:
+    assert result(executor, job(store, Worker(kill=("clip-0",)))) == WorkerDied(out_of_memory=True)
+
+
+@pytest.mark.parametrize(("once", "failures"), [("true", []), ("false", ["clip-7"])])
+def test_a_clip_that_needs_too_much_memory_alone_and_twice_is_named(
+    toy: Toy, executor: ChildExecutor, once: str, failures: list[str]
+) -> None:
+    manifest = load_manifest(toy.path, ["double.kill=[clip-7]", f"double.once={once}"])
+    done = run(manifest, executor=executor)
+    assert done.errors == [] and [failure.clip_id for failure in done.failures] == failures
+    assert toy.visits("double").count("clip-7") == (2 if once == "true" else DEATHS + 2)
 
 
 def test_a_worker_that_was_killed_with_nothing_to_do_costs_no_job(executor: ChildExecutor, store: Store) -> None:

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.errors import StageError
+from pipeline.events import EventLog
+from pipeline.executor import WorkerDied
 from pipeline.manifest import load_manifest
+from pipeline.ray_executor import RayExecutor
 from pipeline.ray_session import start_ray
-from pipeline.run import Options, run
+from pipeline.run import Options, plan_run, run
+from pipeline.schedule import Schedule
 from toy_manifest import Toy
 
 MEMORY = 100 * 2**20
@@ -154,3 +158,23 @@ def test_a_lost_node_counts_against_no_clip(toy: Toy, cluster: Any) -> None:
     assert result.errors == [] and result.failures == []
     assert len(done) > 2
     assert toy.total() == {"total": 1600, "clips": 40}
+
+
+def test_a_worker_that_ray_ends_for_want_of_memory_is_said_to_be_out_of_memory(toy: Toy) -> None:
+    """Ray is told that the memory is full as soon as any of it is in use."""
+    ray = pytest.importorskip("ray")
+    ray.shutdown()
+    full = {"memory_usage_threshold": 0.0, "memory_monitor_refresh_ms": 50}
+    quiet: dict = {"include_dashboard": False, "log_to_driver": False}
+    ray.init("local", num_cpus=2, object_store_memory=MEMORY, _system_config=full, **quiet)
+    try:
+        plan = plan_run(load_manifest(toy.path, ["double.slow=9"]))
+        executor = RayExecutor()
+        job = Schedule(plan, executor, EventLog(toy.run_folder), toy.run_folder, 0)._job("double", 0)
+        executor.submit(job)
+        ended: list = []
+        while not ended:
+            ended = executor.wait(10)
+        assert ended == [(job, WorkerDied(out_of_memory=True))]
+    finally:
+        ray.shutdown()

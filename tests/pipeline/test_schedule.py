@@ -341,3 +341,33 @@ def test_too_many_failed_clips_stop_before_a_whole_stage(toy: Toy, settings: Seq
     ]
     assert "total" not in {name for name, _ in done.tasks("started")}
     assert done.schedule.blocked.keys() == {"total", "share", "summary"}
+
+
+# Memory
+
+
+class CrowdedExecutor(ToyExecutor):
+    """Has room in memory for some jobs at a time. Those that are one too many are killed."""
+
+    def __init__(self, slots: int, room: int) -> None:
+        super().__init__(lambda job: WorkerDied(out_of_memory=True) if len(self.at_work) >= room else None, slots)
+
+
+@pytest.mark.parametrize("room", [1, 2, 5])
+def test_where_memory_is_short_fewer_jobs_run_at_a_time_and_nothing_fails(toy: Toy, tmp_path: Path, room: int) -> None:
+    executor = CrowdedExecutor(slots=16, room=room)
+    done = compute(toy, executor, "partition=1")
+    assert done.schedule.errors == [] and done.schedule.blocked == {}
+    notes = [event["text"] for event in done.events if event["event"] == "noted"]
+    jobs = {1: ["4 jobs", "2 jobs", "1 job"], 2: ["4 jobs", "2 jobs"], 5: ["4 jobs"]}[room]
+    assert notes == [f"a worker ran out of memory; from now on, {some} at a time" for some in jobs]
+    assert not any(job.one_by_one for job in executor.submitted if isinstance(job, Job))
+    other = Toy(tmp_path / "other")
+    compute(other, LocalExecutor(), "partition=1")
+    assert toy.stored() == other.stored()
+
+
+def test_a_job_that_runs_out_of_memory_even_alone_ends_its_stage(toy: Toy) -> None:
+    done = compute(toy, ToyExecutor(lambda job: WorkerDied(out_of_memory=True), slots=4))
+    [error] = done.schedule.errors
+    assert error.startswith("double: its worker dies before it reaches the first clip (out of memory")

@@ -5,6 +5,7 @@ numbers ──double──▶ doubles ──add──▶ sums ──total──�
 
 import json
 import os
+import signal
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -89,6 +90,8 @@ class Faulty(MapStage):
     """Clips that hang."""
     abort: tuple[str, ...] = unkeyed(())
     """Clips that end their process as a crash in native code does."""
+    kill: tuple[str, ...] = unkeyed(())
+    """Clips whose process is killed, as Linux does where memory is short."""
     slow: float = unkeyed(0.0, ge=0)
     """Seconds that each clip takes."""
     limit: float = unkeyed(60.0, gt=0)
@@ -127,6 +130,8 @@ class Faulty(MapStage):
                 time.sleep(60)
         if clip_id in self.abort:
             os.abort()
+        if clip_id in self.kill:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Double(Faulty):
