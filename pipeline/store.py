@@ -40,9 +40,9 @@ CREDENTIALS = {
     "s3": "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for a service other than Amazon's also "
     "FSSPEC_S3_ENDPOINT_URL",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS (a key file)",
-    "abfs": "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "abfs": "FSSPEC_ABFS_CONNECTION_STRING, or FSSPEC_ABFS_ACCOUNT_NAME and FSSPEC_ABFS_ACCOUNT_KEY",
 }
-"""The environment variables that s3fs, gcsfs and adlfs read."""
+"""The environment variables that fsspec and the libraries of clouds read."""
 CREDENTIALS |= {"s3a": CREDENTIALS["s3"], "gcs": CREDENTIALS["gs"], "az": CREDENTIALS["abfs"]}
 
 

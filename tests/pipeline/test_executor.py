@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import StageError
+from pipeline.errors import DamagedResultError, StageError
 from pipeline.executor import LocalExecutor
 from pipeline.jobs import Job, Outcome
 from pipeline.stage import Resources
@@ -43,7 +43,7 @@ def test_what_a_job_raises_is_its_result(store: Store) -> None:
     executor.submit(job(store, "a" * 32, inputs={"missing": store.path("none", "c" * 32)}))
     executor.submit(job(store, "b" * 32, token="x"))
     [(failed, error)] = executor.wait(0)
-    assert failed.key == "a" * 32 and isinstance(error, FileNotFoundError)
+    assert failed.key == "a" * 32 and isinstance(error, DamagedResultError)
     [(_, outcome)] = executor.wait(0)
     assert isinstance(outcome, Outcome), "the next job is done all the same"
 

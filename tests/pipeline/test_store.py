@@ -139,7 +139,7 @@ def test_a_store_that_can_be_written_is_left_as_it_was(store: Store) -> None:
         ("s3://bucket/a", "AWS_ACCESS_KEY_ID"),
         ("s3a://bucket/a", "FSSPEC_S3_ENDPOINT_URL"),
         ("gs://bucket/a", "GOOGLE_APPLICATION_CREDENTIALS"),
-        ("az://container/a", "AZURE_STORAGE_CONNECTION_STRING"),
+        ("az://container/a", "FSSPEC_ABFS_CONNECTION_STRING"),
         ("sftp://host/a", "FSSPEC_"),
     ],
 )
