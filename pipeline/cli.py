@@ -159,7 +159,7 @@ def status(run: RunName, debug: Debug = False) -> None:
         say(f"\n{folder}: {state.text()} after {duration(state.last - state.started)}")
         file = folder / "metrics.json"
         if state.finished and not state.broken and file.is_file() and file.stat().st_mtime >= state.started:
-            metrics = json.loads(file.read_text())
+            metrics = json.loads(file.read_text(encoding="utf-8"))
             say(", ".join(f"{key} {figure(value)}" for key, value in metrics.items() if isinstance(value, int | float)))
 
 
@@ -222,7 +222,7 @@ def failures(run: RunName, debug: Debug = False) -> None:
 
         folder = find_run(run)
         try:
-            with (folder / FAILURES).open(newline="") as file:
+            with (folder / FAILURES).open(encoding="utf-8", newline="") as file:
                 rows = [(row["clip_id"], row["stage"], row["error"]) for row in csv.DictReader(file)]
         except FileNotFoundError:
             rows = []

@@ -39,7 +39,7 @@ class EventLog:
 def read_events(folder: Path) -> Iterator[Event]:
     """The events of a run so far, without lines that a crash has cut short."""
     try:
-        lines = (folder / EVENTS).read_text(errors="replace").splitlines()
+        lines = (folder / EVENTS).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return
     for line in lines:

@@ -147,7 +147,7 @@ def manifest_from_dict(resolved: Mapping[str, Any], origin: str) -> Manifest:
 def load_resolved(path: Path) -> Manifest:
     """The manifest in a run's folder. Raises ManifestError if the file is damaged or no longer valid."""
     try:
-        resolved = json.loads(path.read_text())
+        resolved = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ManifestError(f"{path}: the run's manifest cannot be read: {error}") from None
     if not isinstance(resolved, dict):

@@ -161,7 +161,7 @@ def recorded_keys(run_folder: Path) -> dict[str, list[str]]:
 def last_record(run_folder: Path) -> dict[str, Any]:
     """What the last run recorded; empty if there is no record."""
     try:
-        return cast(dict[str, Any], json.loads((run_folder / RECORD).read_text()))
+        return cast(dict[str, Any], json.loads((run_folder / RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 

@@ -251,7 +251,7 @@ def is_outdated(folder: Path, name: str) -> bool:
 
 def _exported(folder: Path) -> dict[str, str] | None:
     try:
-        return cast(dict[str, str], json.loads((folder / EXPORTED).read_text()))
+        return cast(dict[str, str], json.loads((folder / EXPORTED).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
 
@@ -260,7 +260,7 @@ def _read_failures(folder: Path) -> list[Failure]:
     import csv
 
     try:
-        with (folder / FAILURES).open(newline="") as file:
+        with (folder / FAILURES).open(encoding="utf-8", newline="") as file:
             return [Failure(**row) for row in csv.DictReader(file)]
     except FileNotFoundError:
         return []

@@ -105,7 +105,7 @@ def _seconds_of_clips(weights: Path) -> float | None:
 def _preprocessing(weights: Path) -> dict[str, Any]:
     """What a model's config says about its clips; empty if it is damaged, which the stage that loads it will report."""
     try:
-        found = json.loads((weights / "config.json").read_text())["preprocessing"]
+        found = json.loads((weights / "config.json").read_text(encoding="utf-8"))["preprocessing"]
     except (OSError, ValueError, LookupError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ClipError
+from stages.file_kinds import HEAD, kind_of
 
 _MOST_BYTES = 2 * 2**30
 _NUMBERS = ("keypoints", "keypoint_scores", "pose_keypoints_2d", "pose_keypoints", "joints")
@@ -28,16 +29,36 @@ def read_json_file(path: Path, file: str) -> Any:
     try:
         with path.open(encoding="utf-8-sig") as opened:
             return json.load(opened, object_hook=_compact)
-    except RecursionError:
-        raise ClipError(f"{file} cannot be read as JSON: it is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        kind = kind_of(_head(path))
+        raise ClipError(
+            f"{file} " + (f"is {kind}, not JSON" if kind else "cannot be read as JSON: not UTF-8")
+        ) from error
     except json.JSONDecodeError as error:
+        if kind := _no_json(_head(path)):
+            raise ClipError(f"{file} is {kind}, not JSON") from error
         ends = not error.doc[error.pos :].strip()
         cause = "it ends in the middle: copy or write it again" if ends else f"{error.msg}"
         raise ClipError(f"{file}, line {error.lineno}, cannot be read as JSON: {cause}") from error
-    except ValueError as error:  # not UTF-8, or a number of thousands of digits
+    except RecursionError:
+        raise ClipError(f"{file} cannot be read as JSON: it is nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
         raise ClipError(f"{file} cannot be read as JSON: {str(error)[:200]}") from error
     except OSError as error:
         raise ClipError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(HEAD)
+
+
+def _no_json(head: bytes) -> str | None:
+    """What a file is that does not even begin like JSON."""
+    if kind := kind_of(head):
+        return kind
+    text = head.decode("utf-8-sig", "replace").strip()
+    return f"a text that begins with {shown(text.splitlines()[0][:40])}" if text and text[0] not in '[{"' else None
 
 
 def _compact(value: dict[str, Any]) -> dict[str, Any]:

@@ -101,8 +101,12 @@ def read_pyskl(path: Path, entry: str | None = None) -> SkeletonFile:
         raise ClipError(f"skeleton file {path} has {len(annotations):,} clips: say which one (skeleton_entry)")
     if entry not in annotations:
         raise ClipError(f"skeleton file {path} has no clip called {entry}, as one of {len(annotations):,}")
-    annotation = annotations[entry]
-    where = f"{entry} in skeleton file {path}"
+    return skeletons_of(annotations[entry], path, entry)
+
+
+def skeletons_of(annotation: Mapping[str, Any], path: Path, entry: str | None) -> SkeletonFile:
+    """The skeletons of one annotation of a file. Raises ClipError."""
+    where = f"skeleton file {path}" if entry is None else f"{entry} in skeleton file {path}"
     keypoint = _array(annotation, _KEYPOINT, where)
     if keypoint is None:
         raise ClipError(f"{where} has no keypoint: its skeletons are in another file, as those of Kinetics are")
@@ -129,10 +133,11 @@ def _array(annotation: Mapping[str, Any], names: tuple[str, ...], where: str) ->
     name = next((name for name in names if annotation.get(name) is not None), None)
     if name is None:
         return None
-    if not isinstance(annotation[name], StoredArray):
+    array = annotation[name]
+    if not isinstance(array, StoredArray | np.ndarray):
         raise ClipError(f"{where}: {name} is not a NumPy array")
     try:
-        return annotation[name].read().astype(float)
+        return (array.read() if isinstance(array, StoredArray) else array).astype(float)
     except (PickleRefused, TypeError) as error:
         raise ClipError(f"{where}: {name}: {error}") from error
 

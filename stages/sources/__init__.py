@@ -13,7 +13,8 @@ skeleton_set.py  a whole skeleton set in one file
 synthetic.py   the demo set, drawn on first use
 
 files.py finds video files, rows.py builds the index, recordings.py knows which clips belong together, spelling.py
-which spellings are one class. list_text.py and name_patterns.py read lists and names; split_list_formats.py and
-class_names.py are parts of split_lists.py. drawn_splits.py draws splits. skeleton_lookup.py finds the skeletons of
-videos, skeleton_entries.py those in files of many clips. copies.py finds videos that are there twice.
+which spellings are one class. list_text.py, spreadsheet.py and name_patterns.py read lists and names;
+split_list_formats.py and class_names.py are parts of split_lists.py. drawn_splits.py draws splits. skeleton_lookup.py
+finds the skeletons of videos, skeleton_entries.py those in files of many clips. copies.py finds videos that are there
+twice.
 """

@@ -2,8 +2,12 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.stage import Problem
 from stages.sources.spelling import one_spelling
 
 
@@ -38,3 +42,23 @@ def drawn_splits(
                     splits[row] = split
                 break
     return splits
+
+
+def refuse_large_shares(test_share: float, val_share: float) -> None:
+    """Raise ValueError if nothing is left to train on."""
+    if test_share + val_share >= 1:
+        raise ValueError("test_share and val_share leave nothing to train on: their sum must be below 1")
+
+
+def untested(clips: pa.Table, test_share: float) -> Iterator[Problem]:
+    """Classes of which no clip was drawn for testing, unless none was to be."""
+    tested = set(clips.filter(pc.equal(clips["split"], "test"))["label"].to_pylist())
+    missing = sorted(set(clips["label"].to_pylist()) - tested - {None})
+    if not missing or not test_share:
+        return
+    if not tested:
+        remedy = f"they have too few clips or recordings for a test_share of {test_share:g}; a larger one gives some"
+        yield Problem(f"no class has a test clip: {remedy}", fatal=False)
+        return
+    text = f"{len(missing):,} of {len(tested | set(missing)):,} classes have no test clip"
+    yield Problem(f"{text}, such as {missing[0]}: they have few clips or recordings", fatal=False)

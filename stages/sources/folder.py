@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
-from stages.sources.drawn_splits import drawn_splits
+from stages.sources.drawn_splits import drawn_splits, refuse_large_shares, untested
 from stages.sources.files import Skipped, Video, find_videos, skeleton_fingerprint
 from stages.sources.name_patterns import refuse_bad_fields
 from stages.sources.recordings import divided, groups, ungrouped
@@ -53,8 +52,7 @@ class Folder(Source):
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> "Folder":
-        if self.test_share + self.val_share >= 1:
-            raise ValueError("test_share and val_share leave nothing to train on: their sum must be below 1")
+        refuse_large_shares(self.test_share, self.val_share)
         if self.group is not None:
             refuse_bad_fields(self.group, "group")
         return self
@@ -95,11 +93,9 @@ class Folder(Source):
         )
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
-        tested = set(clips.filter(pc.equal(clips["split"], "test"))["label"].to_pylist())
-        untested = sorted(set(clips["label"].to_pylist()) - tested)
-        if tested and untested:
-            text = f"{len(untested):,} of {len(tested) + len(untested):,} classes have no test clip"
-            yield Problem(f"{text}, such as {untested[0]}: they have few clips or recordings", fatal=False)
+        given = {name.partition("/")[0].lower() for name in clips["clip_id"].to_pylist()} <= SPLIT_OF.keys()
+        if not given or "test" in clips["split"].to_pylist():
+            yield from untested(clips, self.test_share)
         yield from ungrouped(clips, self.group)
         yield from divided(clips, "set index.group to a pattern such as '{group}_part{number}'")
 

@@ -1,26 +1,34 @@
 """Text files that people wrote or programs exported: their encoding, and how their paths are written."""
 
+import codecs
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import ManifestError
+from stages.file_kinds import HEAD, kind_of
 
 LONGEST_LINE = 4096
 """Characters; no path is longer."""
 
 
 def read_text(file: Path, parameter: str) -> str:
-    """The text of a UTF-8 file, without a byte order mark. parameter: what names the file, for errors.
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark. parameter: what names the file, for errors.
 
-    Raises ManifestError, with the line of what is not UTF-8.
+    Raises ManifestError, with the line of what is not UTF-8, or with what the file is if it is no text.
     """
     if not file.is_file():
         raise ManifestError(f"{parameter}: there is no file {file}")
     try:
-        content = file.read_bytes()
+        with file.open("rb") as opened:
+            content = opened.read(HEAD)
+            if kind := kind_of(content):
+                raise ManifestError(f"{parameter}: {file} is {kind}; a list must be a text file: save it as CSV")
+            content += opened.read()
     except OSError as error:
         raise ManifestError(f"{parameter}: {file} cannot be read: {error.strerror}") from error
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")  # Excel's "Unicode text"
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

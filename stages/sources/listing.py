@@ -1,4 +1,4 @@
-"""A list of clips: a table with a header line (CSV, tabs, Excel's semicolons), JSON lines, or a JSON array."""
+"""A list of clips: a table with a header line (CSV, tabs, Excel's semicolons or workbooks), JSON lines, or an array."""
 
 import json
 import os
@@ -11,14 +11,17 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import PrivateAttr, model_validator
 
 from pipeline.errors import ManifestError
-from pipeline.stage import Problem, Source, Stage, Table
+from pipeline.stage import Problem, Source, Stage, Table, added
+from stages.sources.drawn_splits import drawn_splits, refuse_large_shares, untested
 from stages.sources.files import fingerprint, skeleton_fingerprint
 from stages.sources.list_text import forward_slashes, read_text
 from stages.sources.recordings import divided, files_of_several_clips
 from stages.sources.rows import clips_table, span_id
 from stages.sources.skeleton_entries import entries_of, entry_of
+from stages.sources.spreadsheet import EXTENSIONS, read_spreadsheet
 from stages.tables import CLIPS, SPLITS
 
 COLUMNS = {
@@ -50,10 +53,21 @@ class Listing(Source):
     makes: ClassVar[Table] = CLIPS
 
     list: Path
-    """The list: a table with a header line, its columns separated by commas, semicolons or tabs, JSON lines, or a JSON
-    array of objects."""
+    """The list: a table with a header line, its columns separated by commas, semicolons or tabs; the first sheet of an
+    ``.xlsx`` file; JSON lines, or a JSON array of objects."""
     root: Path | None = None
     """Folder that the listed files are relative to. Null: the folder of the list."""
+    test_share: float = added(0.2, ge=0, lt=1)
+    """Share of each class that is kept for testing, if the list gives no splits."""
+    val_share: float = added(0.0, ge=0, lt=1)
+    """Share of each class that is kept for validation, if the list gives no splits."""
+    _drawn: bool = PrivateAttr(False)
+    """Whether the list gives no splits."""
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> "Listing":
+        refuse_large_shares(self.test_share, self.val_share)
+        return self
 
     def clips(self) -> pa.Table:
         """One clip per line; a listed file that is missing fails when it is decoded.
@@ -71,6 +85,10 @@ class Listing(Source):
             spans = zip(names, rows["start"].to_pylist(), rows["end"].to_pylist(), strict=True)
             ids = pa.array([span_id(*span) for span in spans], pa.string())
             groups = pc.coalesce(groups, pa.array(files_of_several_clips(names, splits), pa.string()))
+        splits = rows["split"]
+        self._drawn = splits.null_count == rows.num_rows and rows["label"].null_count < rows.num_rows
+        if self._drawn:
+            splits = self._splits(ids.to_pylist(), rows["label"].to_pylist(), groups.to_pylist())
         return clips_table(
             {
                 "clip_id": ids,
@@ -82,13 +100,33 @@ class Listing(Source):
                 "skeleton_path": skeleton_paths,
                 "skeleton_entry": _entries(rows, skeleton_paths),
                 "label": rows["label"],
-                "split": rows["split"],
+                "split": splits,
                 "group": groups,
             }
         )
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
-        return divided(clips, "add a column group to the list")
+        if self._drawn:
+            shares = f"{self.test_share:g} of each class for testing, {self.val_share:g} for validation"
+            text = f"the list gives no splits, so they are drawn: {shares} (index.test_share, index.val_share)"
+            yield Problem(text, fatal=False)
+            yield from untested(clips, self.test_share)
+        yield from divided(clips, "add a column group to the list")
+
+    def _splits(
+        self, names: Sequence[str], labels: Sequence[str | None], groups: Sequence[str | None]
+    ) -> Sequence[str | None]:
+        """A split for each clip that has a label."""
+        known = [row for row, label in enumerate(labels) if label is not None]
+        drawn = drawn_splits(
+            [names[row] for row in known],
+            [labels[row] or "" for row in known],
+            self.test_share,
+            self.val_share,
+            [groups[row] for row in known],
+        )
+        splits: dict[int, str] = dict(zip(known, drawn, strict=True))
+        return [splits.get(row) for row in range(len(names))]
 
     def _checked(self, file: Path) -> tuple[pa.Table, "_Places"]:
         """The list's rows with all of COLUMNS, after checking each entry, and their places."""
@@ -123,7 +161,7 @@ class _Places(NamedTuple):
 
     file: Path
     unit: str
-    """``line`` or ``entry``."""
+    """``line``, ``row`` or ``entry``."""
     numbers: np.ndarray
 
     def refuse(self, wrong: pa.Array, rule: str) -> None:
@@ -136,6 +174,9 @@ class _Places(NamedTuple):
 
 def _read(file: Path) -> tuple[pa.Table, _Places]:
     """The list as a table, whatever its format. Times are numbers, or texts that numbers can be read from."""
+    if file.suffix.lower() in EXTENSIONS and file.is_file():
+        table = read_spreadsheet(file)
+        return table, _Places(file, "row", np.arange(table.num_rows) + 2)
     text = read_text(file, "list")
     kind = text.lstrip()[:1]
     if kind == "{":
@@ -144,7 +185,7 @@ def _read(file: Path) -> tuple[pa.Table, _Places]:
         try:
             lines = "\n".join(map(json.dumps, json.loads(text)))
         except (ValueError, RecursionError) as error:
-            raise ManifestError(f"list: {file}: not a JSON array: {error}") from error
+            raise ManifestError(f"list: {file}: not a JSON array, though it begins with [: {error}") from error
         table, unit, first = _read_json(file, lines, "entry"), "entry", 1
     else:
         table, unit, first = _read_table(file, text), "line", 2
@@ -194,7 +235,8 @@ def _read_json(file: Path, text: str, unit: str) -> pa.Table:
                 continue
             words, _, row = str(error).rpartition(" in row ")
             place = f", {unit} {int(row) + 1}" if row.isdigit() and words else ""
-            raise ManifestError(f"list: {file}{place}: {words or row}") from error
+            cause = (words or row).replace("JSON parse error: ", "not JSON, though the file begins with {: ")
+            raise ManifestError(f"list: {file}{place}: {cause}") from error
         numbers = [name for name in schema if schema[name] == pa.int64()]
         return table.cast(
             pa.schema([field.with_type(pa.string()) if field.name in numbers else field for field in table.schema])

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pipeline.errors import ClipError, ManifestError
 from pipeline.stage import Source, Table
 from stages.skeletons.pyskl import PysklFile, open_pyskl
-from stages.sources.drawn_splits import drawn_splits
+from stages.sources.drawn_splits import drawn_splits, refuse_large_shares
 from stages.sources.files import Skipped, find_videos, fingerprint
 from stages.sources.rows import clips_table
 from stages.sources.skeleton_entries import matched
@@ -47,8 +47,7 @@ class Pyskl(Source):
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> "Pyskl":
-        if self.test_share + self.val_share >= 1:
-            raise ValueError("test_share and val_share leave nothing to train on: their sum must be below 1")
+        refuse_large_shares(self.test_share, self.val_share)
         return self
 
     def files(self) -> tuple[Path, ...]:

@@ -46,7 +46,7 @@ def _in_folder(folder: Path, name: Path, namesakes: Counter[str]) -> Path | None
 
 
 def _at(place: Path) -> Path | None:
-    for extension in READERS:
+    for extension in (spelled for known in READERS for spelled in (known, known.upper())):
         if (file := place.with_name(place.name + extension)).is_file():
             return file
     if place.is_dir() and any(entry.name.lower().endswith(".json") for entry in os.scandir(place)):

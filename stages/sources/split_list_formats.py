@@ -132,7 +132,7 @@ def _something(prefix: str, text: str) -> Iterator[Entry]:
         entries = json.loads(text)
     except (ValueError, RecursionError) as error:
         remedy = "JSON lines with a path are read with `uses: listing`"
-        raise ManifestError(f"{prefix}: not a JSON array ({error}); {remedy}") from error
+        raise ManifestError(f"{prefix}: not a JSON array, though it begins like JSON ({error}); {remedy}") from error
     for number, entry in enumerate(entries if isinstance(entries, list) else [entries], 1):
         place = f"{prefix}, entry {number}"
         template = entry.get("template", "") if isinstance(entry, dict) else None

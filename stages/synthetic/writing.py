@@ -48,7 +48,7 @@ def claim(root: Path, specification: dict[str, object], write: bool = True) -> N
     if not record.exists():
         root.mkdir(parents=True, exist_ok=True)
         _replace(record, json.dumps(wanted, indent=2).encode() + b"\n", 0)
-    found = json.loads(record.read_text())
+    found = json.loads(record.read_text(encoding="utf-8"))
     if found != wanted:
         differing = ", ".join(
             f"{key} {found.get(key)} instead of {wanted.get(key)}"

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import ClipError
 from stages.skeletons.formats import entries, read_skeletons
+from stages.skeletons.json_file import read_json_file
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ from stages.skeletons.formats import entries, read_skeletons
         (b"", "line 1, cannot be read as JSON: it ends in the middle"),
         (b'{"images": [\n{"id": 1, ', "line 2, cannot be read as JSON: it ends in the middle: copy or write it again"),
         (b'{"images": [\n{"id" 1}]}', "line 2, cannot be read as JSON: Expecting ':' delimiter"),
-        (b"\xff\xfe\x00", "cannot be read as JSON: 'utf-8' codec can't decode"),
+        (b"\xff\xfe\x00", "cannot be read as JSON: not UTF-8"),
         (b"[" * 200_000, "nested too deeply|ends in the middle"),
         (b'{"a":' * 200_000, "nested too deeply|ends in the middle"),
         (b"[" + b"9" * 5000 + b"]", "cannot be read as JSON: Exceeds the limit"),
@@ -57,3 +58,19 @@ def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
             f'{{"images": [{{"id": 0, "file_name": "{name}/0.jpg"}}], "annotations": []}}',
         )
         assert list(entries(path) or ()) == [name]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "is a PNG image, not JSON"),
+        (b"<html>", "is a web page"),
+        (b"frame,x,y\n1,2,3\n", "is a text that begins with 'frame,x,y', not JSON"),
+        ('{"a": "é"}'.encode("latin-1"), "cannot be read as JSON: not UTF-8"),
+        (b'{"a": 1', "it ends in the middle"),
+    ],
+)
+def test_files_that_are_no_json(tmp_path: Path, content: bytes, text: str) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ClipError, match=text):
+        read_json_file(tmp_path / "a.json", "the file")

@@ -73,6 +73,46 @@ def test_zero_zero_is_a_missing_joint(tmp_path: Path) -> None:
 def test_names_and_extensions(tmp_path: Path) -> None:
     skeletons(tmp_path / "s.npz").rename(tmp_path / "S.NPZ")
     assert read_skeletons(tmp_path / "S.NPZ").keypoints.shape == (1, FRAMES, 17, 3)
-    np.savez(tmp_path / "other.npz", keypoint=np.zeros((1, 2, 17, 2)), keypoint_score=np.ones((1, 2, 17)))
-    with pytest.raises(ClipError, match=r"lacks the array .*keypoints.*; it has keypoint, keypoint_score"):
+    np.savez(tmp_path / "other.npz", kp=np.zeros((1, 2, 17, 2)), keypoint_score=np.ones((1, 2, 17)))
+    with pytest.raises(ClipError, match=r"lacks the array .*keypoints.*; it has kp, keypoint_score"):
         read_skeletons(tmp_path / "other.npz")
+
+
+def test_the_arrays_of_an_annotation_of_pyskl(tmp_path: Path) -> None:
+    """As they are when somebody saves each annotation of a pickle in a file of its own."""
+    rng = np.random.default_rng(0)
+    keypoint, score = rng.uniform(10, 90, (2, FRAMES, 17, 2)), rng.uniform(0.2, 1, (2, FRAMES, 17))
+    annotation = {"keypoint": keypoint.astype(np.float16), "keypoint_score": score, "img_shape": (HEIGHT, WIDTH)}
+    annotation |= {"total_frames": FRAMES, "label": 3, "frame_dir": "a", "original_shape": (HEIGHT, WIDTH)}
+    np.savez(tmp_path / "s.npz", **annotation)
+    (tmp_path / "s.npz").rename(tmp_path / "S.NPZ")
+    found = read_skeletons(tmp_path / "S.NPZ")
+    assert (found.size, found.layout.name) == ((WIDTH, HEIGHT), "coco17")
+    assert np.allclose(found.keypoints[..., :2], keypoint, atol=0.05) and np.allclose(found.keypoints[..., 2], score)
+    assert pose(tmp_path, tmp_path / "S.NPZ")["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"total_frames": 7}, "total_frames is not 40"),
+        ({"img_shape": (0, 1)}, "img_shape is not the height and width"),
+        ({"keypoint_score": np.ones((1, 2))}, "the shape of keypoint_score is"),
+        ({"keypoint": np.full((1, FRAMES, 17, 2), 0.5) + np.arange(2)}, "no coordinate is beyond 1.5"),
+        ({"keypoint": np.ones((1, FRAMES, 16, 2))}, "no joint layout is known for 16 joints"),
+    ],
+)
+def test_arrays_of_an_annotation_that_do_not_fit(tmp_path: Path, change: dict[str, object], error: str) -> None:
+    annotation = {"keypoint": np.full((1, FRAMES, 17, 2), 50.0), "img_shape": (HEIGHT, WIDTH)}
+    np.savez(tmp_path / "s.npz", **(annotation | change))
+    with pytest.raises(ClipError, match=error):
+        read_skeletons(tmp_path / "s.npz")
+
+
+def test_npz_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "s.npz").write_text("<!DOCTYPE html>")
+    with pytest.raises(ClipError, match=r"cannot be read as \.npz: it is a web page"):
+        read_skeletons(tmp_path / "s.npz")
+    np.savez(tmp_path / "s.npz", poses=np.ones(3))
+    with pytest.raises(ClipError, match="lacks the array 'keypoints'; it has poses"):
+        read_skeletons(tmp_path / "s.npz")

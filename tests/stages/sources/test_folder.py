@@ -169,3 +169,14 @@ def test_a_skeleton_file_does_not_serve_two_classes(tmp_path: Path) -> None:
     (tmp_path / "skeletons" / "wave" / "0001.npz").touch()
     (tmp_path / "skeletons" / "0001.npz").unlink()
     assert source.clips()["skeleton_path"].null_count == 1
+
+
+def test_classes_of_two_clips_have_no_test_clip_and_that_is_said(tmp_path: Path) -> None:
+    for name in ("x/a.mp4", "x/b.mp4", "y/a.mp4", "y/b.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    source = Folder(root=tmp_path)
+    (said,) = source.check(source.clips(), {})
+    assert said.text.startswith("no class has a test clip: they have too few clips") and not said.fatal
+    larger = Folder(root=tmp_path, test_share=0.5)
+    assert list(larger.check(larger.clips(), {})) == []

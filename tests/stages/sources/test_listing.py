@@ -1,5 +1,6 @@
 """Lists of clips, CSV and JSON lines."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,10 @@ def test_awkward_lists_are_taken(name: str, shared_data: Path) -> None:
     table = Listing(list=shared_data / "awkward/l01_lists" / name).clips()
     labels, splits = table["label"].to_pylist(), table["split"].to_pylist()
     assert labels == (["0"] * 5 + ["1"] * 5 if "numbers" in name else ["alpha"] * 5 + ["beta"] * 5)
-    assert splits == ([None] * 10 if name == "no_split.csv" else (["train"] * 4 + ["test"]) * 2)
+    if name == "no_split.csv":  # they are drawn
+        assert sorted(splits[:5]) == sorted(splits[5:]) == ["test"] + ["train"] * 4
+    else:
+        assert splits == (["train"] * 4 + ["test"]) * 2
     assert "missing" not in table["source"].to_pylist()
 
 
@@ -129,10 +133,9 @@ def test_errors_name_file_and_line(name: str, text: str, words: str, tmp_path: P
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("encoding", "line"), [("latin-1", 2), ("utf-16", 1)])
-def test_a_list_in_another_encoding_is_named(encoding: str, line: int, tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_bytes("path,label\na.mp4,Straße\n".encode(encoding))
-    with pytest.raises(ManifestError, match=rf"list\.csv, line {line}: not UTF-8"):
+def test_a_list_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_bytes("path,label\na.mp4,Straße\n".encode("latin-1"))
+    with pytest.raises(ManifestError, match=r"list\.csv, line 2: not UTF-8"):
         Listing(list=tmp_path / "list.csv").clips()
 
 
@@ -149,3 +152,53 @@ def test_skeletons_without_videos_need_no_path(tmp_path: Path) -> None:
     assert [(row["clip_id"], row["path"], row["skeleton_path"]) for row in rows] == [
         (name, str(tmp_path / name), str(tmp_path / name)) for name in ("a.npz", "b.npz")
     ]
+
+
+def test_a_list_without_splits_gets_them(tmp_path: Path) -> None:
+    rows = [f"{label}/{i}.mp4,{label}" for label in "ab" for i in range(10)] + ["c/1.mp4,"]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]))
+    source = Listing(list=tmp_path / "list.csv", val_share=0.1)
+    clips = source.clips()
+    assert Counter(zip(clips["label"].to_pylist(), clips["split"].to_pylist(), strict=True)) == (
+        {(label, split): count for label in "ab" for split, count in (("train", 7), ("val", 1), ("test", 2))}
+        | {(None, None): 1}
+    )
+    (said,) = source.check(clips, {})
+    assert said.text.startswith("the list gives no splits, so they are drawn: 0.2 of each class for testing, 0.1 for")
+    few = Listing(list=tmp_path / "list.csv", test_share=0.01)
+    _, warned = few.check(few.clips(), {})
+    assert warned.text.startswith("no class has a test clip")
+
+
+def test_spans_of_one_file_get_one_split(tmp_path: Path) -> None:
+    rows = [f"{i}.mp4,a,{start},{start + 1}" for i in range(10) for start in range(4)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,start,end", *rows]))
+    clips = Listing(list=tmp_path / "list.csv").clips()
+    assert clips["split"].to_pylist().count("test") == 8
+    assert len(set(zip(clips["path"].to_pylist(), clips["split"].to_pylist(), strict=True))) == 10
+
+
+def test_lists_without_labels_or_with_some_splits_stay_as_they_are(tmp_path: Path) -> None:
+    for text in ("path\na.mp4\nb.mp4\n", "path,label,split\na.mp4,a,\nb.mp4,b,\nc.mp4,b,train\n"):
+        (tmp_path / "list.csv").write_text(text)
+        source = Listing(list=tmp_path / "list.csv")
+        assert source.clips()["split"].to_pylist()[:2] == [None, None]
+        assert list(source.check(source.clips(), {})) == []
+
+
+def test_excels_unicode_text(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("path\tlabel\tsplit\r\na.mp4\tcafé\ttrain\r\n", encoding="utf-16")
+    assert Listing(list=tmp_path / "list.txt").clips()["label"].to_pylist() == ["café"]
+
+
+def test_files_that_are_no_lists_are_called_what_they_are(tmp_path: Path) -> None:
+    for content, text in (
+        (b"PK\x03\x04", "is a zip file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a file of an old office program"),
+        (b"<!doctype html>", "is a web page"),
+        (b"[clips]\na.mp4", "not a JSON array, though it begins with"),
+        (b"{walk} a.mp4", "line 1: not JSON, though the file begins with {"),
+    ):
+        (tmp_path / "list.csv").write_bytes(content)
+        with pytest.raises(ManifestError, match=text):
+            Listing(list=tmp_path / "list.csv").clips()

@@ -60,3 +60,9 @@ def test_no_skeletons(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[[]]")
     with pytest.raises(ManifestError, match="is of one clip: name a folder of such files"):
         find_skeletons(["wave/a.mp4"], tmp_path / "a.json")
+
+
+def test_extensions_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "walk").mkdir()
+    (tmp_path / "walk" / "a.NPZ").touch()
+    assert find_skeletons(["walk/a.mp4"], tmp_path)[0] == [tmp_path / "walk" / "a.NPZ"]

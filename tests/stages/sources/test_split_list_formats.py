@@ -56,5 +56,7 @@ def test_what_is_refused(text: str, words: str, tmp_path: Path) -> None:
 
 def test_other_encodings_are_refused(tmp_path: Path) -> None:
     (tmp_path / "l.txt").write_bytes("a.mp4 Straße\n".encode("utf-16"))
+    assert read_split_list(tmp_path / "l.txt", "train")[0].label == "Straße", "its byte order mark says what it is"
+    (tmp_path / "l.txt").write_bytes("a.mp4 Straße\n".encode("latin-1"))
     with pytest.raises(ManifestError, match=r"l\.txt, line 1: not UTF-8"):
         read_split_list(tmp_path / "l.txt", "train")
