@@ -50,6 +50,9 @@ def plain_errors(debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, UnicodeEncodeError) and error.encoding == "ascii":
+            complain("a file's name is not ASCII, and Python was told to use nothing else: set PYTHONUTF8=1")
+            raise typer.Exit(2) from None
         complain(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
         raise typer.Exit(1) from None
 

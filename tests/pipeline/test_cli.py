@@ -276,3 +276,25 @@ def test_every_command_has_an_example() -> None:
         done = command(name, "--help")
         assert done.returncode == 0
         assert f"  pipeline {name} " in done.stdout
+
+
+@pytest.mark.parametrize("output", ["ascii", "cp1252"])
+def test_names_that_the_terminal_cannot_show(output: str) -> None:
+    Path("tést.yaml").write_text(f"name: größe 日本\n{MANIFEST}", encoding="utf-8")
+    environ = {"LC_ALL": "C", "PYTHONIOENCODING": output}
+    command = [sys.executable, "-m", "pipeline"]
+    for arguments in (
+        ["run", "tést.yaml", "--executor", "local"],
+        ["status", "größe 日本"],
+        ["failures", "größe 日本"],
+    ):
+        done = subprocess.run([*command, *arguments], capture_output=True, timeout=120, env=os.environ | environ)
+        assert done.returncode == 0, done.stderr
+    manifest = json.loads(Path("runs/größe 日本/manifest.json").read_text(encoding="utf-8"))
+    assert manifest["name"] == "größe 日本"
+
+
+def test_a_python_that_cannot_name_files_says_what_to_set() -> None:
+    Path("toy.yaml").write_text(f"name: größe\n{MANIFEST}", encoding="utf-8")
+    done = pipeline("run", "toy.yaml", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (done.returncode, "set PYTHONUTF8=1" in done.stderr) == (2, True), done.stderr
