@@ -3,7 +3,7 @@
     python benchmarks/plan_million.py [CLIPS]
 
 Writes a list file into a temporary folder, plans all stages up to evaluation with the real command (no result exists
-yet), and prints the time and the peak memory of that process. Nothing is decoded.
+yet, and all videos but one are missing), and prints the time and the peak memory of that process. Nothing is decoded.
 """
 
 import resource
@@ -36,6 +36,9 @@ def main(clips: int = 1_000_000) -> None:
             for i in range(clips):
                 split = "test" if i % 10 == 0 else "train"
                 file.write(f"videos/{i // 1000:04}/{i:07}.mp4,class {i % 60:02},{split}\n")
+        first = folder / "videos" / "0000" / f"{0:07}.mp4"
+        first.parent.mkdir(parents=True)
+        first.write_bytes(b"no video")  # a list of which no file exists is refused
         began = time.perf_counter()
         command = [sys.executable, "-m", "pipeline", "plan", "million.yaml"]
         subprocess.run(command, cwd=folder, check=True, timeout=600)
