@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
 """
 
 import io
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,13 +51,11 @@ app = typer.Typer(
 )
 
 
-def main() -> None:
-    """The ``pipeline`` command."""
+def command_line() -> None:
+    """Carry out what the command line asks for. Raises SystemExit with the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a character that the terminal lacks becomes a question mark
-    # SIGTERM, which schedulers of clusters and time limits send, ends a run like Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     add_stage_commands()
     app()
 
@@ -154,7 +151,7 @@ def status(run: RunName, debug: Debug = False) -> None:
         ]
         if rows:
             table(("stage", "done", "clips", "failed", "work", ""), rows)
-        else:
+        elif not state.interrupted:
             say("there was nothing to compute")
         say(f"\n{folder}: {state.text()} after {duration(state.last - state.started)}")
         file = folder / "metrics.json"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipeline.errors import INTERRUPTED
 from pipeline.texts import count, duration, sanitize
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def plain_errors(debug: bool) -> Iterator[None]:
         complain(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        complain("interrupted; what is done is kept: run the same command again to resume")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None  # which is explained at the very end
     except BrokenPipeError:  # a reader such as head has stopped reading
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(BROKEN_PIPE) from None

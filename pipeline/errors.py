@@ -12,6 +12,8 @@ PASSING = frozenset(
     if (number := getattr(errno, name, None)) is not None
 )
 """What file systems answer when a disk or a network fails for the moment."""
+INTERRUPTED = 130
+"""The exit code that shells report for a program ended by Ctrl-C."""
 
 
 class PipelineError(Exception):

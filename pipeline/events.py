@@ -17,7 +17,7 @@ class EventLog:
     """Appends events to ``FOLDER/events.jsonl``, one JSON object per line, and passes them to listeners.
 
     Every event has ``time`` (seconds since 1970) and ``event``: run_started, noted, started, finished, progress,
-    retried, stage_failed, planned_again, run_finished.
+    retried, stage_failed, planned_again, run_interrupted, run_finished.
     Each line is written by one system call, so runs may share a log.
     """
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 from pipeline.checks import check, prepare, refuse
 from pipeline.claims import Claim
 from pipeline.errors import DamagedResultError, ManifestError, StageError, UnreadableError
-from pipeline.events import EventLog, Listener
+from pipeline.events import EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.failures import (
     FAILURES,
@@ -24,6 +24,7 @@ from pipeline.failures import (
 )
 from pipeline.files import check_writable, replace_file
 from pipeline.graph import Graph, build_graph
+from pipeline.keys import digest
 from pipeline.manifest import Manifest
 from pipeline.notes import write_notes
 from pipeline.plan import Plan, make_plan
@@ -114,22 +115,23 @@ def run(
     replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
     before = last_record(folder)
     replace_file(folder / RECORD, record(plan, before).encode())
-    if not plan.tasks and _exported(folder) == _exports(plan):
+    if not plan.tasks and _exported(folder) == _whole_keys(plan) | _failures_key(plan):
         result.failures = _read_failures(folder)
-        with suppress(DamagedResultError):  # which is found again below
-            result.exported = _export(plan, folder)  # the files may have been deleted
-            return result
+        if result.succeeded == _ended_well(folder):
+            with suppress(DamagedResultError):  # which is found again below
+                result.exported = _export(plan, folder)  # the files may have been deleted
+                return result
     with Claim(plan.store) as claim:
         claim.hold(plan)
-        prepared = prepare(plan, fetch=True)
-        refuse(plan, prepared)
-        problems += prepared
-        write_notes(folder, plan, problems)
-        for key, count in plan.attempts.items():
-            plan.store.record_attempt(key, count)
-        plan.store.sweep()
         log = EventLog(folder, *listeners)
         try:
+            prepared = prepare(plan, fetch=True)
+            refuse(plan, prepared)
+            problems += prepared
+            write_notes(folder, plan, problems)
+            for key, count in plan.attempts.items():
+                plan.store.record_attempt(key, count)
+            plan.store.sweep()
             log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})
             for found in problems:
                 log.emit("noted", stage=found.node, text=found.text)
@@ -142,6 +144,9 @@ def run(
                 failed=len(result.failures),
                 succeeded=result.succeeded,
             )
+        except KeyboardInterrupt:
+            log.emit("run_interrupted")
+            raise
         finally:
             log.close()
             plan.store.sweep()
@@ -223,7 +228,7 @@ def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> lis
 def _export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[str]:
     """Let all whole stages that are done write their files. Returns the lines of those without descendants."""
     exported, lines = {}, []
-    for name, key in _exports(plan).items():
+    for name, key in _whole_keys(plan).items():
         node_plan = plan.nodes[name]
         path = node_plan.path(plan.store)
         if name in blocked or not plan.store.filesystem.exists(path):
@@ -235,12 +240,26 @@ def _export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[s
         exported[name] = key
         if line and not plan.graph.descendants(name):
             lines.append(line)
-    replace_file(folder / EXPORTED, json.dumps(exported, indent=1).encode())
+    replace_file(folder / EXPORTED, json.dumps(exported | _failures_key(plan), indent=1).encode())
     return lines
 
 
-def _exports(plan: Plan) -> dict[str, str]:
+def _whole_keys(plan: Plan) -> dict[str, str]:
     return {name: node_plan.keys[0] for name, node_plan in plan.nodes.items() if node_plan.node.kind == "whole"}
+
+
+def _failures_key(plan: Plan) -> dict[str, str]:
+    """Of which results the list of failures is."""
+    keys = [key for node_plan in plan.nodes.values() if node_plan.node.kind == "map" for key in node_plan.keys]
+    return {FAILURES: digest(*keys)}
+
+
+def _ended_well(folder: Path) -> bool | None:
+    """What the last run in a folder recorded of its end, which ``pipeline status`` shows; None if it did not end."""
+    ends = [
+        event for event in read_events(folder) if event["event"] in ("run_started", "run_finished", "run_interrupted")
+    ]
+    return ends[-1].get("succeeded") if ends else None
 
 
 def is_outdated(folder: Path, name: str) -> bool:

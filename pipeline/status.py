@@ -37,6 +37,8 @@ class Status:
     last: float
     """Time of the last event, in seconds since 1970."""
     finished: bool = False
+    interrupted: bool = False
+    """By Ctrl-C or SIGTERM. A run that was killed otherwise looks as if it were running."""
     succeeded: bool = True
     """What the run recorded at its end."""
     stages: dict[str, StageStatus] = field(default_factory=dict)
@@ -48,6 +50,8 @@ class Status:
 
     def text(self) -> str:
         """For people: done, failed, or how long ago the last event of an unfinished run was."""
+        if self.interrupted:
+            return "interrupted"
         if self.finished:
             return "done" if self.succeeded and not self.broken else "failed"
         return f"running or interrupted, last event {duration(time.time() - self.last)} ago,"
@@ -74,9 +78,13 @@ def read_status(folder: Path) -> Status:
         if event["event"] == "run_started":
             todo = {name: StageStatus(count) for name, count in event["stages"].items() if count}
             status = Status(event["time"], event["time"], stages=todo)
+        if event["event"] == "run_interrupted" and (status is None or status.finished):
+            status = Status(event["time"], event["time"])  # while it was being prepared
         if status is None:
             continue
         status.last = event["time"]
+        if event["event"] == "noted":
+            continue
         stage = status.stages.setdefault(event["stage"], StageStatus(1)) if "stage" in event else StageStatus(0)
         match event["event"]:
             case "planned_again":
@@ -93,6 +101,8 @@ def read_status(folder: Path) -> Status:
                 stage.note = stage.pace.text(event)
             case "stage_failed":
                 stage.note, stage.broken = event["error"], True
+            case "run_interrupted":
+                status.interrupted = True
             case "run_finished":
                 status.finished, status.succeeded = True, event.get("succeeded", True)
     if status is None:

@@ -226,8 +226,31 @@ def test_interrupted_it_says_how_to_go_on(sent: signal.Signals, executor: str) -
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert errors == "pipeline: interrupted; what is done is kept: run the same command again to resume\n"
-    assert "running or interrupted" in command("status", "toy").stdout
+    assert "runs/toy: interrupted after" in command("status", "toy").stdout
     assert command("run", "toy.yaml").returncode == 0
+
+
+INTERRUPTED_AT_AN_IMPORT = """
+import os, runpy, signal, sys
+module, sent, *sys.argv[1:] = sys.argv[1:]
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            os.kill(os.getpid(), int(sent))
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("pipeline", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["typer", "pipeline.run", "toy_stages"])
+def test_interrupted_while_it_starts_it_says_so_too(sent: signal.Signals, module: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_AT_AN_IMPORT, module, str(int(sent)), "run", "toy.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 130
+    assert done.stderr == "pipeline: interrupted; what is done is kept: run the same command again to resume\n"
+    assert done.stdout == ""
 
 
 def test_names_cannot_command_the_terminal() -> None:

@@ -255,6 +255,27 @@ def test_a_failed_clip_is_listed_and_later_stages_pass_it_by(toy: Toy) -> None:
     assert (again.computed, again.failures) == (0, result.failures), "a run that does nothing knows them still"
 
 
+def test_failures_are_those_of_the_parameters_that_are_asked_for(toy: Toy) -> None:
+    toy.path.write_text(toy.path.read_text().partition("  total:")[0])
+    failing = "double.fail=[clip-1,clip-2,clip-3]"
+    first = toy.run(failing)
+    assert (first.failed_clips, first.succeeded) == (3, False)
+    assert (other := toy.run("double.factor=3")).succeeded and not other.failures
+    again = toy.run(failing)
+    assert (again.computed, again.failures, again.succeeded) == (0, first.failures, False)
+    assert len((toy.run_folder / "failures.csv").read_text().splitlines()) == 1 + 3
+
+
+@pytest.mark.parametrize("without", ["  nothing:", "  total:"])
+def test_another_share_of_clips_that_may_fail_is_another_end(toy: Toy, without: str) -> None:
+    toy.path.write_text(toy.path.read_text().partition(without)[0])
+    failing = "double.fail=[clip-1,clip-2,clip-3]"
+    for share, succeeds in (("0.01", False), ("0.1", True), ("0.01", False), ("0.2", True)):
+        result = toy.run(failing, f"max_failed={share}")
+        assert (result.failed_clips, result.succeeded) == (3, succeeds)
+        assert read_status(toy.run_folder).text() == ("done" if succeeds else "failed")
+
+
 def test_what_does_not_depend_on_a_stage_that_failed_is_laid_out(toy: Toy) -> None:
     toy.multiply("total", "{how: {fails: {fail: true, scale: 3}, works: {}}}")
     result = toy.run()

@@ -43,6 +43,15 @@ def test_what_turns_out_to_be_done_is_no_longer_to_do_and_what_turns_up_is(tmp_p
     }
 
 
+def test_a_run_that_was_interrupted(tmp_path: Path) -> None:
+    interrupted = {"event": "run_interrupted"}
+    for events in ([STARTED, FINISHED], [STARTED, {"event": "run_finished"}], []):
+        write(tmp_path, *events, interrupted)
+        assert read_status(tmp_path).text() == "interrupted"
+        write(tmp_path, *events, interrupted, STARTED, {"event": "run_finished"})
+        assert read_status(tmp_path).text() == "done"
+
+
 def test_only_the_last_start_counts(tmp_path: Path) -> None:
     write(tmp_path, STARTED, FINISHED, STARTED | {"stages": {"train": 1}}, {"event": "run_finished"})
     status = read_status(tmp_path)
