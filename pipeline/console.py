@@ -72,6 +72,8 @@ def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
         result = run_manifest(manifest, options, [display])
     finally:
         display.close()
+    for text in result.code_changed:
+        say(text)
     if result.computed:
         done = f"{count(result.computed, 'result')} computed"
     else:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import ManifestError
 from pipeline.files import FileState, state_of
+from pipeline.source_code import declared_version, plugins_of
 from pipeline.stage import KnownFile, Stage
 
 KEY_BYTES = 16
@@ -32,12 +33,16 @@ def digest(*parts: str) -> str:
 
 def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
     """What a stage contributes to its keys, in readable form, so that a plan can say what has changed."""
-    return {
+    parameters = keyed_parameters(stage)
+    versions = {plugin: declared_version(plugin) for plugin in plugins_of(parameters)}
+    declared = {plugin: version for plugin, version in versions.items() if version is not None}
+    identity = {
         "uses": vars(type(stage)).get("key_name") or uses,
         "version": stage.version,
-        "parameters": keyed_parameters(stage),
+        "parameters": parameters,
         "files": file_digests(stage),
     }
+    return identity | ({"plugins": declared} if declared else {})
 
 
 def file_digests(stage: Stage) -> list[list[str]]:

@@ -1,5 +1,6 @@
 """Says why a plan would compute its tasks, by comparing it with the record of the run's last plan."""
 
+import importlib
 import json
 from collections.abc import Iterator, Set
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, cast
 
 from pipeline.events import read_events
 from pipeline.plan import NodePlan, Plan
-from pipeline.source_code import code_of
+from pipeline.source_code import code_of, plugins_of
 from pipeline.texts import count
 
 RECORD = "plan.json"
@@ -26,7 +27,7 @@ def record(plan: Plan, before: dict[str, Any], computed: Set[str] = frozenset())
     def code(name: str, node_plan: NodePlan) -> dict[str, str]:
         """The code of a stage. If it has nothing to do, then that with which its results were computed."""
         known = None if plan.todo(name) or name in computed else before.get(name)
-        return _recorded_code(known) if known else code_of(type(node_plan.node.stage))
+        return _recorded_code(known) if known else _code(node_plan)
 
     return json.dumps(
         {
@@ -53,7 +54,7 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
         todo = plan.todo(name)
         if not todo:
             texts[name] = _why_nothing_to_do(plan, node_plan)
-            changed = _changed_code(_recorded_code(before), code_of(type(node.stage))) if before else ""
+            changed = _changed_code(_recorded_code(before), _code(node_plan)) if before else ""
             if changed:
                 texts[name] += f" (code changed since: {changed}; to recompute, use --force or increase the version)"
         elif name in plan.forced:
@@ -64,6 +65,29 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
                 node_plan, before, todo, recomputed, started, finished
             )
     return texts
+
+
+def own_code_changed(plan: Plan, before: dict[str, Any]) -> list[str]:
+    """A sentence for each stage whose results are done, but with other code of a user's own than there is now.
+
+    before: what the last run recorded.
+    """
+    shipped = importlib.import_module("stages").CODE
+    found = []
+    for name, node_plan in plan.nodes.items():
+        if name not in before or plan.todo(name) or node_plan.node.kind == "source":
+            continue
+        recorded = _recorded_code(before[name])
+        own = [
+            {module: digest for module, digest in code.items() if module.partition(".")[0] not in shipped}
+            for code in (recorded, _code(node_plan))
+        ]
+        if changed := _changed_code(*own):
+            found.append(
+                f"{name}: the code of {changed} has changed since its results were made; they stay, until its "
+                f"version is increased or --force {node_plan.node.spec} is given"
+            )
+    return found
 
 
 def plan_lines(plan: Plan, run_folder: Path) -> list[tuple[str, str, str]]:
@@ -117,6 +141,8 @@ def _what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
+    was, plugins = before.get("plugins", {}), now.get("plugins", {})
+    changes += [f"version of {name} → {plugins[name]}" for name in plugins if was.get(name) != plugins[name]]
     changes += [f"{name} has different content" for name, sha in now["files"] if [name, sha] not in before["files"]]
     return "changed: " + ", ".join(changes) if changes else ""
 
@@ -170,6 +196,11 @@ def _recorded_code(known: dict[str, Any]) -> dict[str, str]:
     """Digests by module, from the record. Empty if it was written by an early version, which recorded a single file."""
     code = known.get("code")
     return code if isinstance(code, dict) else {}
+
+
+def _code(node_plan: NodePlan) -> dict[str, str]:
+    """The code of a stage and of the classes that its parameters name."""
+    return code_of(type(node_plan.node.stage), plugins_of(node_plan.identity["parameters"]))
 
 
 def _changed_code(before: dict[str, str], now: dict[str, str]) -> str:

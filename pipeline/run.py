@@ -28,7 +28,7 @@ from pipeline.keys import digest
 from pipeline.manifest import Manifest
 from pipeline.notes import write_notes
 from pipeline.plan import Plan, make_plan
-from pipeline.reasons import RECORD, last_record, record, recorded_keys
+from pipeline.reasons import RECORD, last_record, own_code_changed, record, recorded_keys
 from pipeline.schedule import Schedule
 from pipeline.stage import Source, WholeStage
 from pipeline.store import Attempts, Store
@@ -68,6 +68,8 @@ class Result:
     """What is unusual about clips that did not fail."""
     errors: list[str] = field(default_factory=list)
     """One text for each stage that failed; empty if the run is complete."""
+    code_changed: list[str] = field(default_factory=list)
+    """A sentence for each stage whose results were made with other code of the user's own."""
     exported: list[str] = field(default_factory=list)
     """The main result of each of the last whole stages, in one line."""
 
@@ -114,6 +116,7 @@ def run(
     result = Result(plan, folder)
     replace_file(folder / MANIFEST, json.dumps(manifest.resolved, indent=1).encode())
     before = last_record(folder)
+    result.code_changed = own_code_changed(plan, before)
     replace_file(folder / RECORD, record(plan, before).encode())
     if not plan.tasks and _exported(folder) == _whole_keys(plan) | _failures_key(plan):
         result.failures = _read_failures(folder)

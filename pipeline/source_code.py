@@ -5,11 +5,12 @@ import hashlib
 import importlib
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pipeline.registry import make_current_folder_importable
 from pipeline.stage import Stage
 
 _CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -19,16 +20,44 @@ ENGINE = __name__.partition(".")[0]
 """The engine's own package, which is not followed: it does not affect results."""
 
 
-def code_of(stage: type[Stage]) -> dict[str, str]:
+def code_of(stage: type[Stage], plugins: Iterable[str] = ()) -> dict[str, str]:
     """Digest of each source file by module: of the one that defines the stage, and of all that it imports, directly or
     indirectly.
 
     Imports inside functions count, and so do classes named in strings. Imports are followed into the packages that ship
     with this one, into the stage's own package, and into modules beside the latter.
+
+    plugins: classes that its parameters name, whose code is followed in the same way.
     """
     found: dict[str, str] = {}
-    waiting = [stage.__module__]
-    allowed = _Allowed(stage.__module__.partition(".")[0])
+    for module in (stage.__module__, *(plugin.partition(":")[0] for plugin in plugins)):
+        found |= _code_of_module(module)
+    return found
+
+
+def plugins_of(parameters: Any) -> list[str]:
+    """The classes that parameters, as JSON values, name as ``module:Class``; strings of this form without a module that
+    exists are something else."""
+    if isinstance(parameters, dict | list):
+        values = parameters.values() if isinstance(parameters, dict) else parameters
+        return [plugin for value in values for plugin in plugins_of(value)]
+    if not isinstance(parameters, str) or not _CLASS.fullmatch(parameters):
+        return []
+    make_current_folder_importable()
+    return [parameters] if _file_of(parameters.partition(":")[0]) else []
+
+
+def declared_version(plugin: str) -> int | None:
+    """The number that the class ``module:Class`` has as its ``version``, read from its source without an import."""
+    module, _, name = plugin.partition(":")
+    file = _file_of(module)
+    return _read(str(file), file.stat().st_mtime_ns).versions.get(name) if file else None
+
+
+def _code_of_module(start: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    waiting = [start]
+    allowed = _Allowed(start.partition(".")[0])
     while waiting:
         module = waiting.pop()
         if module in found or not allowed(module.partition(".")[0]):
@@ -64,16 +93,29 @@ class _Source(NamedTuple):
     digest: str
     imports: tuple[str, ...]
     """Modules that it may import: for ``from a import b`` both ``a`` and ``a.b``."""
+    versions: dict[str, int]
+    """``version`` by class, where a class has it as a plain number."""
 
 
 @lru_cache(maxsize=4096)
 def _read(file: str, mtime_ns: int) -> _Source:
     content = Path(file).read_bytes()
     try:
-        imports = tuple(dict.fromkeys(_imports(ast.parse(content))))
+        tree = ast.parse(content)
     except (SyntaxError, ValueError):
-        imports = ()
-    return _Source(hashlib.blake2b(content, digest_size=8).hexdigest(), imports)
+        tree = ast.Module([], [])
+    imports = tuple(dict.fromkeys(_imports(tree)))
+    return _Source(hashlib.blake2b(content, digest_size=8).hexdigest(), imports, dict(_versions(tree)))
+
+
+def _versions(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for cls in [one for one in tree.body if isinstance(one, ast.ClassDef)]:
+        for line in cls.body:
+            targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+            value = getattr(line, "value", None)
+            named = any(isinstance(target, ast.Name) and target.id == "version" for target in targets)
+            if named and isinstance(value, ast.Constant) and type(value.value) is int:
+                yield cls.name, value.value
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

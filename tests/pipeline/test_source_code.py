@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.registry import find_stage
-from pipeline.source_code import code_of
+from pipeline.source_code import _folder_of, code_of
 from toy_manifest import Toy
 
 STAGE = """
@@ -73,3 +73,52 @@ def test_a_plan_names_the_changed_module(tmp_path: Path, monkeypatch: pytest.Mon
     assert toy.reasons()["add"] == "done"
     toy.run(force=("double",))
     assert toy.reasons()["double"] == "done"
+
+
+PLUGIN = "from typing import ClassVar\n\n\nclass Mine:\n    factor = 2\n"
+
+
+@pytest.fixture
+def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Toy, Path]:
+    """A toy whose stage ``double`` has a parameter that names a class, and that class's file."""
+    file = tmp_path / "named_plugin.py"
+    file.write_text(PLUGIN)
+    (tmp_path / "plugged_stages.py").write_text(
+        "from toy_stages import Double as Base\n\n\n"
+        "class Double(Base):\n    by: str = 'named_plugin:Mine'\n    other: str = 'C:nothing'\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "plugged_stages", raising=False)
+    _folder_of.cache_clear()
+    importlib.invalidate_caches()
+    toy = Toy(tmp_path / "toy")
+    toy.path.write_text(toy.path.read_text().replace("toy_stages:Double", "plugged_stages:Double"))
+    return toy, file
+
+
+def test_a_changed_class_that_a_parameter_names_is_mentioned_by_plan_and_run(plugged: tuple[Toy, Path]) -> None:
+    toy, file = plugged
+    toy.run()
+    assert toy.run().code_changed == []
+    file.write_text(PLUGIN.replace("2", "30"))
+    assert "code changed since: named_plugin;" in toy.reasons()["double"]
+    assert toy.run("total.scale=2").code_changed == [
+        "double: the code of named_plugin has changed since its results were made; they stay, until its version is "
+        "increased or --force double is given"
+    ]
+    assert toy.run(force=("double",)).code_changed == []
+    assert toy.run().code_changed == []
+
+
+@pytest.mark.parametrize("declared", ["version = {}", "version: ClassVar[int] = {}"])
+def test_the_version_that_such_a_class_declares_is_in_the_keys(plugged: tuple[Toy, Path], declared: str) -> None:
+    toy, file = plugged
+    toy.run()
+    file.write_text(f"{PLUGIN}    {declared.format(2)}\n")
+    second = toy.plan().nodes["double"]
+    assert not any(second.done)
+    assert toy.reasons()["double"] == "changed: version of named_plugin:Mine → 2"
+    file.write_text(f"{PLUGIN}    {declared.format(33)}\n")
+    assert not set(toy.plan().nodes["double"].keys) & set(second.keys)
+    file.write_text(f"# A comment changes no key.\n{PLUGIN}")
+    assert all(toy.plan().nodes["double"].done)
