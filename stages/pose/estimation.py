@@ -49,9 +49,16 @@ class Skeletons:
         self.alternatives: list[tuple[int, int, np.ndarray]] = []
         """Person, frame and other keypoints R,3, which count if their score is higher."""
 
-    def known(self, m: int) -> list[int]:
-        """The frames in which it is known where a person is."""
-        return np.flatnonzero(~np.isnan(self.boxes[m, :, 0])).tolist()
+    def keep(self, people: Sequence[int]) -> None:
+        """Leave out all others."""
+        self.tracks = [self.tracks[m] for m in people]
+        self.keypoints, self.boxes = self.keypoints[people], self.boxes[people]
+        self.detected, self.estimated = self.detected[people], self.estimated[people]
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool M,T: where it is known where they are."""
+        return ~np.isnan(self.boxes[..., 0])
 
     def main_people(self, count: int) -> list[int]:
         """Which people matter most, by their prominence times the score that is usual for their skeletons: a jacket on
@@ -136,31 +143,28 @@ class TopDownEstimation(Estimation):
         tracks = self._tracks(skeletons, images, key_frames(numbers, self._every))[: _CANDIDATES * self.persons]
         skeletons.follow(tracks)
         for m, one in enumerate(tracks):
-            boxes = skeletons.boxes[m]
-            self._request(
-                skeletons, images, m, np.flatnonzero(~np.isnan(boxes[:, 0])) if m < self.persons else sample(one)
-            )
+            self._request(skeletons, images, m, np.flatnonzero(skeletons.known[m]) if m < self.persons else sample(one))
         return skeletons
 
     def look_again(self, skeletons: Skeletons) -> None:
         """Choose the main people, look for them where nobody did and no skeleton was found, and also try boxes that
         their skeletons before and after suggest: a detector may have found a part of a person, or lost one who bends
         down."""
-        main = skeletons.main_people(self.persons)
-        tracks = [skeletons.tracks[m] for m in main]
-        before = skeletons.keypoints[main]
-        doubtful = doubtful_skeletons(before, skeletons.detected[main]) & skeletons.estimated[main]
-        if main == list(range(len(skeletons.tracks))) and not doubtful.any():
+        skeletons.keep(skeletons.main_people(self.persons))
+        estimated, before = skeletons.estimated, skeletons.keypoints
+        doubtful = doubtful_skeletons(before, skeletons.detected) & estimated
+        if not doubtful.any() and (estimated == skeletons.known).all():
             return
         images = self._decoded(skeletons)
+        people, tracks = list(range(len(before))), skeletons.tracks
         if missed := [t for t in np.flatnonzero(doubtful.any(0)).tolist() if t not in skeletons.found]:
-            tracks = same_people(tracks, self._tracks(skeletons, images, missed))
+            people, tracks = same_people(tracks, self._tracks(skeletons, images, missed))
         skeletons.follow(tracks)
-        for m in range(len(tracks)):
-            self._request(skeletons, images, m, skeletons.known(m))
-            boxes = carried_boxes(before[m], ~doubtful[m] & skeletons.estimated[m])
-            for t in np.flatnonzero(doubtful[m] & ~np.isnan(boxes[:, 0])).tolist():
-                skeletons.alternatives.append((m, t, np.zeros_like(before[m, t])))
+        for m, former in enumerate(people):
+            self._request(skeletons, images, m, np.flatnonzero(skeletons.known[m]))
+            boxes = carried_boxes(before[former], ~doubtful[former] & estimated[former])
+            for t in np.flatnonzero(doubtful[former] & ~np.isnan(boxes[:, 0])).tolist():
+                skeletons.alternatives.append((m, t, np.zeros_like(before[former, t])))
                 self._queue.add(skeletons.frames[t], images[t], boxes[t], skeletons.alternatives[-1][2])
 
     def run_full_batches(self) -> None:

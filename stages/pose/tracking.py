@@ -89,11 +89,13 @@ def track(found: Mapping[int, Found], length: int, min_score: float) -> list[Tra
     return sorted(closed, key=lambda one: (-one.prominence, *np.nan_to_num(one.boxes).sum(0)))
 
 
-def same_people(chosen: Sequence[Track], tracks: Sequence[Track]) -> list[Track]:
-    """Those of the tracks that have most detections in common with the chosen ones, each once, in their order."""
-    shared = [[int(((a.detections == b.detections) & (a.detections >= 0)).sum()) for b in tracks] for a in chosen]
-    best = [int(np.argmax(row)) for row in shared]
-    return [tracks[n] for n in dict.fromkeys(best)]
+def same_people(chosen: Sequence[Track], tracks: Sequence[Track]) -> tuple[list[int], list[Track]]:
+    """Which of the chosen ones are still somebody, and the tracks that have most detections in common with them."""
+    found: dict[int, int] = {}
+    for m, one in enumerate(chosen):
+        shared = [int(((one.detections == b.detections) & (one.detections >= 0)).sum()) for b in tracks]
+        found.setdefault(int(np.argmax(shared)), m)
+    return list(found.values()), [tracks[n] for n in found]
 
 
 def sample(one: Track) -> list[int]:

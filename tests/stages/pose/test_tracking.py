@@ -127,8 +127,8 @@ def test_prominence_does_not_depend_on_how_many_frames_were_looked_at() -> None:
 def test_the_same_people_are_found_among_the_tracks_of_more_frames() -> None:
     people = [person(np.linspace(0, 60, T)), person(np.full(T, 300.0), size=(60, 150))]
     few, all_frames = (tracked(people, [RED, BLUE], every=every) for every in (5, 1))
-    assert same_people(few[::-1], all_frames) == all_frames[::-1]
-    assert same_people([few[0], few[0]], all_frames) == all_frames[:1]
+    assert same_people(few[::-1], all_frames) == ([0, 1], all_frames[::-1])
+    assert same_people([few[0], few[0], few[1]], all_frames) == ([0, 2], all_frames)
 
 
 def test_a_sample_of_the_frames_in_which_somebody_was_detected() -> None:
