@@ -21,6 +21,9 @@ class FaultyFileSystem(LocalFileSystem):
     protocol = "faulty"
     cachable = False
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(auto_mkdir=True, **options)
+
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
         return LocalFileSystem._strip_protocol(str(path).removeprefix("faulty://"))
