@@ -106,6 +106,7 @@ def pipeline(options: argparse.Namespace, executor: str) -> tuple[int, int]:
     pose |= {name: str(path.resolve()) for name, path in files.items() if path}
     manifest = {
         "name": "benchmark",
+        "partition": 8,  # as in base/laptop.yaml
         "stages": {
             "index": {"uses": "videos", "with": {"root": str(options.folder.resolve())}},
             "decode": {"needs": "index", "with": {"frames": options.frames, "short_side": options.short_side}},
