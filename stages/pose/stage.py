@@ -29,7 +29,7 @@ from stages.pose.estimators import (
 )
 from stages.pose.given import first_layout
 from stages.pose.requirements import check_detector, get, look_for, missing_weights, why_no_gpu
-from stages.pose.zoo import fetch
+from stages.pose.zoo import Published, fetch
 from stages.skeletons.layout_parameter import LayoutText
 from stages.tables import FRAMES, SKELETONS
 
@@ -142,9 +142,8 @@ class Pose(MapStage):
         """Weights, with the second file that some formats have (ncnn: .param and .bin, ONNX: .onnx and .onnx.data or
         .onnx_data, graph models: .json and .bin)."""
         estimator, detector = find_estimator(self.estimator), declared_detector(self.detector)
-        own = (self.weights, estimator.published(self.input_size)), (self.detector_weights, detector.published())
         found: list[Path | KnownFile] = []
-        for path, published in own:
+        for path, published in self.model_files():
             if path is not None:
                 others = [path.with_suffix(".bin"), *(path.with_name(path.name + end) for end in (".data", "_data"))]
                 found += [path, *(other for other in others if other != path and other.is_file())]
@@ -153,6 +152,14 @@ class Pose(MapStage):
         found += estimator.files(self.weights)
         found += detector.files(self.detector_weights)
         return tuple(dict.fromkeys(found))
+
+    def model_files(self) -> list[tuple[Path | None, Published | None]]:
+        """The given file and the published one of each model; the latter counts only without the former."""
+        estimator = find_estimator(self.estimator)
+        found = [(self.weights, estimator.published(self.input_size))]
+        if "detector" in estimator.takes:
+            found.append((self.detector_weights, declared_detector(self.detector).published()))
+        return found
 
     def prepare(self, clips: pa.Table, fetch: bool) -> Iterator[Problem]:
         """Weights that are not here yet, and a detector that does not import; none where all clips have skeletons."""
@@ -240,11 +247,14 @@ class Models:
     @cached_property
     def columns(self) -> Row:
         """What rows of SKELETONS say about the models."""
-        top_down = issubclass(find_estimator(self._stage.estimator), TopDownEstimator)
+        stage = self._stage
+        downloaded = [published for path, published in stage.model_files() if published and not path]
+        # Names of published files without a SHA-256 hold its beginning.
+        named = [file.name for published in downloaded for file in published.files if not file.sha256]
         return {
-            "estimator": self._stage.estimator,
-            "detector": self._stage.detector if top_down else None,
-            "weights": [_named(file) for file in self._stage.files()],
+            "estimator": stage.estimator,
+            "detector": stage.detector if "detector" in find_estimator(stage.estimator).takes else None,
+            "weights": [*map(_named, stage.files()), *named],
         }
 
     @cached_property

@@ -159,6 +159,18 @@ def test_what_has_a_large_box_and_no_joints_is_not_among_the_main_people(tmp_pat
     )
 
 
+def test_rows_name_published_weights_too() -> None:
+    columns = Pose(estimator="hrnet_w32", detector="nanodet").load({}).columns
+    assert [name.partition(" ")[0] for name in columns["weights"]] == [
+        "nanodet.json",
+        "nanodet.bin",
+        "td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth",
+    ]
+    alone = Pose(estimator="keypointrcnn").load({}).columns
+    assert alone["detector"] is None
+    assert [name.partition("-")[0] for name in alone["weights"]] == ["keypointrcnn_resnet50_fpn_coco"]
+
+
 def test_people_are_detected_in_some_frames_and_where_somebody_comes_or_goes(reddest: Path, green: str) -> None:
     images = [jpeg(dot, body=3 <= t < 9) if 3 <= t < 9 else jpeg(None, body=False) for t, dot in enumerate(dots(0))]
     still = [jpeg(dot) for dot in dots(1)]
