@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from pipeline.clips import NO_CLIPS
 from pipeline.errors import ManifestError
-from pipeline.plan import NO_CLIPS, Plan
+from pipeline.plan import Plan
 from pipeline.stage import Problem, Stage
 
 

@@ -1,17 +1,18 @@
 """A run: plan, compute what is missing, and write the files that people open. To resume a run is to run it again."""
 
 import json
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pipeline.checks import check, prepare, refuse
 from pipeline.claims import Claim
 from pipeline.errors import DamagedResultError, ManifestError, StageError, UnreadableError
 from pipeline.events import EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
+from pipeline.exports import export, is_exported
 from pipeline.failures import (
     FAILURES,
     WARNINGS,
@@ -24,18 +25,16 @@ from pipeline.failures import (
 )
 from pipeline.files import check_writable, replace_file
 from pipeline.graph import Graph, build_graph
-from pipeline.keys import digest
 from pipeline.manifest import Manifest
 from pipeline.notes import write_notes
 from pipeline.plan import Plan, make_plan
-from pipeline.reasons import RECORD, last_record, own_code_changed, record, recorded_keys
+from pipeline.reasons import RECORD, last_record, own_code_changed, record
 from pipeline.schedule import Schedule
-from pipeline.stage import Source, WholeStage
+from pipeline.stage import Source
 from pipeline.store import Attempts, Store
 from pipeline.timings import timings
 
 MANIFEST = "manifest.json"
-EXPORTED = "exported.json"
 TIMINGS = "timings.json"
 
 REPAIRS = 10
@@ -118,11 +117,11 @@ def run(
     before = last_record(folder)
     result.code_changed = own_code_changed(plan, before)
     replace_file(folder / RECORD, record(plan, before).encode())
-    if not plan.tasks and _exported(folder) == _whole_keys(plan) | _failures_key(plan):
+    if not plan.tasks and is_exported(plan, folder):
         result.failures = _read_failures(folder)
         if result.succeeded == _ended_well(folder):
             with suppress(DamagedResultError):  # which is found again below
-                result.exported = _export(plan, folder)  # the files may have been deleted
+                result.exported = export(plan, folder)  # the files may have been deleted
                 return result
     with Claim(plan.store) as claim:
         claim.hold(plan)
@@ -220,41 +219,12 @@ def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> lis
         write_failures(result.failures, folder)
         write_failures(result.warnings, folder, WARNINGS)
         replace_file(folder / TIMINGS, json.dumps(timings(folder, plan), indent=1).encode())
-        result.exported = _export(plan, folder, blocked)
+        result.exported = export(plan, folder, blocked)
     except DamagedResultError as error:
         return [error.path]
     except UnreadableError as error:
         result.errors.append(f"the run's files are not all written: {error}")
     return []
-
-
-def _export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[str]:
-    """Let all whole stages that are done write their files. Returns the lines of those without descendants."""
-    exported, lines = {}, []
-    for name, key in _whole_keys(plan).items():
-        node_plan = plan.nodes[name]
-        path = node_plan.path(plan.store)
-        if name in blocked or not plan.store.filesystem.exists(path):
-            continue
-        variant = node_plan.node.variant_name
-        target = folder / "variants" / variant if variant else folder
-        target.mkdir(parents=True, exist_ok=True)
-        line = cast(WholeStage, node_plan.node.stage).export(plan.store.read(path), target, folder)
-        exported[name] = key
-        if line and not plan.graph.descendants(name):
-            lines.append(line)
-    replace_file(folder / EXPORTED, json.dumps(exported | _failures_key(plan), indent=1).encode())
-    return lines
-
-
-def _whole_keys(plan: Plan) -> dict[str, str]:
-    return {name: node_plan.keys[0] for name, node_plan in plan.nodes.items() if node_plan.node.kind == "whole"}
-
-
-def _failures_key(plan: Plan) -> dict[str, str]:
-    """Of which results the list of failures is."""
-    keys = [key for node_plan in plan.nodes.values() if node_plan.node.kind == "map" for key in node_plan.keys]
-    return {FAILURES: digest(*keys)}
 
 
 def _ended_well(folder: Path) -> bool | None:
@@ -263,19 +233,6 @@ def _ended_well(folder: Path) -> bool | None:
         event for event in read_events(folder) if event["event"] in ("run_started", "run_finished", "run_interrupted")
     ]
     return ends[-1].get("succeeded") if ends else None
-
-
-def is_outdated(folder: Path, name: str) -> bool:
-    """Whether a run has been changed since a whole node wrote its files, and has not yet written them again."""
-    exported, planned = _exported(folder), recorded_keys(folder).get(name)
-    return exported is not None and planned is not None and [exported.get(name)] != planned
-
-
-def _exported(folder: Path) -> dict[str, str] | None:
-    try:
-        return cast(dict[str, str], json.loads((folder / EXPORTED).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return None
 
 
 def _read_failures(folder: Path) -> list[Failure]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError
+from pipeline.exports import is_outdated
 from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
-from pipeline.run import MANIFEST, is_outdated
+from pipeline.run import MANIFEST
 from stages.commands.trained_run import MODEL, predicting_nodes, run_and_variant
 from stages.tables import FRAMES
 

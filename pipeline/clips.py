@@ -1,0 +1,88 @@
+"""The clips of an index: sorted, cut into partitions, and selected by the stages that do not look at all of them."""
+
+from functools import cached_property
+from typing import cast
+
+import pyarrow as pa
+
+from pipeline.errors import ManifestError
+from pipeline.keys import columns_of, digest, partition_bounds, row_texts
+from pipeline.stage import MapStage, Source, WholeStage
+
+NO_CLIPS = pa.table({"clip_id": pa.array([], pa.string())})
+"""The clips of a stage without a source, such as one that loads a trained model."""
+
+
+class Clips:
+    """The clips of one Source, sorted and cut into partitions."""
+
+    def __init__(self, table: pa.Table, partition: int) -> None:
+        self.table = table.sort_by("clip_id").combine_chunks()
+        self.ids: list[str] = self.table["clip_id"].to_pylist()
+        for one, other in zip(self.ids, self.ids[1:], strict=False):
+            if one == other:
+                raise ManifestError(f"two clips have the id {one!r}; every clip needs its own")
+        self.content = row_texts(self.table, columns_of(self.table, "content"))
+        self.bounds = partition_bounds(self.ids, partition)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of everything in the index except places: what whole stages depend on."""
+        return _digest_of(self.table)
+
+    @cached_property
+    def unannotated(self) -> pa.Table:
+        """The clips as map stages see them, without labels and splits."""
+        return self.table.drop_columns(columns_of(self.table, "annotation"))
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        return {clip_id: row for row, clip_id in enumerate(self.ids)}
+
+
+class Selection:
+    """The clips that a whole stage selects of a source's, where these are not all of them."""
+
+    def __init__(self, clips: Clips, rows: list[list[int]]) -> None:
+        self.table = clips.table.take(pa.array([row for some in rows for row in some], pa.int64()))
+        self.ids: list[str] = self.table["clip_id"].to_pylist()
+        self.partitions = [i for i, some in enumerate(rows) if some]
+        """The partitions that hold any of them."""
+        self.digest = _digest_of(self.table)
+
+
+def _digest_of(clips: pa.Table) -> str:
+    return digest(*row_texts(clips, columns_of(clips, "content", "annotation")))
+
+
+def listed_clips(source: Source) -> pa.Table:
+    """The clips of a source as its table is declared: columns that it leaves out are null, and all have their roles.
+
+    Raises ManifestError if ids are missing or a column has values of another kind.
+    """
+    table, declared = source.clips(), source.makes.schema
+    if "clip_id" not in table.column_names or table["clip_id"].null_count:
+        raise ManifestError(f"{type(source).__name__} lists clips without clip_id: every clip needs one")
+    for column in declared:
+        if column.name not in table.column_names:
+            table = table.append_column(column, pa.nulls(table.num_rows, column.type))
+    columns = [declared.field(column.name) if column.name in declared.names else column for column in table.schema]
+    try:
+        return table.cast(pa.schema(columns))
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise ManifestError(f"{type(source).__name__} does not list clips as declared: {error}") from error
+
+
+def selected_rows(stage: MapStage | WholeStage, clips: Clips) -> list[list[int] | range]:
+    """The rows of the index that a stage selects, by partition."""
+    if type(stage).select in (MapStage.select, WholeStage.select):
+        return [range(start, stop) for start, stop in clips.bounds]
+    row_of = clips.row_of
+    selected = sorted(row_of[clip_id] for clip_id in stage.select(clips.table)["clip_id"].to_pylist())
+    rows, position = [], 0
+    for _, stop in clips.bounds:
+        start = position
+        while position < len(selected) and selected[position] < stop:
+            position += 1
+        rows.append(selected[start:position])
+    return cast(list[list[int] | range], rows)

@@ -1,0 +1,62 @@
+"""The files that whole stages write into the run's folder, for people to open."""
+
+import json
+from collections.abc import Set
+from pathlib import Path
+from typing import cast
+
+from pipeline.failures import FAILURES
+from pipeline.files import replace_file
+from pipeline.keys import digest
+from pipeline.plan import Plan
+from pipeline.reasons import recorded_keys
+from pipeline.stage import WholeStage
+
+EXPORTED = "exported.json"
+
+
+def export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[str]:
+    """Let all whole stages that are done write their files. Returns the lines of those without descendants."""
+    exported, lines = {}, []
+    for name, key in _whole_keys(plan).items():
+        node_plan = plan.nodes[name]
+        path = node_plan.path(plan.store)
+        if name in blocked or not plan.store.filesystem.exists(path):
+            continue
+        variant = node_plan.node.variant_name
+        target = folder / "variants" / variant if variant else folder
+        target.mkdir(parents=True, exist_ok=True)
+        line = cast(WholeStage, node_plan.node.stage).export(plan.store.read(path), target, folder)
+        exported[name] = key
+        if line and not plan.graph.descendants(name):
+            lines.append(line)
+    replace_file(folder / EXPORTED, json.dumps(exported | _failures_key(plan), indent=1).encode())
+    return lines
+
+
+def _whole_keys(plan: Plan) -> dict[str, str]:
+    return {name: node_plan.keys[0] for name, node_plan in plan.nodes.items() if node_plan.node.kind == "whole"}
+
+
+def _failures_key(plan: Plan) -> dict[str, str]:
+    """Of which results the list of failures is."""
+    keys = [key for node_plan in plan.nodes.values() if node_plan.node.kind == "map" for key in node_plan.keys]
+    return {FAILURES: digest(*keys)}
+
+
+def is_exported(plan: Plan, folder: Path) -> bool:
+    """Whether the folder's files are of just these results."""
+    return _exported(folder) == _whole_keys(plan) | _failures_key(plan)
+
+
+def is_outdated(folder: Path, name: str) -> bool:
+    """Whether a run has been changed since a whole node wrote its files, and has not yet written them again."""
+    exported, planned = _exported(folder), recorded_keys(folder).get(name)
+    return exported is not None and planned is not None and [exported.get(name)] != planned
+
+
+def _exported(folder: Path) -> dict[str, str] | None:
+    try:
+        return cast(dict[str, str], json.loads((folder / EXPORTED).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
