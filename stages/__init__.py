@@ -22,7 +22,7 @@ STAGES = {
     "evaluate": "stages.predict.evaluate:Evaluate",
     "report": "stages.report.stage:Report",
     "explain": "stages.explanation.stage:Explain",
-    "recognitions": "stages.predict.recognitions:Recognitions",
+    "recognitions": "stages.recognitions.stage:Recognitions",
 }
 """Stages, by the name that a manifest gives under ``uses``."""
 

@@ -144,16 +144,43 @@ RECOGNITIONS = Table(
     "recognitions",
     pa.schema(
         [
-            ("clip_id", pa.string()),
-            ("file", pa.string()),  # relative to the deepest folder that contains all files
-            ("start", pa.float64()),  # seconds
-            ("end", pa.float64()),  # seconds; null: to the last frame
-            ("label", pa.string()),  # the most probable class
-            ("score", pa.float32()),  # its probability
-            ("top_labels", pa.list_(pa.string())),  # up to five, the most probable first
-            ("top_scores", pa.list_(pa.float32())),
+            ("file", pa.string()),  # relative to the folder that was searched, with slashes; sorted, one row a video
+            ("error", pa.string()),  # of the first window that failed, or null
+            ("failed", pa.int32()),  # windows that failed
+            ("width", pa.int32()),  # of the video in pixels, upright; null where all windows failed
+            ("height", pa.int32()),
+            ("class_names", pa.list_(pa.string())),
+            (
+                "windows",  # what the network was shown, by start and person
+                pa.list_(
+                    pa.struct(
+                        [
+                            ("start", pa.float64()),  # seconds
+                            ("end", pa.float64()),
+                            ("person", pa.int32()),  # from 1; null where the network saw everybody at once
+                            ("probabilities", pa.list_(pa.float32())),  # one per class
+                        ]
+                    )
+                ),
+            ),
+            (
+                "segments",  # by start and person
+                pa.list_(
+                    pa.struct(
+                        [
+                            ("start", pa.float64()),  # seconds
+                            ("end", pa.float64()),
+                            ("person", pa.int32()),
+                            ("label", pa.string()),  # null: no class is likely enough
+                            ("score", pa.float32()),  # mean probability of the label, or of the likeliest class
+                            ("thumbnail", pa.binary()),  # JPEG of its middle with skeletons, or null
+                        ]
+                    )
+                ),
+            ),
         ]
     ),
+    row_group=16,
 )
 
 EXPLANATIONS = Table(

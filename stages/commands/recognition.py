@@ -15,7 +15,7 @@ from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
 from pipeline.run import MANIFEST
 from stages.commands.trained_run import MODEL, predicting_nodes, run_and_variant
-from stages.tables import FRAMES
+from stages.tables import FRAMES, SKELETONS
 
 
 def recognition_manifest(
@@ -51,11 +51,14 @@ def recognition_manifest(
         if node.kind == "source":
             spans = {"window": _seconds_of_clips(weights) if window is None else window, "stride": stride}
             given = {key: value for key, value in spans.items() if value}
-            stages[_called(node)] = {"uses": "videos", "with": {"root": str(videos.absolute())} | given}
+            stages[_called(node)] = {"uses": "videos", "with": {"root": str(videos.absolute()), **given}}
         elif node.kind == "whole":
             stages[_called(node)] = {"uses": "pretrained", "with": {"path": str(weights.absolute())}}
     stages[predict.spec]["with"]["split"] = None
-    stages["recognitions"] = {"uses": "recognitions", "needs": [predict.spec], "with": {"out": str(out.absolute())}}
+    seen = {node.stage.makes.name: _called(node) for node in ancestors if node.stage.makes in (FRAMES, SKELETONS)}
+    needs = [predict.spec, *seen.values()]
+    folders = {"root": str(videos.absolute()), "out": str(out.absolute())}
+    stages["recognitions"] = {"uses": "recognitions", "needs": needs, "with": folders}
     resolved = {
         "name": out.absolute().name,
         "store": trained.store,

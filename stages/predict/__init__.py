@@ -1,1 +1,1 @@
-"""Predictions of a trained recognizer, compared with labels (evaluate) or written as a table (recognitions)."""
+"""Predictions of a trained recognizer, and their comparison with labels."""

@@ -55,7 +55,8 @@ def test_what_lies_between_index_and_prediction_stays() -> None:
     assert stages["train-model"].uses == "stages.train.pretrained:Pretrained"
     assert stages["train-model"].parameters == {"path": str(here / "runs/it/model")}
     assert stages["predict"].parameters == {"precision": "fp32", "views": 2, "split": None}
-    assert stages["recognitions"].parameters == {"out": str(here / "some where/out")}
+    folders = {"root": str(here / "videos"), "out": str(here / "some where/out")}
+    assert stages["recognitions"].parameters == folders
     assert build_graph(manifest).nodes["predict"].source == "index"
 
 
@@ -152,9 +153,11 @@ def test_one_video_in_short_windows() -> None:
     done = recognize("videos/short", "--model", "it", "--out", "out", "--window", "4")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "note: the model was trained on drawn people\n" in done.stdout
-    assert done.stdout.endswith(f"3 recognitions: {Path('out/recognitions.csv').absolute()}\n")
+    assert done.stdout.endswith(f"segment in 1 video: {Path('out/recognitions.csv').absolute()}\n")
     with Path("out/recognitions.csv").open(newline="") as file:
-        assert [(row["file"], row["start"]) for row in csv.DictReader(file)] == [("short", s) for s in "024"]
+        assert [(row["file"], row["start"], row["end"]) for row in csv.DictReader(file)] == [("short", "0", "8")]
+    with Path("out/windows.csv").open(newline="") as file:
+        assert [row["start"] for row in csv.DictReader(file)] == ["0", "2", "4"]
 
 
 def test_failures_are_not_listed_without_end() -> None:
@@ -184,9 +187,11 @@ def test_a_folder_of_good_and_bad_files() -> None:
     assert "skipped text.mp4: " in done.stdout
     with Path("out/recognitions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["file"] for row in rows] == ["deep/long.mp4"] * 3 + ["short.mp4"]
+    assert [row["file"] for row in rows] == sorted(row["file"] for row in rows)
+    assert {row["file"] for row in rows} == {"deep/long.mp4", "short.mp4"}
     assert {row["label"] for row in rows} <= {"a", "b", "c"}
-    assert pq.read_table("out/recognitions.parquet").num_rows == 4
+    assert pq.read_table("out/recognitions.parquet").num_rows == len(rows)
+    assert pq.read_table("out/windows.parquet").num_rows == 4
     assert [line.split(",")[0] for line in Path("out/failures.csv").read_text().splitlines()[1:]] == ["text.mp4"]
 
 

@@ -1,0 +1,78 @@
+"""Recognitions: what was predicted for the windows of videos, as segments, for people and other programs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.errors import StageError
+from pipeline.stage import WholeStage, unkeyed
+from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
+from pipeline.texts import count
+from stages.tables import FRAMES, PREDICTIONS, RECOGNITIONS, SKELETONS
+
+
+class Recognitions(WholeStage):
+    """Merges the windows of each video into segments of time with a label.
+
+    A video none of whose windows could be predicted has a row with an error and no segments.
+    """
+
+    key_name: ClassVar[str | None] = "stages.recognitions:Recognitions"
+    version: ClassVar[int] = 2
+    makes = RECOGNITIONS
+    takes = (PREDICTIONS, FRAMES)
+    may_take = (SKELETONS,)
+
+    min_score: float = Field(0.0, ge=0, le=1)
+    """Where the likeliest class has a lower probability, the label is none."""
+    min_seconds: float = Field(0.0, ge=0)
+    """Shorter segments become a part of the one before or after."""
+    smoothing: float = Field(0.0, ge=0)
+    """Standard deviation, in seconds, of a Gaussian mean of the probabilities over time. 0: they stay as they are."""
+    root: Path = unkeyed(...)
+    """The folder that was searched, or the video."""
+    out: Path | None = unkeyed(None)
+    """Folder for the files; null: the run's folder."""
+
+    def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
+        from stages.recognitions.segments import Merging
+        from stages.recognitions.thumbnails import add_thumbnails
+        from stages.recognitions.videos import FILM_COLUMNS, by_file, predicted, recognized
+
+        (variant,) = variants
+        clips = variant.clips.select(["clip_id", "path", "start", "end"]).to_pylist()
+        if not clips:
+            raise StageError("the index lists no videos")
+        inputs = variant.inputs
+        rows = [row for partition in inputs["predictions"] for row in partition.to_pylist()]
+        films = {row["clip_id"]: row for row in inputs["frames"].read(["clip_id", *FILM_COLUMNS]).to_pylist()}
+        seen, class_names = predicted(rows)
+        merging = Merging(self.min_score, self.min_seconds, self.smoothing)
+        errors = {clip_id: error for table in inputs.values() for clip_id, error in errors_in(table)}
+        files = by_file(clips, self.folder)
+        videos = [recognized(file, own, seen, errors, films, class_names, merging) for file, own in files]
+        add_thumbnails(videos, dict(files), variant.inputs["frames"], variant.inputs.get("skeletons"))
+        return pa.Table.from_pylist(videos, schema=self.makes.schema)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that was searched."""
+        return self.root.parent if self.root.is_file() else self.root
+
+    def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
+        """Write the tables, and what else is asked for."""
+        from stages.recognitions.tables import write_tables
+
+        out, videos = self.out or folder, table.to_pylist()
+        write_tables(videos, out)
+        segments = sum(len(video["segments"]) for video in videos)
+        return f"{count(segments, 'segment')} in {count(len(videos), 'video')}: {out / 'recognitions.csv'}"
+
+
+def errors_in(table: TableFiles) -> Iterator[tuple[str, str]]:
+    """The clips that failed, each with its error."""
+    rows = table.read(["clip_id", "error"])
+    yield from ((row["clip_id"], row["error"]) for row in rows.filter(rows["error"].is_valid()).to_pylist())

@@ -1,0 +1,108 @@
+"""Rows of RECOGNITIONS: the windows of each video, what was predicted for them, and the segments that they make."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.stage import Row
+from stages.recognitions.segments import Merging, Window, merge
+
+FILM_COLUMNS = ("times", "indices", "source_frames", "source_height", "source_width")
+"""Columns of FRAMES that say how long a clip is, and how large."""
+UNKNOWN = "not recognized"
+
+
+class Person(NamedTuple):
+    """What was predicted for one person of a clip, or for everybody at once."""
+
+    number: int | None
+    """From 1, the same in all windows of a video; None: everybody."""
+    probabilities: Sequence[float]
+
+
+def predicted(rows: Iterable[Row]) -> tuple[dict[str, list[Person]], list[str]]:
+    """What was predicted for each clip that did not fail, and the names of the classes, from rows of PREDICTIONS."""
+    seen: dict[str, list[Person]] = {}
+    class_names: list[str] = []
+    for row in rows:
+        if row["error"] is None:
+            seen[row["clip_id"]] = [Person(None, row["probabilities"])]
+            class_names = row["class_names"]
+    return seen, class_names
+
+
+def by_file(clips: Iterable[Row], root: Path) -> list[tuple[str, list[Row]]]:
+    """The windows of each video in order of time, by the video's path below ``root``, sorted.
+
+    clips: rows of the index.
+    """
+    rows = sorted(((_below(root, clip["path"]), clip["start"] or 0.0, clip) for clip in clips), key=lambda row: row[:2])
+    return [(file, [clip for *_, clip in own]) for file, own in groupby(rows, key=lambda row: row[0])]
+
+
+def _below(root: Path, path: str) -> str:
+    own = Path(path)
+    return own.relative_to(root).as_posix() if own.is_relative_to(root) else own.name
+
+
+def recognized(
+    file: str,
+    clips: Sequence[Row],
+    seen: Mapping[str, Sequence[Person]],
+    errors: Mapping[str, str],
+    films: Mapping[str, Row],
+    class_names: Sequence[str],
+    merging: Merging,
+) -> Row:
+    """One row of RECOGNITIONS, without thumbnails.
+
+    clips: the video's windows. errors: of clips that failed. films: ``FILM_COLUMNS`` of clips that were decoded.
+    """
+    failed = [errors.get(clip["clip_id"], UNKNOWN) for clip in clips if clip["clip_id"] not in seen]
+    windows: list[dict[str, Any]] = []
+    for clip in clips:
+        start = clip["start"] or 0.0
+        end = clip["end"] if clip["end"] is not None else _end(films.get(clip["clip_id"]), start)
+        for person in seen.get(clip["clip_id"], ()):
+            row = {"start": start, "end": end, "person": person.number, "probabilities": list(person.probabilities)}
+            windows.append(row)
+    windows.sort(key=_order)
+    film: Row = next((films[clip["clip_id"]] for clip in clips if clip["clip_id"] in films), {})
+    return {
+        "file": file,
+        "error": failed[0] if failed else None,
+        "failed": len(failed),
+        "width": film.get("source_width"),
+        "height": film.get("source_height"),
+        "class_names": list(class_names),
+        "windows": windows,
+        "segments": _segments(windows, class_names, merging),
+    }
+
+
+def _segments(windows: Sequence[Row], class_names: Sequence[str], merging: Merging) -> list[Row]:
+    segments: list[Row] = []
+    for number in dict.fromkeys(window["person"] for window in windows):
+        own = [Window(w["start"], w["end"], w["probabilities"]) for w in windows if w["person"] == number]
+        for segment in merge(own, merging):
+            label = None if segment.label is None else class_names[segment.label]
+            row = {"start": segment.start, "end": segment.end, "person": number, "label": label, "score": segment.score}
+            segments.append(row | {"thumbnail": None})
+    return sorted(segments, key=_order)
+
+
+def _order(row: Row) -> tuple[float, int]:
+    return row["start"], row["person"] or 0
+
+
+def _end(film: Row | None, start: float) -> float:
+    """When a clip ends that goes on to the last frame, from what was decoded of it."""
+    if not film or not film["times"]:
+        return start
+    (first, *_, last), (first_index, *_, last_index) = film["times"] * 2, film["indices"] * 2
+    if last > first and film["source_frames"]:
+        seconds = film["source_frames"] * (last - first) / (last_index - first_index)
+    else:
+        seconds = last - first
+    return round(start + seconds, 3)

@@ -1,0 +1,91 @@
+import csv
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.images import encoded
+from stages.recognitions.stage import Recognitions
+from stages.tables import CLIPS, FRAMES, PREDICTIONS, RECOGNITIONS
+
+NAMES = ["sit", "run", "end"]
+
+
+@pytest.fixture
+def inputs(tmp_path, write_table, files_of, clip_row, variant):
+    """Two windows of one video, a whole one, and one that is broken; out of order."""
+    import numpy as np
+
+    root = tmp_path / "in"
+    index = [
+        clip_row("y", None, None) | {"path": str(root / "y.mp4")},
+        clip_row("x@1", None, None) | {"path": str(root / "sub/x.mp4"), "start": 1.0, "end": 3.0},
+        clip_row("x@0", None, None) | {"path": str(root / "sub/x.mp4"), "start": 0.0, "end": 2.0},
+        clip_row("broken", None, None) | {"path": str(root / "broken.mp4")},
+    ]
+    probabilities = {"y": [0.7, 0.2, 0.1], "x@0": [0.1, 0.25, 0.65], "x@1": [0.1, 0.2, 0.7]}
+    predictions = [
+        {"clip_id": clip_id, "error": None, "probabilities": own, "class_names": NAMES}
+        for clip_id, own in probabilities.items()
+    ]
+    picture = encoded(np.full((24, 32, 3), 200, np.uint8), ".jpg")
+    films = [
+        {"clip_id": "y", "frames": [picture] * 2, "times": [0.0, 1.0], "indices": [0, 10], "source_frames": 25},
+        {"clip_id": "x@0", "frames": [picture] * 2, "times": [0.5, 1.5], "indices": [5, 15]},
+        {"clip_id": "x@1", "frames": [picture] * 2, "times": [1.5, 2.5], "indices": [15, 25]},
+        {"clip_id": "broken", "error": "moov atom not found"},
+    ]
+    films = [{"error": None, "source_width": 32, "source_height": 24} | film for film in films]
+    tables = {
+        "predictions": files_of([write_table(tmp_path / "p.parquet", predictions, PREDICTIONS.schema)]),
+        "frames": files_of([write_table(tmp_path / "f.parquet", films, FRAMES.schema)]),
+    }
+    return root, variant(pa.Table.from_pylist(index, schema=CLIPS.schema), **tables)
+
+
+def lines(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_row_a_video_by_file_and_time(inputs, context):
+    root, variant = inputs
+    table = Recognitions(root=root).run(variant, context)
+    assert table.schema == RECOGNITIONS.schema
+    broken, x, y = table.to_pylist()
+    assert [row["file"] for row in (broken, x, y)] == ["broken.mp4", "sub/x.mp4", "y.mp4"]
+    assert (broken["error"], broken["failed"], broken["segments"]) == ("moov atom not found", 1, [])
+    assert [(window["start"], window["end"]) for window in x["windows"]] == [(0, 2), (1, 3)]
+    (segment,) = x["segments"]
+    assert (segment["start"], segment["end"], segment["label"]) == (0, 3, "end")
+    assert (x["width"], x["height"], x["error"]) == (32, 24, None)
+    assert y["segments"][0]["end"] == 2.5, "25 frames, ten of which take a second"
+    assert segment["thumbnail"].startswith(b"\xff\xd8")
+
+
+def test_files_for_people(inputs, context, tmp_path):
+    root, variant = inputs
+    stage = Recognitions(root=root, out=tmp_path / "out", min_score=0.69)
+    said = stage.export(stage.run(variant, context), tmp_path / "run", tmp_path)
+    assert said.startswith("3 segments in 3 videos: ")
+    found = lines(tmp_path / "out" / "recognitions.csv")
+    columns = ["file", "start", "end", "label", "score", "person"]
+    assert list(found[0]) == columns == pq.read_table(tmp_path / "out" / "recognitions.parquet").column_names
+    assert [(row["file"], row["label"]) for row in found] == [
+        ("sub/x.mp4", "none"),
+        ("sub/x.mp4", "end"),
+        ("y.mp4", "sit"),
+    ]
+
+    windows = lines(tmp_path / "out" / "windows.csv")
+    assert list(windows[0]) == ["file", "start", "end", "person", "sit", "run", "end (class)"]
+    assert [float(windows[0][name]) for name in ("sit", "run", "end (class)")] == [0.1, 0.25, 0.65]
+    assert len(windows) == 3
+
+    sums = lines(tmp_path / "out" / "summary.csv")
+    assert [(row["file"], row["label"], row["segments"], row["seconds"]) for row in sums] == [
+        ("sub/x.mp4", "end", "1", "1"),
+        ("sub/x.mp4", "none", "1", "2"),
+        ("y.mp4", "sit", "1", "2.5"),
+    ]
+    assert (sums[0]["first"], sums[0]["last"]) == ("2", "3")
