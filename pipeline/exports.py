@@ -7,10 +7,11 @@ from typing import cast
 
 from pipeline.failures import FAILURES
 from pipeline.files import replace_file
+from pipeline.graph import Graph
 from pipeline.keys import digest
 from pipeline.plan import Plan
 from pipeline.reasons import recorded_keys
-from pipeline.stage import WholeStage
+from pipeline.stage import StageUse, WholeStage
 
 EXPORTED = "exported.json"
 
@@ -26,12 +27,35 @@ def export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[st
         variant = node_plan.node.variant_name
         target = folder / "variants" / variant if variant else folder
         target.mkdir(parents=True, exist_ok=True)
-        line = cast(WholeStage, node_plan.node.stage).export(plan.store.read(path), target, folder)
+        stage = cast(WholeStage, node_plan.node.stage)
+        line = stage.export(plan.store.read(path), target, folder)
+        stage.export_uses(uses_of(plan.graph, name), target, node_plan.node.spec, plan.graph.manifest.partition)
         exported[name] = key
         if line and not plan.graph.descendants(name):
             lines.append(line)
     replace_file(folder / EXPORTED, json.dumps(exported | _failures_key(plan), indent=1).encode())
     return lines
+
+
+def uses_of(graph: Graph, name: str) -> list[StageUse]:
+    """What ``WholeStage.export_uses`` is given. Of several variants of a stage, the first counts."""
+    names = graph.ancestors(name) | {name}
+    specs = {graph.nodes[one].spec for one in names}
+    for node in graph.nodes.values():
+        if node.kind == "map" and node.spec not in specs and names.issuperset(node.needs):
+            names.add(node.name)
+            specs.add(node.spec)
+    return [
+        StageUse(
+            node.spec,
+            node.uses,
+            tuple(graph.nodes[need].spec for need in node.needs),
+            node.stage.model_dump(mode="json", exclude_unset=True),
+            node.stage.makes.name,
+        )
+        for node in graph.nodes.values()
+        if node.name in names
+    ]
 
 
 def _whole_keys(plan: Plan) -> dict[str, str]:

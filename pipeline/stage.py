@@ -54,6 +54,20 @@ def added(default: Any, **constraints: Any) -> Any:
     return Field(default, json_schema_extra={"added": True}, **constraints)
 
 
+class StageUse(NamedTuple):
+    """How a manifest uses a stage, for those who have a result, but not its run."""
+
+    name: str
+    """In the manifest."""
+    uses: str
+    """``module:Class``"""
+    needs: tuple[str, ...]
+    parameters: dict[str, Any]
+    """Those that are set, as JSON values."""
+    makes: str
+    """The name of its table."""
+
+
 class Problem(NamedTuple):
     """Something that a stage reports before anything runs: what is wrong, and what to do about it."""
 
@@ -208,4 +222,11 @@ class WholeStage(Stage):
 
         Called after the run, also if ``table`` came from the store. ``run_folder`` contains the events so far. Returns
         the main result in one line, which the run prints at its end unless another stage uses this one's table.
+        """
+
+    def export_uses(self, uses: Sequence[StageUse], folder: Path, name: str, partition: int) -> None:
+        """Write how the table is made and used. Called after ``export``, with the same folder.
+
+        uses: this stage, called ``name``, all stages that it needs, and all map stages that need no others, in the
+        order in which they run. partition: mean number of clips per partition.
         """

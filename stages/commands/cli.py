@@ -41,11 +41,11 @@ def recognize(
     with plain_errors(debug):
         from pipeline.errors import ManifestError
         from pipeline.run import Options
-        from stages.commands.recognition import data_of, recognition_manifest
+        from stages.commands.recognition import Windows, data_of, recognition_manifest
 
         if not videos.exists():
             raise ManifestError(f"{videos}: no such file or folder")
-        manifest = recognition_manifest(videos, model, out, window, stride)
+        manifest = recognition_manifest(videos, model, out, Windows(window, stride))
         if data := data_of(model):
             say(f"note: the model was trained on {data}")
         result = run_and_show(

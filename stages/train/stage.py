@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import StageError
-from pipeline.stage import Problem, Resources, Stage, WholeStage
+from pipeline.stage import Problem, Resources, Stage, StageUse, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from recognizer.config import RecognizerConfig
 from stages.tables import MODELS, SHARDS
@@ -103,3 +103,11 @@ class Train(WholeStage, Recipe):
         replace_file(folder / "model" / "config.json", row["config"].encode())
         replace_file(folder / "model" / "model.safetensors", row["weights"])
         replace_file(folder / "history.json", json.dumps(json.loads(row["history"]), indent=1).encode())
+
+    def export_uses(self, uses: Sequence[StageUse], folder: Path, name: str, partition: int) -> None:
+        """Write ``model/recognition.json``: how the model is used on videos."""
+        from pipeline.files import replace_file
+        from stages.train.usage import USAGE_FILE, usage_of
+
+        if usage := usage_of(uses, name, partition):
+            replace_file(folder / "model" / USAGE_FILE, usage.model_dump_json(indent=1, by_alias=True).encode())

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -13,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import ManifestError
+from pipeline.exports import uses_of
 from pipeline.graph import build_graph
 from pipeline.manifest import load_manifest
-from stages.commands.recognition import recognition_manifest
+from stages.commands.recognition import Windows, recognition_manifest
+from stages.train.stage import Train
 
 MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
 RGB = [
@@ -37,18 +41,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def trained(manifest: str, overrides: Sequence[str] = (), models: tuple[str, ...] = ("model",), **environ: str) -> None:
     """Write what recognition reads of a finished run."""
     loaded = load_manifest(MANIFESTS / manifest, [*overrides, "name=it"], environ)
-    for model in ("", *models):
-        Path("runs/it", model).mkdir(parents=True, exist_ok=True)
+    Path("runs/it").mkdir(parents=True, exist_ok=True)
     Path("runs/it/manifest.json").write_text(json.dumps(loaded.resolved))
+    graph = build_graph(loaded)
+    for model in models:
+        folder = Path("runs/it", model)
+        folder.mkdir(parents=True, exist_ok=True)
+        [name] = [
+            node.name
+            for node in graph.nodes.values()
+            if node.spec == "train" and node.variant_name in (folder.parent.name, "")
+        ]
+        cast(Train, graph.nodes[name].stage).export_uses(uses_of(graph, name), folder.parent, "train", 32)
 
 
 def test_what_lies_between_index_and_prediction_stays() -> None:
     trained("demo.yaml", ["decode.frames=7", "predict.views=2"])
-    manifest = recognition_manifest(Path("videos"), "it", Path("some where/out"), window=2, stride=1)
+    manifest = recognition_manifest(Path("videos"), "it", Path("some where/out"), Windows(2, 1))
     here = Path.cwd()
     assert (manifest.name, manifest.runs, manifest.store) == ("out", str(here / "some where"), "store")
     stages = {spec.name: spec for spec in manifest.stages}
-    assert list(stages) == ["index", "decode", "pose", "cache", "train-model", "predict", "recognitions"]
+    assert list(stages) == ["index", "train-model", "decode", "pose", "cache", "predict", "recognitions"]
     assert stages["index"].parameters == {"root": str(here / "videos"), "window": 2, "stride": 1}
     assert stages["decode"].parameters == {"frames": 7, "short_side": 128}
     assert stages["pose"].uses == "stages.pose.stage:Pose"
@@ -64,7 +77,7 @@ def test_one_variant_of_a_matrix_is_chosen() -> None:
     trained("demo_modalities.yaml", models=("variants/modality=rgb/model", "variants/modality=pose/model"))
     with pytest.raises(ManifestError) as error:
         recognition_manifest(Path("videos"), "it", Path("out"))
-    assert "the run has several models; give one as --model: runs/it/variants/modality=rgb+pose, " in str(error.value)
+    assert "the run has several models; give one as --model: runs/it/variants/modality=pose, runs/" in str(error.value)
     for given in ("runs/it/variants/modality=pose", "runs/it/variants/modality=pose/model"):
         manifest = recognition_manifest(Path("videos"), given, Path("out"))
         [train] = [spec for spec in manifest.stages if spec.name == "train-model"]
@@ -73,20 +86,38 @@ def test_one_variant_of_a_matrix_is_chosen() -> None:
 
 
 def test_runs_that_cannot_recognize() -> None:
-    trained("demo.yaml", models=())
-    Path("runs/it/manifest.json").write_text("{")
-    with pytest.raises(ManifestError, match="manifest cannot be read"):
-        recognition_manifest(Path("videos"), "it", Path("out"))
-    Path("runs/it/manifest.json").unlink()
     with pytest.raises(ManifestError, match="no run in this folder"):
-        recognition_manifest(Path("videos"), "it", Path("out"))
-    Path("runs/it").rmdir()
-    trained("demo.yaml", ["stages.predict=null", "stages.evaluate=null", "stages.report=null"], ())
-    with pytest.raises(ManifestError, match="no stage that predicts with a trained model"):
-        recognition_manifest(Path("videos"), "it", Path("out"))
+        recognition_manifest(Path("videos"), "runs/it", Path("out"))
     trained("demo.yaml", models=())
     with pytest.raises(ManifestError, match="runs/it/model: the run has no trained model yet"):
         recognition_manifest(Path("videos"), "it", Path("out"))
+    trained("demo.yaml", ["stages.predict=null", "stages.evaluate=null", "stages.report=null"])
+    with pytest.raises(ManifestError, match=r"runs/it/model: has no recognition.json"):
+        recognition_manifest(Path("videos"), "it", Path("out"))
+    trained("demo.yaml")
+    Path("runs/it/manifest.json").write_text("{")
+    with pytest.raises(ManifestError, match="manifest cannot be read"):
+        recognition_manifest(Path("videos"), "it", Path("out"))
+
+
+def test_a_model_folder_is_enough() -> None:
+    trained("demo.yaml", RGB)
+    save_model()
+    shutil.copytree("runs/it/model", "elsewhere/copied")
+    shutil.rmtree("runs")
+    write_video(Path("videos/short.mp4"), 20)
+    done = recognize("videos", "--model", "elsewhere/copied", "--out", "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert pq.read_table("out/recognitions.parquet")["file"].to_pylist() == ["short.mp4"]
+
+
+def test_a_usage_that_cannot_be_used() -> None:
+    trained("demo.yaml")
+    usage = Path("runs/it/model/recognition.json")
+    for content, said in (("{", "damaged"), ("{}", "not a usage"), ('{"format": 2}', "newer version of this package")):
+        usage.write_text(content)
+        with pytest.raises(ManifestError, match=f"recognition.json: .*{said}"):
+            recognition_manifest(Path("videos"), "it", Path("out"))
 
 
 def test_a_model_that_does_not_belong_to_the_manifest_any_more_is_refused() -> None:
