@@ -5,7 +5,7 @@ import shutil
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,10 @@ from pipeline.errors import INTERRUPTED
 from pipeline.texts import count, duration, sanitize
 
 if TYPE_CHECKING:
+    from pipeline.events import Listener
+    from pipeline.executor import Executor
     from pipeline.manifest import Manifest
+    from pipeline.plan import Plan
     from pipeline.run import Options, Result
 
 BROKEN_PIPE = 141
@@ -57,8 +60,13 @@ def plain_errors(debug: bool) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
-    """Run with a progress display, and say how it ended."""
+def run_and_show(
+    manifest: "Manifest",
+    options: "Options",
+    executor: "Executor | None" = None,
+    watch: "Callable[[Plan], Listener] | None" = None,
+) -> "Result":
+    """Run with a progress display, and say how it ended. executor, watch: see ``pipeline.run.run``."""
     import time
 
     from rich.console import Console
@@ -69,7 +77,7 @@ def run_and_show(manifest: "Manifest", options: "Options") -> "Result":
     began = time.perf_counter()
     display = display_for(Console())
     try:
-        result = run_manifest(manifest, options, [display])
+        result = run_manifest(manifest, options, [display], executor, watch)
     finally:
         display.close()
     for text in result.code_changed:

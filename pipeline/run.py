@@ -1,7 +1,7 @@
 """A run: plan, compute what is missing, and write the files that people open. To resume a run is to run it again."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -94,9 +94,11 @@ def run(
     options: Options = Options(),
     listeners: Sequence[Listener] = (),
     executor: Executor | None = None,
+    watch: Callable[[Plan], Listener] | None = None,
 ) -> Result:
     """Compute all results that the manifest asks for, and write the run's folder.
 
+    watch: called with the plan if there is something to do; what it returns is one more listener.
     executor: runs the jobs, instead of the one that ``options`` choose. It is not closed, so that the next run can use
     it. The caller closes it, and must do so after a run that raised, since it may still have that run's jobs.
 
@@ -125,7 +127,7 @@ def run(
                 return result
     with Claim(plan.store) as claim:
         claim.hold(plan)
-        log = EventLog(folder, *listeners)
+        log = EventLog(folder, *listeners, *([watch(plan)] if watch else []))
         try:
             prepared = prepare(plan, fetch=True)
             refuse(plan, prepared)

@@ -27,7 +27,7 @@ STAGES = {
 """Stages, by the name that a manifest gives under ``uses``."""
 
 COMMANDS = {
-    "recognize": "stages.commands.cli:recognize",
+    "recognize": "stages.commands.recognition_cli:recognize",
     "explain": "stages.commands.cli:explain",
     "show": "stages.commands.skeleton_cli:show",
     "export": "stages.commands.skeleton_cli:export",

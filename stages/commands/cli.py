@@ -1,62 +1,13 @@
-"""``pipeline recognize``, ``explain``, ``doctor``, ``check-videos``: thin, with imports inside, as in pipeline.cli."""
+"""``pipeline explain``, ``doctor``, ``check-videos``: thin, with imports inside, as in pipeline.cli."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.arguments import Debug, Executor, ExecutorName, RayAddress, RetryFailed, RunName, Settings
-from pipeline.console import complain, conclude, plain_errors, run_and_show, say, say_what_was_skipped, table
+from pipeline.arguments import Debug, RunName, Settings
+from pipeline.console import complain, plain_errors, say, table
 from pipeline.texts import count
-
-LISTED = 20
-"""Up to this many failures are listed: a video in short windows may have thousands."""
-
-
-def recognize(
-    videos: Annotated[Path, typer.Argument(metavar="VIDEOS", help="One video, or a folder with videos at any depth.")],
-    model: Annotated[str, typer.Option(metavar="RUN", help="The run that trained the model, or one of its variants.")],
-    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv and recognitions.parquet.")],
-    window: Annotated[
-        float | None,
-        typer.Option(
-            help="Split longer videos into windows of this many seconds; 0: never. Default: as long as training clips."
-        ),
-    ] = None,
-    stride: Annotated[
-        float | None, typer.Option(help="Seconds between the starts of two windows. Default: half a window.")
-    ] = None,
-    executor: Executor = ExecutorName.auto,
-    ray_address: RayAddress = None,
-    retry_failed: RetryFailed = False,
-    debug: Debug = False,
-) -> None:
-    """Recognize the actions in new videos.
-
-    \b
-    pipeline recognize my_videos --model mine --out recognized
-    pipeline recognize match.mp4 --model mine --out recognized
-    pipeline recognize my_videos --model runs/mine --out recognized --window 2 --stride 1
-    """
-    with plain_errors(debug):
-        from pipeline.errors import ManifestError
-        from pipeline.run import Options
-        from stages.commands.recognition import Windows, data_of, recognition_manifest
-
-        if not videos.exists():
-            raise ManifestError(f"{videos}: no such file or folder")
-        manifest = recognition_manifest(videos, model, out, Windows(window, stride))
-        if data := data_of(model):
-            say(f"note: the model was trained on {data}")
-        result = run_and_show(
-            manifest, Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
-        )
-        say_what_was_skipped(result, each=True)
-        for failure in result.failures[:LISTED]:
-            say(f"skipped {failure.clip_id}: {failure.error}")
-        if len(result.failures) > LISTED:
-            say(f"and {count(len(result.failures) - LISTED, 'more failure')}: pipeline failures {out}")
-        conclude(manifest, result)
 
 
 def explain(

@@ -6,13 +6,14 @@ results are kept, and failures are counted.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pipeline.errors import ManifestError
+from pipeline.layers import override
 from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
 from pipeline.registry import load_stage
 from pipeline.run import MANIFEST
@@ -29,19 +30,26 @@ class Windows:
 
     window: by default the length of the clips that the model was trained on; 0: every video is one clip.
     stride: from the start of one window to that of the next; by default half a window.
+    settled: files that have changed within so many seconds are not listed yet.
     """
 
     window: float | None = None
     stride: float | None = None
+    settled: float = 0.0
 
 
 def recognition_manifest(
-    videos: Path, model: str, out: Path, windows: Windows = Windows(), recognitions: Mapping[str, Any] = EMPTY
+    videos: Path,
+    model: str,
+    out: Path,
+    windows: Windows = Windows(),
+    recognitions: Mapping[str, Any] = EMPTY,
+    settings: Sequence[str] = (),
 ) -> Manifest:
     """The manifest that recognizes a video, or the videos in a folder.
 
     model: a run, one variant of it (``runs/NAME/variants/modality=rgb``), or a model's folder. out: the new run's
-    folder. recognitions: parameters of the stage of that name.
+    folder. recognitions: parameters of the stage of that name. settings: like ``pose.batch=4``.
     """
     folder = model_folder(model)
     usage = usage_in(folder)
@@ -52,7 +60,8 @@ def recognition_manifest(
         )
     _refuse_other_runs(out)
     spans = {"window": _seconds_of_clips(folder) if windows.window is None else windows.window}
-    spans = {key: value for key, value in (spans | {"stride": windows.stride}).items() if value}
+    spans |= {"stride": windows.stride, "settled": windows.settled}
+    spans = {name: seconds for name, seconds in spans.items() if seconds}
     stages: dict[str, Any] = {usage.source: {"uses": "videos", "with": {"root": str(videos.absolute()), **spans}}}
     called = {usage.model: f"{usage.model}-{MODEL}"}  # it does not train
     stages[called[usage.model]] = {"uses": "pretrained", "with": {"path": str(folder.absolute())}}
@@ -73,6 +82,8 @@ def recognition_manifest(
         "max_failed": 1.0,  # failures are listed, and all other videos are recognized
         "stages": stages,
     }
+    for option in settings:
+        override(resolved, {}, option, ("store", "partition"))
     return manifest_from_dict(resolved, "recognize")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -12,6 +12,9 @@ from pipeline.stage import WholeStage, unkeyed
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from pipeline.texts import count
 from stages.tables import FRAMES, PREDICTIONS, RECOGNITIONS, SKELETONS
+
+if TYPE_CHECKING:
+    from stages.recognitions.segments import Merging
 
 
 class Recognitions(WholeStage):
@@ -38,7 +41,6 @@ class Recognitions(WholeStage):
     """Folder for the files; null: the run's folder."""
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
-        from stages.recognitions.segments import Merging
         from stages.recognitions.thumbnails import add_thumbnails
         from stages.recognitions.videos import FILM_COLUMNS, by_file, predicted, recognized
 
@@ -50,10 +52,9 @@ class Recognitions(WholeStage):
         rows = [row for partition in inputs["predictions"] for row in partition.to_pylist()]
         films = {row["clip_id"]: row for row in inputs["frames"].read(["clip_id", *FILM_COLUMNS]).to_pylist()}
         seen, class_names = predicted(rows)
-        merging = Merging(self.min_score, self.min_seconds, self.smoothing)
         errors = {clip_id: error for table in inputs.values() for clip_id, error in errors_in(table)}
         files = by_file(clips, self.folder)
-        videos = [recognized(file, own, seen, errors, films, class_names, merging) for file, own in files]
+        videos = [recognized(file, own, seen, errors, films, class_names, self.merging) for file, own in files]
         add_thumbnails(videos, dict(files), variant.inputs["frames"], variant.inputs.get("skeletons"))
         return pa.Table.from_pylist(videos, schema=self.makes.schema)
 
@@ -61,6 +62,13 @@ class Recognitions(WholeStage):
     def folder(self) -> Path:
         """The folder that was searched."""
         return self.root.parent if self.root.is_file() else self.root
+
+    @property
+    def merging(self) -> "Merging":
+        """How windows are merged."""
+        from stages.recognitions.segments import Merging
+
+        return Merging(self.min_score, self.min_seconds, self.smoothing)
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
         """Write the tables, and what else is asked for."""

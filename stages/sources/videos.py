@@ -1,5 +1,7 @@
 """Videos without labels, for recognition: every video below a folder, long ones split into overlapping windows."""
 
+import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -7,7 +9,7 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from pipeline.stage import Source, Table
+from pipeline.stage import Source, Table, unkeyed
 from stages.sources.files import Skipped, Video, find_videos, fingerprint
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
@@ -20,6 +22,8 @@ PROBES = 8
 
 LATE = 0.1
 """Seconds by which the picture may begin after the sound before windows begin with it."""
+
+STILL_CHANGING = "has just changed: perhaps it is not complete yet"
 
 Span = tuple[float | None, float | None]
 WHOLE: Span = (None, None)
@@ -37,6 +41,8 @@ class Videos(Source):
     """Length of a window in seconds; shorter videos stay whole. Null: all videos stay whole."""
     stride: float | None = Field(None, gt=0)
     """Seconds from the start of one window to the next. Null: half a window."""
+    settled: float = unkeyed(0.0, ge=0)
+    """A file that has changed within so many seconds, perhaps since it is still being copied, is not listed yet."""
 
     @model_validator(mode="after")
     def _no_gaps(self) -> "Videos":
@@ -69,11 +75,20 @@ class Videos(Source):
         """What is not listed below ``root``, and why."""
         return self._found()[1]
 
+    def complete(self) -> list[Video]:
+        """The videos that are listed."""
+        return self._found()[0]
+
     def _found(self) -> tuple[list[Video], list[Skipped]]:
         root = self.root.expanduser()
         if root.is_file():  # whatever its extension: it was named
             return [Video(root.name, str(root.absolute()), fingerprint(root))], []
-        return find_videos(root, "the videos to be recognized")
+        videos, skipped = find_videos(root, "the videos to be recognized")
+        if not self.settled:
+            return videos, skipped
+        young = {video.name for video in videos if seconds_since_change(video.path) < self.settled}
+        skipped += [Skipped(name, STILL_CHANGING) for name in sorted(young)]
+        return [video for video in videos if video.name not in young], skipped
 
     def _windows(self, shown: tuple[float, float] | None) -> list[Span]:
         """Start and end of each window: the first begins with the picture, the last one ends with it."""
@@ -87,6 +102,15 @@ class Videos(Source):
         if last - starts[-1] > 0.1 * stride:
             starts.append(last)
         return [(start, round(start + window, 3)) for start in starts]
+
+
+def seconds_since_change(path: str) -> float:
+    """Since a file got content or a new name; infinite if it cannot be read, which decoding will report."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return math.inf
+    return time.time() - max(status.st_mtime, status.st_ctime)  # copying programs set the former to that of the source
 
 
 def _window_id(name: str, start: float | None, end: float | None) -> str:

@@ -1,0 +1,121 @@
+"""The tables of a recognition while it runs: a video's rows are there as soon as the video is done."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import DamagedResultError
+from pipeline.events import Event
+from pipeline.plan import Plan
+from pipeline.stage import Row
+from pipeline.texts import count, duration
+from stages.recognitions.stage import Recognitions
+from stages.recognitions.tables import write_tables
+from stages.recognitions.videos import FILM_COLUMNS, by_file, predicted, recognized
+from stages.tables import FRAMES, PREDICTIONS
+
+SHARE = 0.05
+"""At most this share of the time is spent on writing, so that thousands of videos do not slow each other down."""
+EVERY = 10.0
+"""Seconds between two lines about the progress."""
+
+
+class LiveTables:
+    """Listens to the events of a run that recognizes videos.
+
+    The tables are written as a whole, in the order that they have in the end, and replaced: at any moment they hold
+    complete videos.
+    """
+
+    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+        by_table = {own.node.stage.makes.name: own for own in plan.nodes.values()}
+        (listing,) = plan.sources.values()
+        (self._stage,) = [own.node.stage for own in plan.nodes.values() if isinstance(own.node.stage, Recognitions)]
+        self._store, self._say = plan.store, say
+        self._frames, self._predict = by_table[FRAMES.name], by_table[PREDICTIONS.name]
+        clips = listing.table.select(["clip_id", "path", "start", "end"]).to_pylist()
+        self._windows = dict(by_file(clips, self._stage.folder))
+        self._file_of = {clip["clip_id"]: file for file, own in self._windows.items() for clip in own}
+        self._missing = {file: len(own) for file, own in self._windows.items()}
+        self._pending: dict[str, tuple[list[Row], dict[str, Row]]] = {}
+        """Rows of PREDICTIONS, and of FRAMES by clip, for videos of which windows are still missing."""
+        self._done: dict[str, Row] = {}
+        """Rows of RECOGNITIONS by file."""
+        for i, done in enumerate(self._predict.done):
+            if done:
+                self._take(i)
+        self._began = self._said = time.monotonic()
+        self._before, self._seconds_before = self._windows_left, self._seconds_done()
+        self._due = 0.0
+        if self._done:
+            self._write()
+
+    def __call__(self, event: Event) -> None:
+        if event["event"] == "finished" and event["stage"] == self._predict.node.name:
+            if self._take(event["partition"]) and time.monotonic() >= self._due:
+                self._write()
+            if time.monotonic() >= self._said + EVERY and self._windows_left < self._before:
+                self._said = time.monotonic()
+                self._say(self._progress())
+
+    @property
+    def _windows_left(self) -> int:
+        return sum(self._missing.values())
+
+    def _take(self, partition: int) -> bool:
+        """Read what was predicted for a partition. Returns whether that completes a video."""
+        assert self._predict.clips is not None
+        try:
+            rows, films = self._read(partition)
+        except (DamagedResultError, FileNotFoundError):
+            return False  # what is damaged is named by the run, and computed again
+        files = set()
+        for i in self._predict.rows[partition]:
+            clip_id = self._predict.clips.ids[i]
+            files.add(file := self._file_of[clip_id])
+            self._missing[file] -= 1
+            predictions, frames = self._pending.setdefault(file, ([], {}))
+            predictions += [rows[clip_id]] if clip_id in rows else []
+            frames |= {clip_id: films[clip_id]} if clip_id in films else {}
+        complete = [file for file in files if not self._missing[file]]
+        for file in complete:
+            predictions, frames = self._pending.pop(file)
+            seen, names = predicted(predictions)
+            self._done[file] = recognized(file, self._windows[file], seen, {}, frames, names, self._stage.merging)
+        return bool(complete)
+
+    def _read(self, partition: int) -> tuple[dict[str, Row], dict[str, Row]]:
+        def rows(table: pa.Table) -> dict[str, Any]:
+            return {row["clip_id"]: row for row in table.to_pylist()}
+
+        if not self._predict.keys[partition]:
+            return {}, {}
+        columns = ["clip_id", *FILM_COLUMNS]
+        return (
+            rows(self._store.read(self._predict.path(self._store, partition))),
+            rows(self._store.read(self._frames.path(self._store, partition), columns)),
+        )
+
+    def _write(self) -> None:
+        began = time.monotonic()
+        assert self._stage.out is not None
+        write_tables([self._done[file] for file in sorted(self._done)], self._stage.out)
+        self._due = began + (time.monotonic() - began) / SHARE
+
+    def _seconds_done(self) -> float:
+        """Seconds of video in the videos that are done."""
+        return sum(
+            video["windows"][-1]["end"] - video["windows"][0]["start"]
+            for video in self._done.values()
+            if video["windows"]
+        )
+
+    def _progress(self) -> str:
+        """How much is done, how fast it goes, and what is left."""
+        elapsed = time.monotonic() - self._began
+        left = elapsed * self._windows_left / (self._before - self._windows_left)
+        times = (self._seconds_done() - self._seconds_before) / elapsed
+        done = f"{len(self._done):,} of {count(len(self._missing), 'video')}, {duration(self._seconds_done())} of video"
+        return f"{done}, {times:.1f} times real time, {duration(left)} left"

@@ -1,0 +1,103 @@
+"""``pipeline recognize``: thin, as cli.py is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.arguments import Debug, Executor, ExecutorName, RayAddress, RetryFailed, Settings
+from pipeline.console import complain, conclude, plain_errors, run_and_show, say, say_what_was_skipped
+from pipeline.texts import count
+
+if TYPE_CHECKING:
+    from pipeline.executor import Executor as Kept
+    from pipeline.run import Result
+
+LISTED = 20
+"""Up to this many failures are listed: a video in short windows may have thousands."""
+
+
+def recognize(
+    videos: Annotated[Path, typer.Argument(metavar="VIDEOS", help="One video, or a folder with videos at any depth.")],
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="The run that trained the model, one of its variants, or its folder.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv and the other files.")],
+    window: Annotated[
+        float | None,
+        typer.Option(
+            help="Split longer videos into windows of this many seconds; 0: never. Default: as long as training clips."
+        ),
+    ] = None,
+    stride: Annotated[
+        float | None, typer.Option(help="Seconds between the starts of two windows. Default: half a window.")
+    ] = None,
+    min_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Where no class is as likely as this, the label is none.")
+    ] = 0.0,
+    min_seconds: Annotated[
+        float, typer.Option(min=0, help="Shorter segments become a part of the one before or after.")
+    ] = 0.0,
+    smoothing: Annotated[
+        float, typer.Option(min=0, help="Seconds over which probabilities are averaged (standard deviation).")
+    ] = 0.0,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with files that arrive later, until interrupted (Ctrl-C).")
+    ] = False,
+    settings: Settings = None,
+    executor: Executor = ExecutorName.auto,
+    ray_address: RayAddress = None,
+    retry_failed: RetryFailed = False,
+    debug: Debug = False,
+) -> None:
+    """Recognize the actions in new videos: what happens when.
+
+    \b
+    pipeline recognize my_videos --model mine --out recognized
+    pipeline recognize match.mp4 --model mine --out recognized --min-score 0.5
+    pipeline recognize my_videos --model runs/mine --out recognized --window 2 --stride 0.5 --min-seconds 1
+    pipeline recognize incoming --model copied/model --out recognized --watch
+    """
+    with plain_errors(debug):
+        from pipeline.errors import ManifestError
+        from pipeline.run import Options
+        from stages.commands.live import LiveTables
+        from stages.commands.recognition import Windows, data_of, recognition_manifest
+        from stages.commands.watching import SETTLED, watch_folder
+
+        if not videos.exists():
+            raise ManifestError(f"{videos}: no such file or folder")
+        if watch and not videos.is_dir():
+            raise ManifestError(f"{videos}: is no folder, in which files could arrive: leave out --watch")
+        merging = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
+        merging = {name: value for name, value in merging.items() if value}
+        windows = Windows(window, stride, settled=SETTLED if watch else 0.0)
+        manifest = recognition_manifest(videos, model, out, windows, merging, settings or ())
+        if data := data_of(model):
+            say(f"note: the model was trained on {data}")
+        options = Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
+        if not watch:
+            result = run_and_show(manifest, options, watch=lambda plan: LiveTables(plan, say))
+            _say_what_is_missing(result)
+            conclude(manifest, result)
+            return
+
+        def once(executor: "Kept | None") -> None:
+            result = run_and_show(manifest, options, executor, lambda plan: LiveTables(plan, say))
+            _say_what_is_missing(result)
+            for error in result.errors:
+                complain(error)
+            for line in result.exported:
+                say(line)
+
+        say(f"watching {videos}: files are taken {SETTLED:g} s after they last changed; Ctrl-C ends this")
+        watch_folder(videos, once, executor in (ExecutorName.auto, ExecutorName.local) and not ray_address, say)
+
+
+def _say_what_is_missing(result: "Result") -> None:
+    """Name the files that were not listed, and those that failed."""
+    say_what_was_skipped(result, each=True)
+    for failure in result.failures[:LISTED]:
+        say(f"skipped {failure.clip_id}: {failure.error}")
+    if len(result.failures) > LISTED:
+        say(f"and {count(len(result.failures) - LISTED, 'more failure')}: pipeline failures {result.folder}")

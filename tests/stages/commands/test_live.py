@@ -1,0 +1,110 @@
+"""Tables while a recognition runs, and folders into which files keep coming: real files, a real process."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from trained_model import RGB, save_model, trained, write_video
+
+from pipeline.run import Options, run
+from stages.commands.live import LiveTables
+from stages.commands.recognition import Windows, recognition_manifest
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("videos").mkdir()
+    trained("demo.yaml", [*RGB, "partition=1"])
+    save_model()
+
+
+def files_in(table: str) -> list[str]:
+    with Path(table).open(newline="") as file:
+        return [row["file"] for row in csv.DictReader(file)]
+
+
+def test_rows_are_there_as_soon_as_their_video_is_done() -> None:
+    for name in ("a", "b", "c"):
+        write_video(Path(f"videos/{name}.mp4"), 100)
+    Path("videos/broken.mp4").write_text("no video")
+    seen: list[list[str]] = []
+
+    class Watched(LiveTables):
+        def _write(self) -> None:
+            super()._write()
+            self._due = 0.0
+            seen.append(files_in("out/windows.csv"))
+
+    manifest = recognition_manifest(Path("videos"), "it", Path("out"), Windows(2.0))
+    result = run(manifest, Options(executor="local"), watch=lambda plan: Watched(plan, print))
+    assert not result.errors
+    assert seen[0] == ["a.mp4"] * 3
+    assert {len(files) for files in seen} == {3, 6, 9}, "whole videos only"
+    assert seen[-1] == files_in("out/windows.csv") == ["a.mp4"] * 3 + ["b.mp4"] * 3 + ["c.mp4"] * 3
+
+
+def test_what_was_done_before_is_there_from_the_beginning() -> None:
+    write_video(Path("videos/a.mp4"), 100)
+    run(recognition_manifest(Path("videos"), "it", Path("out"), Windows(2.0)), Options(executor="local"))
+    shutil.rmtree("out")
+    write_video(Path("videos/b.mp4"), 100)
+    first: list[list[str]] = []
+
+    def watch(plan):
+        tables = LiveTables(plan, print)
+        first.append(files_in("out/windows.csv"))
+        return tables
+
+    run(recognition_manifest(Path("videos"), "it", Path("out"), Windows(2.0)), Options(executor="local"), watch=watch)
+    assert first == [["a.mp4"] * 3]
+    assert files_in("out/windows.csv") == ["a.mp4"] * 3 + ["b.mp4"] * 3
+
+
+@pytest.fixture
+def watching() -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "pipeline", "recognize", "videos", "--model", "it", "--out", "out", "--watch"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    yield process
+    process.kill()
+    process.wait(30)
+
+
+def wait_for(files: list[str], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if Path("out/windows.csv").exists() and files_in("out/windows.csv") == files:
+            return
+        time.sleep(0.2)
+    process.kill()
+    pytest.fail(f"{files} were not recognized: {process.communicate()[0]}")
+
+
+def test_files_that_arrive_later_are_taken_when_they_are_complete(watching: subprocess.Popen[str]) -> None:
+    write_video(Path("made/late.mp4"), 20)
+    content = Path("made/late.mp4").read_bytes()
+    write_video(Path("made/first.mp4"), 20)
+    shutil.copy2("made/first.mp4", "videos/first.mp4")
+    os.utime("videos/first.mp4", (1, 1))  # a copy of an old file is young all the same
+    wait_for(["first.mp4"], watching)
+    with Path("videos/late.mp4").open("wb") as file:
+        for part in (content[:1000], content[1000:]):
+            file.write(part)
+            file.flush()
+            assert files_in("out/windows.csv") == ["first.mp4"]
+            time.sleep(3)
+    wait_for(["first.mp4", "late.mp4"], watching)
+    assert not Path("out/failures.csv").read_text().splitlines()[1:]
+    while '"run_finished"' not in Path("out/events.jsonl").read_text().splitlines()[-1]:
+        time.sleep(0.2)
+    watching.send_signal(signal.SIGINT)
+    said = watching.communicate(timeout=60)[0]
+    assert watching.returncode == 0, said
+    assert "stopped watching" in said
