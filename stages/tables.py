@@ -3,6 +3,7 @@
     clips ──decode──▶ frames ──pose──▶ skeletons ──cache──▶ shards ──train──▶ models ──predict──▶ predictions
                                                        predictions ──evaluate──▶ metrics ──report──▶ reports
                                                        predictions ──recognitions──▶ recognitions
+         frames, skeletons ──cache_people──▶ people ──predict_people──▶ people_predictions ──recognitions──▶
                                                     models, shards ──explain──▶ explanations
 
 Tensors are ``large_binary`` in C order, with columns for their shape where it varies. Keypoints are relative to the
@@ -102,6 +103,36 @@ SHARDS = Table(
     compression=None,
 )
 
+PEOPLE = Table(
+    "people",
+    pa.schema(
+        [
+            ("clip_id", pa.string()),
+            ("error", pa.string()),
+            ("layout", pa.string()),
+            ("times", pa.list_(pa.float32())),
+            (
+                "people",  # each in a crop of its own, in the order of the skeletons
+                pa.list_(
+                    pa.struct(
+                        [
+                            ("frames", pa.list_(pa.binary())),  # T JPEG images of size x size
+                            ("keypoints", pa.large_binary()),  # float16 M,T,R,3 relative to the crop
+                            ("persons", pa.int32()),  # M: the person, then perhaps a neighbor
+                            (
+                                "boxes",
+                                pa.list_(pa.float32()),
+                            ),  # T,4 in the frame: x1, y1, x2, y2; NaN: not seen
+                        ]
+                    )
+                ),
+            ),
+        ]
+    ),
+    row_group=1,
+    compression=None,
+)
+
 MODELS = Table(
     "models",
     pa.schema(
@@ -124,6 +155,29 @@ PREDICTIONS = Table(
             ("error", pa.string()),
             ("probabilities", pa.list_(pa.float32())),  # one per class, in the order of class_names
             ("class_names", pa.list_(pa.string())),
+        ]
+    ),
+)
+
+PEOPLE_PREDICTIONS = Table(
+    "people_predictions",
+    pa.schema(
+        [
+            ("clip_id", pa.string()),
+            ("error", pa.string()),
+            ("class_names", pa.list_(pa.string())),
+            ("times", pa.list_(pa.float32())),  # of the boxes
+            (
+                "people",
+                pa.list_(
+                    pa.struct(
+                        [
+                            ("probabilities", pa.list_(pa.float32())),
+                            ("boxes", pa.list_(pa.float32())),  # T,4, see PEOPLE
+                        ]
+                    )
+                ),
+            ),
         ]
     ),
 )

@@ -14,7 +14,7 @@ from pipeline.texts import count, duration
 from stages.recognitions.stage import Recognitions
 from stages.recognitions.tables import write_tables
 from stages.recognitions.videos import FILM_COLUMNS, by_file, predicted, recognized
-from stages.tables import FRAMES, PREDICTIONS
+from stages.tables import FRAMES, PEOPLE_PREDICTIONS, PREDICTIONS
 
 SHARE = 0.05
 """At most this share of the time is spent on writing, so that thousands of videos do not slow each other down."""
@@ -34,7 +34,8 @@ class LiveTables:
         (listing,) = plan.sources.values()
         (self._stage,) = [own.node.stage for own in plan.nodes.values() if isinstance(own.node.stage, Recognitions)]
         self._store, self._say = plan.store, say
-        self._frames, self._predict = by_table[FRAMES.name], by_table[PREDICTIONS.name]
+        self._frames = by_table[FRAMES.name]
+        self._predict = by_table.get(PEOPLE_PREDICTIONS.name) or by_table[PREDICTIONS.name]
         clips = listing.table.select(["clip_id", "path", "start", "end"]).to_pylist()
         self._windows = dict(by_file(clips, self._stage.folder))
         self._file_of = {clip["clip_id"]: file for file, own in self._windows.items() for clip in own}

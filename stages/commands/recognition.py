@@ -17,9 +17,13 @@ from pipeline.layers import override
 from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
 from pipeline.registry import load_stage
 from pipeline.run import MANIFEST
+from stages.cache.people import CachePeople
 from stages.commands.model_folder import model_folder, run_of, usage_in
 from stages.commands.trained_run import MODEL
-from stages.tables import FRAMES, SKELETONS
+from stages.tables import FRAMES, SHARDS, SKELETONS
+
+PEOPLE = 10
+"""The most people that are told apart in a window, unless the model's own stage keeps more."""
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -45,11 +49,13 @@ def recognition_manifest(
     windows: Windows = Windows(),
     recognitions: Mapping[str, Any] = EMPTY,
     settings: Sequence[str] = (),
+    per_person: bool = False,
 ) -> Manifest:
     """The manifest that recognizes a video, or the videos in a folder.
 
     model: a run, one variant of it (``runs/NAME/variants/modality=rgb``), or a model's folder. out: the new run's
     folder. recognitions: parameters of the stage of that name. settings: like ``pose.batch=4``.
+    per_person: whether each person is recognized in a crop of their own.
     """
     folder = model_folder(model)
     usage = usage_in(folder)
@@ -70,6 +76,8 @@ def recognition_manifest(
         needs = [called.get(need, need) for need in stage.needs]
         stages[name] = {"uses": stage.uses, "needs": needs, "with": stage.parameters}
         seen[load_stage(stage.uses).makes.name] = name
+    if per_person:
+        _see_each_person(stages, seen, usage.predict, folder)
     stages[usage.predict]["with"] = {**stages[usage.predict]["with"], "split": None}
     needs = [usage.predict, *(seen[table.name] for table in (FRAMES, SKELETONS) if table.name in seen)]
     folders = {"root": str(videos.absolute()), "out": str(out.absolute())}
@@ -85,6 +93,24 @@ def recognition_manifest(
     for option in settings:
         override(resolved, {}, option, ("store", "partition"))
     return manifest_from_dict(resolved, "recognize")
+
+
+def _see_each_person(stages: dict[str, Any], seen: Mapping[str, str], predict: str, folder: Path) -> None:
+    """Let the stages from the skeletons on look at each person instead of at everybody at once.
+
+    seen: the stage that makes each table.
+    """
+    if SKELETONS.name not in seen:
+        raise ManifestError(
+            f"{folder}: this model was trained without skeletons, which --per-person needs to tell people apart"
+        )
+    cache = stages[seen[SHARDS.name]]
+    kept = {name: value for name, value in cache["with"].items() if name in CachePeople.model_fields}
+    cache["with"] = kept | {"neighbors": min(_config(folder).get("persons", 2) - 1, 1)}
+    cache["uses"], cache["needs"] = "cache_people", [seen[FRAMES.name], seen[SKELETONS.name]]
+    stages[predict]["uses"] = "predict_people"
+    pose = stages[seen[SKELETONS.name]]["with"]
+    pose["persons"] = max(PEOPLE, pose.get("persons", 0))
 
 
 def _store(folder: Path) -> str:
@@ -116,10 +142,16 @@ def _seconds_of_clips(weights: Path) -> float | None:
 
 
 def _preprocessing(weights: Path) -> dict[str, Any]:
-    """What a model's config says about its clips; empty if it is damaged, which the stage that loads it will report."""
+    """What a model's config says about its clips."""
+    found = _config(weights).get("preprocessing")
+    return found if isinstance(found, dict) else {}
+
+
+def _config(weights: Path) -> dict[str, Any]:
+    """A model's config; empty if it is damaged, which the stage that loads it will report."""
     try:
-        found = json.loads((weights / "config.json").read_text(encoding="utf-8"))["preprocessing"]
-    except (OSError, ValueError, LookupError, TypeError):
+        found = json.loads((weights / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 

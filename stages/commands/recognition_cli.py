@@ -41,6 +41,9 @@ def recognize(
     smoothing: Annotated[
         float, typer.Option(min=0, help="Seconds over which probabilities are averaged (standard deviation).")
     ] = 0.0,
+    per_person: Annotated[
+        bool, typer.Option("--per-person", help="Recognize each person in a crop of their own: who does what when.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on with files that arrive later, until interrupted (Ctrl-C).")
     ] = False,
@@ -56,6 +59,7 @@ def recognize(
     pipeline recognize my_videos --model mine --out recognized
     pipeline recognize match.mp4 --model mine --out recognized --min-score 0.5
     pipeline recognize my_videos --model runs/mine --out recognized --window 2 --stride 0.5 --min-seconds 1
+    pipeline recognize ward.mp4 --model mine --out recognized --per-person
     pipeline recognize incoming --model copied/model --out recognized --watch
     """
     with plain_errors(debug):
@@ -72,7 +76,7 @@ def recognize(
         merging = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
         merging = {name: value for name, value in merging.items() if value}
         windows = Windows(window, stride, settled=SETTLED if watch else 0.0)
-        manifest = recognition_manifest(videos, model, out, windows, merging, settings or ())
+        manifest = recognition_manifest(videos, model, out, windows, merging, settings or (), per_person)
         if data := data_of(model):
             say(f"note: the model was trained on {data}")
         options = Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)

@@ -11,7 +11,7 @@ from pipeline.errors import StageError
 from pipeline.stage import WholeStage, unkeyed
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from pipeline.texts import count
-from stages.tables import FRAMES, PREDICTIONS, RECOGNITIONS, SKELETONS
+from stages.tables import FRAMES, PEOPLE_PREDICTIONS, PREDICTIONS, RECOGNITIONS, SKELETONS
 
 if TYPE_CHECKING:
     from stages.recognitions.segments import Merging
@@ -26,8 +26,8 @@ class Recognitions(WholeStage):
     key_name: ClassVar[str | None] = "stages.recognitions:Recognitions"
     version: ClassVar[int] = 2
     makes = RECOGNITIONS
-    takes = (PREDICTIONS, FRAMES)
-    may_take = (SKELETONS,)
+    takes = (FRAMES,)
+    may_take = (PREDICTIONS, PEOPLE_PREDICTIONS, SKELETONS)
 
     min_score: float = Field(0.0, ge=0, le=1)
     """Where the likeliest class has a lower probability, the label is none."""
@@ -49,7 +49,10 @@ class Recognitions(WholeStage):
         if not clips:
             raise StageError("the index lists no videos")
         inputs = variant.inputs
-        rows = [row for partition in inputs["predictions"] for row in partition.to_pylist()]
+        predictions = inputs.get(PEOPLE_PREDICTIONS.name) or inputs.get(PREDICTIONS.name)
+        if predictions is None:
+            raise StageError("nothing was predicted: name predict or predict_people in the needs of recognitions")
+        rows = [row for partition in predictions for row in partition.to_pylist()]
         films = {row["clip_id"]: row for row in inputs["frames"].read(["clip_id", *FILM_COLUMNS]).to_pylist()}
         seen, class_names = predicted(rows)
         errors = {clip_id: error for table in inputs.values() for clip_id, error in errors_in(table)}

@@ -5,7 +5,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pipeline.stage import Row
+from stages.recognitions.people import Track, number
 from stages.recognitions.segments import Merging, Window, merge
 
 FILM_COLUMNS = ("times", "indices", "source_frames", "source_height", "source_width")
@@ -14,22 +17,31 @@ UNKNOWN = "not recognized"
 
 
 class Person(NamedTuple):
-    """What was predicted for one person of a clip, or for everybody at once."""
+    """What was predicted for one person of a clip, or for everybody at once (without a track)."""
 
-    number: int | None
-    """From 1, the same in all windows of a video; None: everybody."""
     probabilities: Sequence[float]
+    track: Track | None = None
 
 
 def predicted(rows: Iterable[Row]) -> tuple[dict[str, list[Person]], list[str]]:
-    """What was predicted for each clip that did not fail, and the names of the classes, from rows of PREDICTIONS."""
+    """What was predicted for each clip that did not fail, and the names of the classes, from rows of PREDICTIONS or
+    PEOPLE_PREDICTIONS."""
     seen: dict[str, list[Person]] = {}
     class_names: list[str] = []
     for row in rows:
         if row["error"] is None:
-            seen[row["clip_id"]] = [Person(None, row["probabilities"])]
+            seen[row["clip_id"]] = _people(row) if "people" in row else [Person(row["probabilities"])]
             class_names = row["class_names"]
     return seen, class_names
+
+
+def _people(row: Row) -> list[Person]:
+    people = []
+    for person in row["people"]:
+        boxes = np.array(person["boxes"], np.float64).reshape(-1, 4)
+        times = np.array(row["times"], np.float64) if row["times"] else np.arange(len(boxes), dtype=np.float64)
+        people.append(Person(person["probabilities"], Track(times, boxes)))
+    return people
 
 
 def by_file(clips: Iterable[Row], root: Path) -> list[tuple[str, list[Row]]]:
@@ -60,12 +72,14 @@ def recognized(
     clips: the video's windows. errors: of clips that failed. films: ``FILM_COLUMNS`` of clips that were decoded.
     """
     failed = [errors.get(clip["clip_id"], UNKNOWN) for clip in clips if clip["clip_id"] not in seen]
+    shown = [clip for clip in clips if clip["clip_id"] in seen]
+    numbers = _numbers([seen[clip["clip_id"]] for clip in shown])
     windows: list[dict[str, Any]] = []
-    for clip in clips:
+    for clip, own in zip(shown, numbers, strict=True):
         start = clip["start"] or 0.0
         end = clip["end"] if clip["end"] is not None else _end(films.get(clip["clip_id"]), start)
-        for person in seen.get(clip["clip_id"], ()):
-            row = {"start": start, "end": end, "person": person.number, "probabilities": list(person.probabilities)}
+        for name, person in zip(own, seen[clip["clip_id"]], strict=True):
+            row = {"start": start, "end": end, "person": name, "probabilities": list(person.probabilities)}
             windows.append(row)
     windows.sort(key=_order)
     film: Row = next((films[clip["clip_id"]] for clip in clips if clip["clip_id"] in films), {})
@@ -81,13 +95,20 @@ def recognized(
     }
 
 
+def _numbers(windows: Sequence[Sequence[Person]]) -> Sequence[Sequence[int | None]]:
+    """The number of each person in each window; None for everybody at once."""
+    if all(person.track is None for persons in windows for person in persons):
+        return [[None] * len(persons) for persons in windows]
+    return number([[person.track for person in persons if person.track is not None] for persons in windows])
+
+
 def _segments(windows: Sequence[Row], class_names: Sequence[str], merging: Merging) -> list[Row]:
     segments: list[Row] = []
-    for number in dict.fromkeys(window["person"] for window in windows):
-        own = [Window(w["start"], w["end"], w["probabilities"]) for w in windows if w["person"] == number]
+    for person in dict.fromkeys(window["person"] for window in windows):
+        own = [Window(w["start"], w["end"], w["probabilities"]) for w in windows if w["person"] == person]
         for segment in merge(own, merging):
             label = None if segment.label is None else class_names[segment.label]
-            row = {"start": segment.start, "end": segment.end, "person": number, "label": label, "score": segment.score}
+            row = {"start": segment.start, "end": segment.end, "person": person, "label": label, "score": segment.score}
             segments.append(row | {"thumbnail": None})
     return sorted(segments, key=_order)
 

@@ -185,3 +185,18 @@ def test_a_folder_of_good_and_bad_files() -> None:
     assert pq.read_table("out/recognitions.parquet").num_rows == len(rows)
     assert pq.read_table("out/windows.parquet").num_rows == 4
     assert [line.split(",")[0] for line in Path("out/failures.csv").read_text().splitlines()[1:]] == ["text.mp4"]
+
+
+def test_each_person_gets_stages_of_their_own() -> None:
+    trained("demo.yaml")
+    manifest = recognition_manifest(Path("videos"), "it", Path("out"), per_person=True)
+    stages = {spec.name: spec for spec in manifest.stages}
+    assert stages["cache"].uses == "stages.cache.people:CachePeople"
+    assert stages["cache"].parameters == {"size": 80, "neighbors": 1}
+    assert stages["predict"].uses == "stages.predict.people:PredictPeople"
+    assert stages["pose"].parameters["persons"] == 10
+    nodes = build_graph(manifest).nodes
+    assert set(nodes["cache"].needs) == {"decode", "pose"}
+    trained("demo.yaml", RGB)
+    with pytest.raises(ManifestError, match="--per-person tells people apart by their skeletons"):
+        recognition_manifest(Path("videos"), "it", Path("out"), per_person=True)

@@ -6,7 +6,7 @@ import pytest
 
 from stages.images import encoded
 from stages.recognitions.stage import Recognitions
-from stages.tables import CLIPS, FRAMES, PREDICTIONS, RECOGNITIONS
+from stages.tables import CLIPS, FRAMES, PEOPLE_PREDICTIONS, PREDICTIONS, RECOGNITIONS
 
 NAMES = ["sit", "run", "end"]
 
@@ -89,3 +89,24 @@ def test_files_for_people(inputs, context, tmp_path):
         ("y.mp4", "sit", "1", "2.5"),
     ]
     assert (sums[0]["first"], sums[0]["last"]) == ("2", "3")
+
+
+def test_people_have_segments_of_their_own(tmp_path, context, write_table, files_of, clip_row, variant, inputs):
+    root, (whole,) = inputs
+    rows = []
+    for clip_id, times in (("x@0", [0.5, 1.5]), ("x@1", [1.5, 2.5])):
+        people = [
+            {"probabilities": [0.8, 0.1, 0.1], "boxes": [0.1, 0.1, 0.2, 0.5] * 2},
+            {"probabilities": [0.1, 0.9, 0.0], "boxes": [0.7, 0.1, 0.8, 0.5] * 2},
+        ]
+        own = people if clip_id == "x@0" else people[::-1]
+        rows.append({"clip_id": clip_id, "error": None, "class_names": NAMES, "times": times, "people": own})
+    rows.append({"clip_id": "y", "error": None, "class_names": NAMES, "times": [0.0, 1.0], "people": []})
+    predictions = files_of([write_table(tmp_path / "pp.parquet", rows, PEOPLE_PREDICTIONS.schema)])
+    tables = {"people_predictions": predictions, "frames": whole.inputs["frames"]}
+    _, x, y = Recognitions(root=root).run(variant(whole.clips, **tables), context).to_pylist()
+    assert [(one["start"], one["end"], one["person"], one["label"]) for one in x["segments"]] == [
+        (0, 3, 1, "sit"),
+        (0, 3, 2, "run"),
+    ]
+    assert (y["segments"], y["error"]) == ([], None)
