@@ -13,6 +13,7 @@ from copy import deepcopy
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,9 @@ from stages.train.log import TrainingLog
 from stages.train.mixup import mixup, mixup_loss, mixup_share
 from stages.train.optimizer import learning_rate, parameter_groups
 from stages.train.recipe import Recipe
+from stages.train.start import model_files
 from stages.train.state import History, Progress, TrainingState, update_average
+from stages.train.transfer import take_weights
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -78,7 +81,8 @@ class Training:
         self.steps_per_epoch = math.ceil(len(clips.train) / (recipe.batch * recipe.accumulate))
         self.total_steps = recipe.epochs * self.steps_per_epoch
 
-        model = initial_model(recipe, config).to(self.device)
+        model, self.started = initial_model(recipe, config)
+        model = model.to(self.device)
         group.prepare(model)
         average = deepcopy(model).requires_grad_(False) if recipe.ema else None
         optimizer = torch.optim.AdamW(parameter_groups(model, recipe.weight_decay, recipe.layer_decay))
@@ -103,7 +107,8 @@ class Training:
         with self.log:
             while state.progress.epoch < self.recipe.epochs:
                 figures = {"epoch": state.progress.epoch + 1, **self._train_epoch(), **self._validate()}
-                state.progress = state.progress.after_epoch({**figures, "precision": self.precision})
+                started = self.started if state.progress.epoch == 0 else {}
+                state.progress = state.progress.after_epoch({**figures, "precision": self.precision, **started})
                 self._save()
         if state.best:
             state.result.load_state_dict(state.best)
@@ -207,16 +212,25 @@ class Training:
         return apply_view(sample, view, self.config.size, self.config.layout)
 
 
-def initial_model(recipe: Recipe, config: RecognizerConfig) -> Recognizer:
-    """The network before the first step. Raises StageError where the backbone's weights cannot be had."""
+def initial_model(recipe: Recipe, config: RecognizerConfig) -> tuple[Recognizer, dict[str, Any]]:
+    """The network before the first step, and what it took of the model that it starts from, under ``start``.
+
+    Raises StageError where the weights to start from cannot be had or do not fit.
+    """
     torch.manual_seed(seed_of(recipe.seed, "weights"))
     model = Recognizer(config)
-    if recipe.backbone == "kinetics400" and model.backbone is not None:
-        try:
+    try:
+        if recipe.backbone == "kinetics400" and model.backbone is not None:
             load_kinetics400(model.backbone, recipe.backbone_file)
-        except (OSError, ValueError) as error:
-            raise StageError(str(error)) from error
-    return model
+        if recipe.start_from is None:
+            return model, {}
+        start = Recognizer.from_pretrained(model_files(recipe.start_from)[0].parent)
+    except (OSError, ValueError) as error:
+        raise StageError(str(error)) from error
+    try:
+        return model, {"start": take_weights(model, start)}
+    except ValueError as error:
+        raise StageError(f"start_from: nothing of {recipe.start_from} can be used: {error}") from error
 
 
 @torch.inference_mode()

@@ -15,6 +15,7 @@ from pipeline.stage_inputs import StageContext, VariantInputs
 from recognizer.config import RecognizerConfig
 from stages.tables import MODELS, SHARDS
 from stages.train.recipe import Recipe
+from stages.train.start import check_start, model_files
 
 LEARNED = ("train", "val")
 """The splits that a training sees."""
@@ -40,7 +41,8 @@ class Train(WholeStage, Recipe):
         return Resources(self.threads or os.cpu_count() or 1, 0 if self.device == "cpu" else 1)
 
     def files(self) -> tuple[Path, ...]:
-        return (self.backbone_file,) if self.backbone_file and self.backbone == "kinetics400" else ()
+        backbone = (self.backbone_file,) if self.backbone_file and self.backbone == "kinetics400" else ()
+        return (*backbone, *(model_files(self.start_from) if self.start_from else ()))
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         from stages.train.checks import check_labels, check_sizes, check_validation
@@ -48,6 +50,9 @@ class Train(WholeStage, Recipe):
         yield from check_labels(clips)
         yield from check_validation(clips, self.val_share)
         yield from check_sizes(self, upstream)
+        if self.start_from:
+            labels = set(self.select(clips)["label"].unique().to_pylist()) - {None}
+            yield from check_start(self.start_from, self.model, labels)
 
     def select(self, clips: pa.Table) -> pa.Table:
         """The clips of the splits train and val. No others are seen, so classes that are only tested are no classes."""

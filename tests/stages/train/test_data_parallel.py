@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.stage_inputs import StageContext, VariantInputs
+from recognizer.config import RecognizerConfig
+from recognizer.model import Recognizer
 from stages.train.data_parallel import DataParallelGroup
 from stages.train.stage import Train
 
@@ -155,8 +157,10 @@ def test_two_processes_take_the_steps_of_one(in_two_processes, made_set, tmp_pat
     common: dict[str, Any] = {"epochs": 2, "batch": 5, "threads": 1, "device": "cpu", "precision": "fp32"}
     common |= {"lr": 2e-3, "val_share": 0.1}
     noisy = TINY | {"dropout": 0.2, "drop_path": 0.3}
+    start = Recognizer(RecognizerConfig(class_names=("right", "up"), frames=4, modality="pose", **TINY))
+    start.save_pretrained(tmp_path / "start")
     recipes = [
-        {"model": noisy | {"modality": "pose"}, "accumulate": 2, "ema": 0.9},
+        {"model": noisy | {"modality": "pose"}, "accumulate": 2, "ema": 0.9, "start_from": str(tmp_path / "start")},
         {"model": noisy | {"modality": "rgb"}, "mixup": 0.5, "layer_decay": 0.8},
         {"model": noisy, "keep": "best", "checkpoint_activations": True},
         {"model": noisy, "val_share": 0, "lr": 1e30, "warmup_epochs": 0},
@@ -171,10 +175,12 @@ def test_two_processes_take_the_steps_of_one(in_two_processes, made_set, tmp_pat
         context = StageContext(tmp_path / f"alone-{number}", lambda done, total, **figures: None)
         table = Train(**recipe).run([VariantInputs("", clips, {"shards": files})], context)
         alone = json.loads(table["history"][0].as_py())
+        assert ["start" in figures for figures in alone] == ["start_from" in recipe, False]
         for rank in (0, 1):
             together = json.loads((tmp_path / f"{number}-{rank}.json").read_text())
             for one, other in zip(together, alone, strict=True):
                 assert one.pop("precision") == other.get("precision") == "fp32"
+                assert one.pop("start", None) == other.get("start")
                 assert one == pytest.approx({name: other[name] for name in one}, rel=1e-3)
         assert len(list((tmp_path / f"{number}" / "tensorboard").iterdir())) == 1, "the first process alone logs"
     diverged = [json.loads((tmp_path / f"{len(recipes) - 1}-{rank}.json").read_text()) for rank in (0, 1)]

@@ -14,6 +14,7 @@ from torchvision.models.video import mc3_18
 
 from pipeline.errors import StageError
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
+from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.devices import chosen_precision
 from stages.tables import CLIPS, SHARDS
@@ -73,8 +74,10 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(made_set, training_proc
         return checkpointed(folder)
 
     clips, files = made_set(18)
+    Recognizer(RecognizerConfig(class_names=("right", "up"), **TINY)).save_pretrained(tmp_path / "start")
     recipe = {
         "model": TINY,
+        "start_from": str(tmp_path / "start"),
         "epochs": 5,
         "batch": 2,
         "accumulate": 2,
@@ -206,6 +209,35 @@ def test_a_backbone_may_start_from_other_weights(made_set, tmp_path):
     assert torch.allclose(trained, start["stem.0.weight"], atol=1e-6)
     with pytest.raises(StageError, match=r"no backbone weights at .*gone\.pth"):
         train(tmp_path / "gone", clips, files, **recipe, backbone_file=tmp_path / "gone.pth")
+
+
+def test_a_training_starts_from_the_weights_of_another_model(made_set, tmp_path):
+    clips, files = made_set()
+    first = train(tmp_path / "first", clips, files)
+    model = tmp_path / "model"
+    Recognizer.deserialize(first["config"], first["weights"]).save_pretrained(model)
+    renamed = pa.array(["up" if label == "down" else label for label in clips["label"].to_pylist()])
+    others = clips.set_column(clips.schema.get_field_index("label"), "label", renamed)
+    row = train(tmp_path / "second", others, files, start_from=str(model), lr=1e-12)
+
+    start, trained = load(first["weights"]), load(row["weights"])
+    classifier = ["head.classifier.weight", "head.classifier.bias"]
+    for name in start.keys() - set(classifier):
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):  # which follow the clips
+            torch.testing.assert_close(trained[name], start[name], atol=1e-6, rtol=0)
+    for name in classifier:  # of down and right before, now of right and up
+        torch.testing.assert_close(trained[name][0], start[name][1], atol=1e-6, rtol=0)
+        assert not torch.allclose(trained[name][1], start[name][0], atol=1e-6)
+    history = json.loads(row["history"])
+    taken = history[0]["start"]
+    assert (taken["classes"], taken["partly"], taken["new"], taken["differs"]) == (["right"], classifier, [], [])
+    assert taken["of"] - taken["taken"] == 2 and "start" not in history[1]
+
+    with pytest.raises(StageError, match=r"nothing of .* can be used: no matrix .* width is 4 there and 8 here"):
+        train(tmp_path / "wide", clips, files, start_from=str(model), model=TINY | {"width": 8})
+    (model / "model.safetensors").write_bytes(b"noise")
+    with pytest.raises(StageError, match=r"model\.safetensors is damaged"):
+        train(tmp_path / "damaged", clips, files, start_from=str(model))
 
 
 def test_the_best_epoch_is_kept(made_set, tmp_path):

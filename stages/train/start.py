@@ -1,0 +1,86 @@
+"""The model that a training starts from: where its files are, and how it differs. Plans ask, so PyTorch is not needed.
+
+Nothing is downloaded: keys depend on the files' content, so they have to be here before a plan is made.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import ManifestError
+from pipeline.stage import Problem
+from recognizer.config import NetworkConfig, RecognizerConfig
+from recognizer.skeletons import layout
+
+FILES = ("config.json", "model.safetensors")
+LISTED = 5
+"""Variants that are named one by one."""
+REGULARIZE = ("dropout", "drop_path")
+"""Parameters of a network that change nothing in what its weights mean."""
+
+
+def model_files(start_from: str) -> tuple[Path, ...]:
+    """The two files of a saved recognizer.
+
+    start_from: the folder of a model, of a run or of a variant, or ``owner/name``, a repository of the Hugging Face hub
+    that has been downloaded to its local cache. Raises ManifestError if there is no model.
+    """
+    path = Path(start_from)
+    for folder in (path, path / "model"):
+        if all((folder / name).is_file() for name in FILES):
+            return tuple(folder / name for name in FILES)
+    if path.is_dir():
+        variants = sorted(str(folder) for folder in path.glob("variants/*") if (folder / "model").is_dir())[:LISTED]
+        remedy = f"name one of its variants: {', '.join(variants)}" if variants else "has its training ended?"
+        raise ManifestError(f"start_from: {path} holds no trained model ({' and '.join(FILES)}): {remedy}")
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", start_from, re.ASCII):
+        raise ManifestError(f"start_from: {path}: no such folder; give that of a run, of a variant or of a model")
+    found = [_in_cache(start_from, name) for name in FILES]
+    if None in found:
+        raise ManifestError(
+            f"start_from: {start_from} is no folder, and no repository of the Hugging Face hub that has been "
+            f"downloaded; to download it: hf download {start_from} {' '.join(FILES)}"
+        )
+    return tuple(file for file in found if file is not None)
+
+
+def _in_cache(repository: str, name: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(repository, name)
+    except HFValidationError:
+        return None
+    return Path(found) if isinstance(found, str) else None
+
+
+def check_start(start_from: str, network: NetworkConfig, labels: set[str]) -> Iterator[Problem]:
+    """What a training would take from a model, as far as its config.json says.
+
+    labels: the classes of the training's clips.
+    """
+    config_file = model_files(start_from)[0]
+    try:
+        start = RecognizerConfig.model_validate_json(config_file.read_bytes())
+    except (OSError, ValueError) as error:
+        yield Problem(f"start_from: {config_file} is not a recognizer's: {error}")
+        return
+    differ = differences(start, network)
+    if start.width != network.width:  # all matrices have it in their shapes
+        yield Problem(f"start_from: nothing of {start_from} fits, as {'; '.join(differ)}: set model.width to the same")
+        return
+    known = len(labels.intersection(start.class_names))
+    text = f"starts from {start_from}, which knows {known} of the {len(labels)} classes"
+    yield Problem("; ".join([text, *differ]), fatal=False)
+
+
+def differences(start: NetworkConfig, own: NetworkConfig) -> list[str]:
+    """What differs between the networks of two models, such as ``width is 16 there and 8 here``."""
+    names = [name for name in NetworkConfig.model_fields if name not in REGULARIZE]
+    if isinstance(start, RecognizerConfig) and isinstance(own, RecognizerConfig):
+        names += ["frames", "layout"]
+    pairs = {name: (getattr(start, name), getattr(own, name)) for name in names}
+    if "layout" in pairs:
+        pairs["layout"] = (layout(pairs["layout"][0]).name, layout(pairs["layout"][1]).name)
+    return [f"{name} is {there} there and {here} here" for name, (there, here) in pairs.items() if there != here]
