@@ -216,6 +216,8 @@ def _whole_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips
         rows = selected_rows(stage, clips)
         if sum(map(len, rows)) < len(clips.ids):
             plan.selections[name] = Selection(clips, [list(some) for some in rows])
+        if not stage.gathers:
+            plan.identity["version"] = stage.version_for(plan.selections.get(name, clips).table)
     plan.first_keys = [_whole_key(plan, nodes, sources, plan.selections)]
     return plan
 

@@ -210,6 +210,14 @@ class WholeStage(Stage):
         """
         return clips
 
+    def version_for(self, clips: pa.Table) -> int:
+        """The version in the key of what is made from these clips: those that it selects.
+
+        A stage whose newest version computes something else for some data only may return an older version for all
+        other data, so that older results stay valid there. Not asked of a stage that gathers.
+        """
+        return self.version
+
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         """Return a table of schema ``makes``, a function of parameters and inputs alone (no times, no paths).
 

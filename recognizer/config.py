@@ -9,8 +9,10 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     field_serializer,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -170,6 +172,15 @@ class RecognizerConfig(NetworkConfig):
     """T, the number of frames per clip in training. Other lengths work: what is learned per frame is interpolated."""
     preprocessing: dict[str, Any] = {}
     """How clips were sampled, cropped and given skeletons, for those who use the model elsewhere. Any JSON."""
+    temperature: PositiveFloat = 1.0
+    """What logits are divided by before they become probabilities, so that a class with probability 0.8 is right about
+    8 times in 10. Chosen on validation clips."""
+    min_scores: dict[float, float] = {}
+    """The lowest probability of the most probable class from which on at least this share of the validation clips was
+    right, by share (0.8, 0.9, 0.95, 0.99). Shares that no probability reaches are absent. Chosen after the temperature,
+    on one view of each clip. See ``recognizer.calibration``."""
+    validation_clips: int = Field(0, ge=0)
+    """How many clips ``temperature`` and ``min_scores`` were chosen on; 0: they were not chosen, for want of clips."""
 
     @field_validator("layout", mode="before")
     @classmethod
@@ -181,6 +192,13 @@ class RecognizerConfig(NetworkConfig):
     def _layout_in_json(self, text: str) -> str | dict[str, Any]:
         own = layout(text)
         return text if text == own.name else own.definition()
+
+    @model_serializer(mode="wrap")
+    def _without_a_calibration_that_is_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The config of an uncalibrated model is what it was before there were calibrated ones."""
+        found: dict[str, Any] = handler(self)
+        chosen = {} if self.validation_clips else {"temperature": 1.0, "min_scores": {}, "validation_clips": 0}
+        return {name: value for name, value in found.items() if name not in chosen or value != chosen[name]}
 
     @field_validator("class_names")
     @classmethod

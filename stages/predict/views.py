@@ -46,7 +46,7 @@ def mean_probabilities(
         ready = collate(views + views[-1:] * (batch - len(views)), device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             logits = recognizer(ready.frames, ready.keypoints)
-        found = logits[: len(views)].float().softmax(-1)
+        found = (logits[: len(views)].float() / recognizer.config.temperature).softmax(-1)
         for view, probabilities in zip(views, found, strict=True):
             sums[view.clip_id] = sums.get(view.clip_id, 0) + probabilities.double().cpu()
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -73,6 +74,14 @@ class DataParallelGroup:
         total = torch.tensor(values, dtype=torch.float64, device=device)
         dist.all_reduce(total)
         return tuple(total.tolist())
+
+    def all_gather(self, rows: np.ndarray) -> np.ndarray:
+        """The rows of all processes, one after the other."""
+        if self.size == 1:
+            return rows
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, rows)
+        return np.concatenate(found)
 
     def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace all gradients by their sums over the processes."""

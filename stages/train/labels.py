@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Container
+from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import StageError
 
@@ -58,6 +60,17 @@ def training_clips(clips: pa.Table, available: Container[str], val_share: float)
         )
     targets = {row["clip_id"]: class_names.index(row["label"]) for row in usable}
     return LabeledClips(class_names, train, val, targets)
+
+
+def enough_validation(clips: pa.Table, val_share: float, wanted: int) -> bool:
+    """Whether at least ``wanted`` clips are validated on, if none of them fails."""
+    of_val = pc.sum(pc.equal(clips["split"], "val")).as_py() or 0
+    if of_val or not val_share:
+        return of_val >= wanted
+    own = clips.filter(pc.equal(clips["split"], "train")).select(["clip_id", "group"])
+    names = (group or clip_id for clip_id, group in zip(*(column.to_pylist() for column in own), strict=True))
+    held_out = (name for name in names if _share(name) < val_share)
+    return len(list(islice(held_out, wanted))) == wanted
 
 
 def _share(name: str) -> float:

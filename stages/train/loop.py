@@ -13,7 +13,7 @@ from copy import deepcopy
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from stages.devices import chosen_device, chosen_precision, compiled, determinis
 from stages.train.activations import checkpoint_activations
 from stages.train.augment import apply_view, fixed_views, jitter_joints, random_view
 from stages.train.batches import Batch, batches
+from stages.train.calibration import calibrate
 from stages.train.data_parallel import DataParallelGroup
 from stages.train.labels import LabeledClips
 from stages.train.log import TrainingLog
@@ -112,7 +113,7 @@ class Training:
                 self._save()
         if state.best:
             state.result.load_state_dict(state.best)
-        return state.result.cpu().eval(), state.progress.history
+        return calibrated(state.result.cpu().eval(), state.progress)
 
     def _train_epoch(self) -> dict[str, float]:
         """Take the steps of the current epoch that are not done yet. Returns the figures of the whole epoch."""
@@ -188,11 +189,13 @@ class Training:
         shares = [self.group.share(clip_ids) for clip_ids in chunked(self.clips.val, self.recipe.batch)]
         loader = batches(list(filter(None, shares)), self._validation_sample, self.device, self.recipe.workers)
         with self.autocast:
-            loss, accuracy = evaluate(self.state.result, loader, self.clips.targets, self.group)
-        self.log.plot(self.steps_done - 1, {"val/loss": loss, "val/accuracy": accuracy})
-        if self.recipe.keep == "best":
-            self.state.keep_if_best(accuracy)
-        return {"val_loss": loss, "val_accuracy": accuracy}
+            found = evaluate(self.state.result, loader, self.clips.targets, self.group)
+        self.log.plot(self.steps_done - 1, {"val/loss": found.loss, "val/accuracy": found.accuracy})
+        is_last = self.state.progress.epoch + 1 == self.recipe.epochs
+        if self.state.keep_if_best(found.accuracy) if self.recipe.keep == "best" else is_last:
+            logits_NK, target_N = self.group.all_gather(found.logits_NK), self.group.all_gather(found.target_N)
+            self.state.progress.calibration = calibrate(logits_NK, target_N)
+        return {"val_loss": found.loss, "val_accuracy": found.accuracy}
 
     def _save(self) -> None:
         if self.group.is_main:
@@ -233,21 +236,45 @@ def initial_model(recipe: Recipe, config: RecognizerConfig) -> tuple[Recognizer,
         raise StageError(f"start_from: nothing of {recipe.start_from} can be used: {error}") from error
 
 
+class Evaluation(NamedTuple):
+    """Figures over the clips of all processes, and the logits and classes of this process's N clips."""
+
+    loss: float
+    """Mean cross entropy."""
+    accuracy: float
+    logits_NK: np.ndarray
+    target_N: np.ndarray
+
+
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, loader: Iterable[Batch], targets: dict[str, int], group: DataParallelGroup
-) -> tuple[float, float]:
-    """Mean cross entropy and accuracy over the clips of all processes' loaders."""
+    model: Recognizer, loader: Iterable[Batch], targets: dict[str, int], group: DataParallelGroup
+) -> Evaluation:
+    """What a model makes of the clips of all processes' loaders."""
     model.eval()
     loss, correct, clips = 0.0, 0.0, 0.0
+    logits_NK = [np.zeros((0, len(model.config.class_names)), np.float32)]  # as a process may have no clips
+    target_N = [np.zeros(0, np.int64)]
     for batch in loader:
         logits = model(batch.frames, batch.keypoints).float()
         target = torch.tensor([targets[clip_id] for clip_id in batch.clip_ids], device=logits.device)
         loss += F.cross_entropy(logits, target, reduction="sum").item()
         correct += int((logits.argmax(-1) == target).sum())
         clips += len(target)
+        logits_NK.append(logits.cpu().numpy())
+        target_N.append(target.cpu().numpy())
     loss, correct, clips = group.all_reduce(loss, correct, clips)
-    return loss / clips, correct / clips
+    return Evaluation(loss / clips, correct / clips, np.concatenate(logits_NK), np.concatenate(target_N))
+
+
+def calibrated(model: Recognizer, progress: Progress) -> tuple[Recognizer, History]:
+    """The model and its history with what its validation clips say about its scores."""
+    found, history = progress.calibration, progress.history
+    if found:
+        chosen = {name: value for name, value in found.items() if name in RecognizerConfig.model_fields}
+        model.config = RecognizerConfig.model_validate(model.config.model_dump() | chosen)
+        history = [*history[:-1], history[-1] | {"calibration": found}]
+    return model, history
 
 
 def seed_of(*parts: object) -> int:

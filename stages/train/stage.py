@@ -14,11 +14,14 @@ from pipeline.stage import Problem, Resources, Stage, StageUse, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from recognizer.config import RecognizerConfig
 from stages.tables import MODELS, SHARDS
+from stages.train.calibration import MIN_CLIPS
 from stages.train.recipe import Recipe
 from stages.train.start import check_start, model_files
 
 LEARNED = ("train", "val")
 """The splits that a training sees."""
+UNCALIBRATED = 4
+"""The version whose results are still valid where nothing is calibrated."""
 
 
 class Train(WholeStage, Recipe):
@@ -26,11 +29,11 @@ class Train(WholeStage, Recipe):
 
     An interrupted training resumes from its last checkpoint, to the same result. The result is the model after the last
     epoch, or its moving average if ``ema`` is set; with ``keep: best``, that of the epoch with the highest validation
-    accuracy.
+    accuracy. Where 20 clips or more are validated on, its probabilities are calibrated on them.
     """
 
     key_name: ClassVar[str | None] = "stages.train:Train"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     makes = MODELS
     takes = (SHARDS,)
 
@@ -39,6 +42,12 @@ class Train(WholeStage, Recipe):
         if self.data_parallel > 1:
             return None  # it starts processes of its own
         return Resources(self.threads or os.cpu_count() or 1, 0 if self.device == "cpu" else 1)
+
+    def version_for(self, clips: pa.Table) -> int:
+        """Version 5 calibrates. Where there are too few validation clips for that, the result is that of version 4."""
+        from stages.train.labels import enough_validation
+
+        return self.version if enough_validation(clips, self.val_share, MIN_CLIPS) else UNCALIBRATED
 
     def files(self) -> tuple[Path, ...]:
         backbone = (self.backbone_file,) if self.backbone_file and self.backbone == "kinetics400" else ()

@@ -32,10 +32,12 @@ class Progress:
     """Highest validation accuracy so far."""
     history: History = field(default_factory=list)
     """Figures of each complete epoch."""
+    calibration: dict[str, Any] = field(default_factory=dict)
+    """What the validation clips say about the scores of the model that is kept (see ``stages.train.calibration``)."""
 
     def after_epoch(self, figures: dict[str, Any]) -> "Progress":
         """The progress at the start of the next epoch, with the figures of the one that has ended."""
-        return Progress(self.epoch + 1, best=self.best, history=[*self.history, figures])
+        return Progress(self.epoch + 1, best=self.best, history=[*self.history, figures], calibration=self.calibration)
 
 
 @dataclass
@@ -55,11 +57,13 @@ class TrainingState:
         """The model that is validated and saved: the moving average where there is one."""
         return self.model if self.average is None else self.average
 
-    def keep_if_best(self, accuracy: float) -> None:
-        """Keep a copy of the weights if their validation accuracy is the highest so far."""
-        if accuracy > self.progress.best:
+    def keep_if_best(self, accuracy: float) -> bool:
+        """Keep a copy of the weights if their validation accuracy is the highest so far. Returns whether it is."""
+        is_best = accuracy > self.progress.best
+        if is_best:
             self.progress.best = accuracy
             self.best = {name: tensor.clone() for name, tensor in self.result.state_dict().items()}
+        return is_best
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""

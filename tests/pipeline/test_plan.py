@@ -11,6 +11,7 @@ from pipeline.manifest import load_manifest
 from pipeline.plan import Plan, make_plan
 from pipeline.store import Store
 from toy_manifest import Toy
+from toy_stages import Total
 
 ALL = {"double", "add", "total", "share", "summary"}
 
@@ -314,6 +315,18 @@ def test_other_clips_are_not_in_the_key_of_a_whole_stage_that_selects(toy: Toy) 
     assert key() == before
     clips["clip-2"][1] = "another label"
     assert key() != before
+
+
+def test_a_version_may_hold_for_some_of_the_selected_clips_only(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def key(count: int) -> str:
+        return toy.plan(f"index.count={count}", "total.split=train").nodes["total"].keys[0]
+
+    few, many = key(4), key(10)
+    monkeypatch.setattr(Total, "version", Total.version + 1)
+    assert few != key(4) and many != key(10)
+    monkeypatch.setattr(Total, "version_for", lambda stage, clips: stage.version - (clips.num_rows < 3))
+    assert few == key(4), "two even numbers"
+    assert many != key(10)
 
 
 def test_a_whole_stage_without_a_source_is_given_no_clips(toy: Toy) -> None:

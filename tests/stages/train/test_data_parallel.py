@@ -45,6 +45,7 @@ dist.destroy_process_group()  # else its threads may still run when the interpre
 """
 
 PARTS = """
+import numpy as np
 import torch
 from torch import nn
 from recognizer.drop_path import DropPath
@@ -84,6 +85,7 @@ for clips in (5, 4, 1):  # shares of 2 and 3, 2 and 2, 0 and 1
         torch.testing.assert_close(one, other)
     check(shared.eval()(mine), alone.eval()(whole), start, stop)
 assert group.all_reduce(rank + 1, 0.5) == (3, 1)
+assert group.all_gather(np.full((rank + 1, 2), rank)).tolist() == [[0, 0], [1, 1], [1, 1]]
 try:
     shared.train()(mine)
 except RuntimeError as error:

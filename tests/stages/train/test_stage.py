@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
@@ -17,8 +18,11 @@ from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.devices import chosen_precision
+from stages.predict.views import mean_probabilities
 from stages.tables import CLIPS, SHARDS
+from stages.train.calibration import calibrate
 from stages.train.checkpoints import load_checkpoint
+from stages.train.labels import training_clips
 from stages.train.stage import Train
 
 TINY = {"width": 4, "size": 16, "heads": 2, "blocks": 1, "dropout": 0.1}
@@ -252,6 +256,44 @@ def test_the_best_epoch_is_kept(made_set, tmp_path):
     assert any(not kept[name].equal(tensor) for name, tensor in last.items())
     with pytest.raises(StageError, match="keep: best needs validation clips"):
         train(tmp_path / "none", clips, files, keep="best", val_share=0)
+
+
+def test_validation_clips_say_what_scores_are_worth(made_set, tmp_path):
+    clips, files = made_set(72)
+    recipe = {"model": TINY, "val_share": 0.45, "keep": "best", "epochs": 3, "lr": 2e-3, "precision": "fp32"}
+    row = train(tmp_path / "work", clips, files, **recipe)
+    config, history = json.loads(row["config"]), json.loads(row["history"])
+    assert 20 <= config["validation_clips"] < 48 and config["temperature"] != 1
+    said = history[-1]["calibration"]
+    assert said == {name: config[name] for name in ("temperature", "min_scores", "validation_clips")} | {
+        "ece": said["ece"]
+    }
+    assert ["calibration" in figures for figures in history] == [False, False, True]
+    assert train(tmp_path / "work", clips, files, **recipe) == row, "it is kept with the checkpoint"
+
+    recognizer = Recognizer.deserialize(row["config"], row["weights"])
+    learned = training_clips(clips, clips["clip_id"].to_pylist(), recipe["val_share"])
+    shards = [shard for shard in files.read().to_pylist() if shard["clip_id"] in learned.val]
+    predicted = mean_probabilities(recognizer, shards, views=1)
+    logits_NK = np.log([predicted[clip_id] for clip_id in learned.val]) * config["temperature"]
+    again = calibrate(logits_NK, np.array([learned.targets[clip_id] for clip_id in learned.val]))
+    assert again["temperature"] == pytest.approx(config["temperature"], rel=1e-3)
+    assert again["min_scores"] == pytest.approx(config["min_scores"], rel=1e-3)
+
+
+def test_only_a_training_that_calibrates_has_the_new_version(clip_row):
+    def version(counts: dict[str, int], **recipe: Any) -> int:
+        rows = [clip_row(f"{split}/{i:03}", "a", split) for split, clips in counts.items() for i in range(clips)]
+        return Train(**recipe).version_for(pa.Table.from_pylist(rows, schema=CLIPS.schema))
+
+    assert version({"train": 400}, val_share=0) == version({"train": 20}, val_share=0.5) == 4
+    assert version({"train": 30, "val": 19}, val_share=0.9) == 4, "clips of the split val are all that validate"
+    assert version({"train": 3, "val": 20}, val_share=0) == version({"train": 400}) == Train.version == 5
+    rows = [clip_row(f"{i}", "ab"[i % 2], "train") | {"group": f"{i // 10}"} for i in range(100)]
+    clips = pa.Table.from_pylist(rows, schema=CLIPS.schema)
+    for share in (0.1, 0.2, 0.3):
+        held_out = len(training_clips(clips, clips["clip_id"].to_pylist(), share).val)
+        assert Train(val_share=share).version_for(clips) == (5 if held_out >= 20 else 4)
 
 
 def test_a_training_that_diverges_names_step_rate_and_clips(made_set, tmp_path):
