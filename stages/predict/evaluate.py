@@ -14,6 +14,7 @@ from pipeline.stage_inputs import StageContext, VariantInputs
 from pipeline.texts import count
 from stages.predict.intervals import accuracy_interval, count_groups
 from stages.tables import METRICS, PREDICTIONS
+from stages.train.calibration import calibration_error, reliability
 
 LISTED = 200
 """Misclassified clips that are listed one by one, at most."""
@@ -24,7 +25,7 @@ class Evaluate(WholeStage):
     a prediction, classes without clips."""
 
     key_name: ClassVar[str | None] = "stages.evaluate:Evaluate"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     makes = METRICS
     takes = (PREDICTIONS,)
 
@@ -89,7 +90,8 @@ def figures(
 
     Labels that the model does not know become additional classes, for which it is always wrong. ``mean_class`` is the
     mean accuracy over the classes that have clips. ``top1_interval`` is Wilson's 95 % interval; where clips come in
-    groups, it is over the ``groups``, of which there are so many.
+    groups, it is over the ``groups``, of which there are so many. ``ece`` is the expected calibration error over the
+    bins under ``reliability``, equal spans of the score: the clips in each, their mean score, and their accuracy.
     """
     names = [*class_names, *sorted(set(labels) - set(class_names))]
     p_NK = np.zeros((len(labels), len(names)))
@@ -107,6 +109,7 @@ def figures(
     # Rounded to single precision, as earlier versions did, so that the same predictions have the same figures.
     top5_of_known = np.float32(hits / known) if known else 0.0
     groups = [group_of.get(clip_id) for clip_id in clip_ids]
+    bins = reliability(p_NK.max(1), predicted_N == truth_N)
     wrong = [
         {
             "clip_id": clip_ids[i],
@@ -123,6 +126,8 @@ def figures(
         "mean_class": float(accuracy_K[clips_K > 0].mean()),
         "clips": len(labels),
         "groups": count_groups(groups),
+        "ece": calibration_error(bins),
+        "reliability": [own.means() for own in bins],
         "classes": names,
         "confusion": matrix.tolist(),
         "per_class": {

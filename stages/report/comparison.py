@@ -18,6 +18,7 @@ from pipeline.errors import StageError
 from pipeline.stage_inputs import VariantInputs
 from stages.predict.intervals import accuracy_interval, count_groups, per_group, wilson_interval
 from stages.tables import PREDICTIONS
+from stages.train.calibration import Bin, calibration_error
 
 RESAMPLES = 2000
 """Of the bootstrap."""
@@ -186,18 +187,32 @@ def _pooled(all_metrics: list[Metrics], times: float, accuracies: list[float]) -
         name: {"clips": round(int(count) / times), "accuracy": float(hit / count) if count else None}
         for name, count, hit in zip(classes, counts, hits, strict=True)
     }
-    return {
-        "top1": top1,
-        "top1_interval": list(wilson_interval(top1 * clips, clips)),
-        "top5": fmean((metrics["top5"] for metrics in all_metrics), [metrics["clips"] for metrics in all_metrics]),
-        "mean_class": fmean(figures["accuracy"] for figures in per_class.values() if figures["accuracy"] is not None),
-        "clips": clips,
-        "failed": round(sum(metrics["failed"] for metrics in all_metrics) / times),
-        "split": all_metrics[0]["split"],
-        "classes": classes,
-        "confusion": confusion.tolist(),
-        "per_class": per_class,
-    } | _lacking(all_metrics)
+    return (
+        {
+            "top1": top1,
+            "top1_interval": list(wilson_interval(top1 * clips, clips)),
+            "top5": fmean((metrics["top5"] for metrics in all_metrics), [metrics["clips"] for metrics in all_metrics]),
+            "mean_class": fmean(
+                figures["accuracy"] for figures in per_class.values() if figures["accuracy"] is not None
+            ),
+            "clips": clips,
+            "failed": round(sum(metrics["failed"] for metrics in all_metrics) / times),
+            "split": all_metrics[0]["split"],
+            "classes": classes,
+            "confusion": confusion.tolist(),
+            "per_class": per_class,
+        }
+        | _lacking(all_metrics)
+        | _pooled_reliability(all_metrics)
+    )
+
+
+def _pooled_reliability(all_metrics: list[Metrics]) -> Metrics:
+    """What scores are worth, over the clips of all variants; nothing where an evaluation of one's own did not count."""
+    if any("reliability" not in metrics for metrics in all_metrics):
+        return {}
+    bins = [Bin.pooled(means) for means in zip(*(metrics["reliability"] for metrics in all_metrics), strict=True)]
+    return {"ece": calibration_error(bins), "reliability": [own.means() for own in bins]}
 
 
 def _lacking(all_metrics: list[Metrics]) -> dict[str, list[str]]:

@@ -36,6 +36,11 @@ class Theme(NamedTuple):
     leading: str
     """Of the curve that counts: validation, or training where nothing was validated."""
 
+    def colors(self) -> dict[str, str]:
+        """Matplotlib's parameters for axes and grid."""
+        axes = ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+        return dict.fromkeys(axes, self.text) | {"grid.color": self.grid}
+
 
 THEMES = {"light": Theme("#5b6270", "#e2e3e6", "#1d6fd8"), "dark": Theme("#9aa2b1", "#2b313b", "#5aa2ff")}
 
@@ -72,14 +77,7 @@ def _number(value: Any) -> float:
 
 def _draw(epochs: list[int], curves: dict[str, list[float]], percent: bool, theme: Theme) -> bytes:
     """``curves``: a value per epoch, by what the legend says."""
-    colors = {
-        "axes.edgecolor": theme.text,
-        "axes.labelcolor": theme.text,
-        "xtick.color": theme.text,
-        "ytick.color": theme.text,
-        "grid.color": theme.grid,
-    }
-    with matplotlib.rc_context(STYLE | colors):
+    with matplotlib.rc_context(STYLE | theme.colors()):
         figure = Figure((WIDTH, HEIGHT), layout="constrained")
         chart = figure.subplots()
         for name, values in curves.items():

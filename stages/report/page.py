@@ -18,6 +18,7 @@ from stages.report.comparison import Row, label_text, mean_history, row_text, sh
 from stages.report.comparison_table import csv_text, difference_text, explanation, markdown_text
 from stages.report.curves import Chart, learning_charts
 from stages.report.plot import draw_comparison
+from stages.report.reliability import calibration_text, reliability_chart
 
 COUNTS_UP_TO = 30
 """Up to this many classes the confusion matrix is a table of counts; a larger one is drawn."""
@@ -133,6 +134,8 @@ def _row(row: Row, variants: list[dict[str, Any]], titles: dict[str, str]) -> Ro
         "difference": difference_text(row),
         "parameters": members[0]["parameters"],
         "charts": [_chart(chart) for chart in learning_charts(mean_history([v["history"] for v in members]))],
+        "reliability": _chart(reliable) if (reliable := reliability_chart(metrics)) else None,
+        "calibration": calibration_text(metrics, members) if reliable else "",
         "classes": classes,
         "matrix": _matrix(classes, confusion) if row["members"][0] == 0 or len(classes) <= COUNTS_UP_TO else [],
         "large": len(classes) > COUNTS_UP_TO,

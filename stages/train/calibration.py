@@ -5,6 +5,7 @@ logits by one number, the temperature, corrects most of it and changes no rankin
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +29,21 @@ class Bin(NamedTuple):
     clips: int
     score: float
     """Sum of the clips' scores."""
-    right: int
+    right: float
     """How many of them were recognized rightly."""
+
+    def means(self) -> dict[str, Any]:
+        """The clips with their mean ``score`` and their ``accuracy``, which are null in an empty bin."""
+        means = {"score": self.score, "accuracy": self.right}
+        return {"clips": self.clips} | {
+            name: total / self.clips if self.clips else None for name, total in means.items()
+        }
+
+    @classmethod
+    def pooled(cls, means: Sequence[dict[str, Any]]) -> "Bin":
+        """The bin of the clips of several, each as its ``means``."""
+        score, right = (sum((own[name] or 0) * own["clips"] for own in means) for name in ("score", "accuracy"))
+        return cls(sum(own["clips"] for own in means), score, right)
 
 
 def calibrate(logits_NK: Scores, target_N: NDArray[np.int64]) -> dict[str, Any]:

@@ -67,6 +67,16 @@ def test_figures_counted_by_hand(evaluated):
     ]
 
 
+def test_what_scores_are_worth_counted_by_hand():
+    found = figures(["a", "b"], list("wxyz"), ["a", "a", "b", "b"], [[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.45, 0.55]])
+    bins = {i: own for i, own in enumerate(found["reliability"]) if own["clips"]}
+    assert len(found["reliability"]) == 15 and bins.keys() == {8, 13}
+    assert bins[13] == {"clips": 3, "score": pytest.approx(0.9), "accuracy": pytest.approx(2 / 3)}
+    assert bins[8] == {"clips": 1, "score": pytest.approx(0.55), "accuracy": 1.0}
+    assert found["reliability"][0] == {"clips": 0, "score": None, "accuracy": None}
+    assert found["ece"] == pytest.approx((3 * (0.9 - 2 / 3) + 0.45) / 4)
+
+
 def test_a_label_that_the_model_does_not_know_is_always_wrong(evaluated):
     metrics = evaluated({"0": ("a", "test"), "1": ("zzz", "test")}, [prediction("0", "a"), prediction("1", "a")])
     assert metrics["classes"] == [*NAMES, "zzz"] and metrics["top1"] == 0.5

@@ -16,6 +16,7 @@ from pipeline.stage import Table
 from pipeline.stage_inputs import TableFiles, VariantInputs
 from recognizer.skeletons import COCO17
 from stages.tables import CLIPS, METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
+from stages.train.calibration import calibration_error, reliability
 
 FRAMES, SIZE, PER_CLASS, PARTITION = 8, 48, 3, 4
 
@@ -84,11 +85,15 @@ def metrics(classes: tuple[str, ...], labels: list[str], guesses: list[int]) -> 
     for label, guess in zip(labels, guesses, strict=True):
         confusion[classes.index(label), guess] += 1
     right = int(np.trace(confusion)) / len(labels)
+    hits = np.array([classes.index(label) == guess for label, guess in zip(labels, guesses, strict=True)])
+    bins = reliability(np.full(len(labels), 0.9), hits)
     return {
         "top1": right,
         "top5": 1.0,
         "mean_class": right,
         "clips": len(labels),
+        "ece": calibration_error(bins),
+        "reliability": [own.means() for own in bins],
         "failed": 1,
         "split": "test",
         "classes": list(classes),

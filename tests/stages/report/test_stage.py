@@ -68,8 +68,10 @@ def test_everything_is_on_the_page(make_variant: MakeVariant, tmp_path: Path, ru
         assert text in page, text
     assert "23 parameters" in page
     elements = Elements(page)
-    assert elements.count("img") == 4 * 6 + 2, "frames of the samples, loss and accuracy"
-    assert elements.count("source") == 2 and "Loss by epoch, last values: training 0.667" in page
+    assert elements.count("img") == 4 * 6 + 3, "frames of the samples, loss, accuracy and scores"
+    for text in ("What scores are worth", "their mean score: 67% of 6 with 0.90", "in 15 bins, is 23.3%. Nothing was"):
+        assert text in page, text
+    assert elements.count("source") == 3 and "Loss by epoch, last values: training 0.667" in page
     assert not (tmp_path / "out" / "metrics.json").exists(), "with one variant the figures are the evaluation's own"
 
 
@@ -122,11 +124,13 @@ def test_only_the_metrics_are_needed(make_variant: MakeVariant, tmp_path: Path) 
     bare = make_variant(without=("models", "predictions", "shards", "skeletons"))
     page = report([bare], tmp_path / "out", tmp_path / "no such folder")
     assert "66.7 %" in page and "Confusion" in page
-    assert "<img" not in page and 'id="samples"' not in page and 'id="times"' not in page
+    assert page.count("<img") == 1, "the chart of the scores"
+    assert 'id="samples"' not in page and 'id="times"' not in page
 
 
 def test_pretrained_models_have_no_curves(make_variant: MakeVariant, tmp_path: Path) -> None:
-    assert 'class="chart"' not in report([make_variant(epochs=0)], tmp_path / "out")
+    page = report([make_variant(epochs=0)], tmp_path / "out")
+    assert "<h3>Learning" not in page and page.count('class="chart"') == 1, "that of the scores"
 
 
 def test_variants_stand_side_by_side(make_variant: MakeVariant, tmp_path: Path) -> None:
