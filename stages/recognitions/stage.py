@@ -75,10 +75,12 @@ class Recognitions(WholeStage):
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
         """Write the tables, and what else is asked for."""
+        from stages.recognitions.page import write_page
         from stages.recognitions.tables import write_tables
 
         out, videos = self.out or folder, table.to_pylist()
         write_tables(videos, out)
+        write_page(out / "recognitions.html", videos, self.folder, self.root.absolute().name)
         segments = sum(len(video["segments"]) for video in videos)
         return f"{count(segments, 'segment')} in {count(len(videos), 'video')}: {out / 'recognitions.csv'}"
 

@@ -1,0 +1,81 @@
+// What a person says of the segments: kept by the browser, and exported as a list for the next training.
+const shelf = `recognitions ${location.pathname}`;
+const verdicts = new Map(Object.entries(stored()));
+let isKept = true;
+
+const nameOf = ({ video, start, end, person }) => JSON.stringify([video.file, start, end, person]);
+
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem(shelf)) || {};
+  } catch {
+    return {};
+  }
+}
+
+// "right", "wrong", or undefined where nobody has looked.
+const verdictOf = (segment) => verdicts.get(nameOf(segment))?.verdict;
+
+// The label that somebody chose in place of the one that was recognized, or undefined.
+const chosenLabel = (segment) => verdicts.get(nameOf(segment))?.label;
+
+// verdict: "right", "wrong" or null. label: what it is instead, if that is known.
+function judge(segment, verdict, label) {
+  if (verdict === null) verdicts.delete(nameOf(segment));
+  else verdicts.set(nameOf(segment), label === undefined ? { verdict } : { verdict, label });
+  try {
+    localStorage.setItem(shelf, JSON.stringify(Object.fromEntries(verdicts)));
+    isKept = true;
+  } catch {
+    isKept = false;
+  }
+}
+
+// The label to train with; undefined where none is known, as that of a wrong segment without another label.
+function trueLabel(segment) {
+  if (verdictOf(segment) === "right") return segment.label ?? undefined;
+  return chosenLabel(segment);
+}
+
+// Rows of the list, and how many segments cannot be a part of it: the list knows no persons, so spans to which people
+// gave different labels in the same time are left out, and those with the same label are one row.
+function correctedRows() {
+  const spans = new Map();
+  for (const segment of segments) {
+    const label = trueLabel(segment);
+    if (label === undefined) continue;
+    const path = pathOf(segment.video);
+    const key = JSON.stringify([path, segment.start, segment.end]);
+    const row = { path, label, start: segment.start, end: segment.end };
+    spans.set(key, [...(spans.get(key) || []), row]);
+  }
+  const rows = [];
+  let unclear = 0;
+  for (const own of spans.values()) {
+    const isClear = own.every(({ label }) => label === own[0].label) && !/[\r\n]/.test(own[0].path + own[0].label);
+    if (isClear) rows.push(own[0]);
+    else unclear += own.length;
+  }
+  return { rows, unclear };
+}
+
+// Absolute where the page was opened as a file, so that the list may be kept anywhere; else as in recognitions.csv.
+function pathOf(video) {
+  const address = new URL(video.original, location.href);
+  if (address.protocol !== "file:") return video.file;
+  const path = decodeURIComponent(address.pathname);
+  if (address.host) return `//${address.host}${path}`;
+  return /^\/[A-Za-z]:\//.test(path) ? path.slice(1) : path;
+}
+
+function csvOf(rows) {
+  const quoted = (value) => `"${String(value).replaceAll('"', '""')}"`;
+  const lines = rows.map(({ path, label, start, end }) => [quoted(path), quoted(label), start, end].join(","));
+  return `\ufeff${["path,label,start,end", ...lines].join("\n")}\n`; // by the mark, Excel knows that it is UTF-8
+}
+
+function download(name, text) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+}
