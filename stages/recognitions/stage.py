@@ -39,6 +39,8 @@ class Recognitions(WholeStage):
     """The folder that was searched, or the video."""
     out: Path | None = unkeyed(None)
     """Folder for the files; null: the run's folder."""
+    previews: bool = unkeyed(False)
+    """Whether small MP4 files are written of videos that browsers do not play, for the page."""
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         from stages.recognitions.thumbnails import add_thumbnails
@@ -76,13 +78,16 @@ class Recognitions(WholeStage):
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
         """Write the tables, and what else is asked for."""
         from stages.recognitions.page import write_page
+        from stages.recognitions.previews import write_previews
         from stages.recognitions.tables import write_tables
 
         out, videos = self.out or folder, table.to_pylist()
         write_tables(videos, out)
+        wrong = write_previews(videos, self.folder, out) if self.previews else []
         write_page(out / "recognitions.html", videos, self.folder, self.root.absolute().name)
         segments = sum(len(video["segments"]) for video in videos)
-        return f"{count(segments, 'segment')} in {count(len(videos), 'video')}: {out / 'recognitions.csv'}"
+        said = f"{count(segments, 'segment')} in {count(len(videos), 'video')}: {out / 'recognitions.html'}"
+        return "\n".join([*wrong, said])
 
 
 def errors_in(table: TableFiles) -> Iterator[tuple[str, str]]:

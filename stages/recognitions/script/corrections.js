@@ -3,8 +3,6 @@ const shelf = `recognitions ${location.pathname}`;
 const verdicts = new Map(Object.entries(stored()));
 let isKept = true;
 
-const nameOf = ({ video, start, end, person }) => JSON.stringify([video.file, start, end, person]);
-
 function stored() {
   try {
     return JSON.parse(localStorage.getItem(shelf)) || {};
@@ -14,15 +12,15 @@ function stored() {
 }
 
 // "right", "wrong", or undefined where nobody has looked.
-const verdictOf = (segment) => verdicts.get(nameOf(segment))?.verdict;
+const verdictOf = (segment) => verdicts.get(segment.name)?.verdict;
 
 // The label that somebody chose in place of the one that was recognized, or undefined.
-const chosenLabel = (segment) => verdicts.get(nameOf(segment))?.label;
+const chosenLabel = (segment) => verdicts.get(segment.name)?.label;
 
 // verdict: "right", "wrong" or null. label: what it is instead, if that is known.
 function judge(segment, verdict, label) {
-  if (verdict === null) verdicts.delete(nameOf(segment));
-  else verdicts.set(nameOf(segment), label === undefined ? { verdict } : { verdict, label });
+  if (verdict === null) verdicts.delete(segment.name);
+  else verdicts.set(segment.name, label === undefined ? { verdict } : { verdict, label });
   try {
     localStorage.setItem(shelf, JSON.stringify(Object.fromEntries(verdicts)));
     isKept = true;

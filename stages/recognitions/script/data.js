@@ -9,7 +9,8 @@ const segments = [];
 for (const video of videos) {
   video.segments = video.segments.map(([start, end, person, label, score, thumbnail]) => {
     const own = label < 0 ? null : labels[label];
-    const segment = { video, start, end, person, label: own, score, thumbnail, place: segments.length };
+    const name = JSON.stringify([video.file, start, end, person]);
+    const segment = { name, video, start, end, person, label: own, score, thumbnail, place: segments.length };
     segments.push(segment);
     return segment;
   });

@@ -28,12 +28,13 @@ const player = new Player({
 
 function choose(segment, plays = false) {
   if (!segment) return;
+  const changed = [segment, chosen ?? segment];
   chosen = segment;
   if (plays) player.play(segment);
   else player.show(segment);
   showChosen();
-  if (view === "segments") segmentRows.renew();
-  else if (view === "videos") videoRows.renew();
+  segmentRows.renew(changed);
+  videoRows.renew(changed.map(({ video }) => video));
 }
 
 function reveal() {
@@ -77,13 +78,12 @@ function say(verdict, label) {
   judge(segment, verdict, label);
   showKept();
   if (wanted.looked) refresh();
-  else chosen = segment;
   if (next && next !== segment) {
     choose(next);
     reveal();
   } else {
     showChosen();
-    if (view === "segments") segmentRows.renew();
+    segmentRows.renew([segment]);
   }
 }
 
@@ -197,7 +197,7 @@ const KEYS = {
 addEventListener("keydown", (event) => {
   const { target, key } = event;
   if (event.ctrlKey || event.altKey || event.metaKey || !find("keys").checked || !chosen) return;
-  if (target.matches("input:not([type=checkbox]), select, video, [role=tab]")) return;
+  if (target.matches("input:not([type=checkbox]), select, video")) return;
   if (key === " " && target.matches("button, summary, input")) return;
   const act = KEYS[key.length === 1 ? key.toLowerCase() : key];
   if (!act) return;

@@ -15,17 +15,22 @@ class Rows {
   }
 
   show(items, heightOf) {
+    for (const row of this.#there.values()) row.remove();
+    this.#there.clear();
     this.#items = items;
     this.#tops = new Float64Array(items.length + 1);
     items.forEach((item, i) => (this.#tops[i + 1] = this.#tops[i] + heightOf(item)));
     this.#place.style.height = `${this.#tops[items.length]}px`;
-    this.renew();
+    this.draw();
   }
 
-  // Make the rows on the screen anew.
-  renew() {
-    for (const row of this.#there.values()) row.remove();
-    this.#there.clear();
+  // Make the rows on the screen anew, or only those of some items.
+  renew(only = this.#items) {
+    for (const [i, row] of this.#there) {
+      if (only !== this.#items && !only.includes(this.#items[i])) continue;
+      row.remove();
+      this.#there.delete(i);
+    }
     this.draw();
   }
 
@@ -39,14 +44,20 @@ class Rows {
         this.#there.delete(i);
       }
     }
-    for (let i = first; i <= last && i < this.#items.length; i++) {
-      if (this.#there.has(i)) continue;
-      const row = this.#make(this.#items[i], i);
-      row.style.transform = `translateY(${this.#tops[i]}px)`;
-      row.style.height = `${this.#tops[i + 1] - this.#tops[i]}px`;
-      this.#place.append(row);
+    let next = null; // so that they stand in the document in their order, too
+    for (let i = Math.min(last, this.#items.length - 1); i >= first; i--) {
+      const row = this.#there.get(i) ?? this.#placed(i, next);
       this.#there.set(i, row);
+      next = row;
     }
+  }
+
+  #placed(i, next) {
+    const row = this.#make(this.#items[i], i);
+    row.style.transform = `translateY(${this.#tops[i]}px)`;
+    row.style.height = `${this.#tops[i + 1] - this.#tops[i]}px`;
+    this.#place.insertBefore(row, next);
+    return row;
   }
 
   // Scroll so that a row is to be seen, below what stays at the top of the window.

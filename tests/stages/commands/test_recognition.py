@@ -143,7 +143,7 @@ def test_one_video_in_short_windows() -> None:
     done = recognize("videos/short", "--model", "it", "--out", "out", "--window", "4")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "note: the model was trained on drawn people\n" in done.stdout
-    assert done.stdout.endswith(f" in 1 video: {Path('out/recognitions.csv').absolute()}\n")
+    assert done.stdout.endswith(f" in 1 video: {Path('out/recognitions.html').absolute()}\n")
     with Path("out/recognitions.csv").open(newline="") as file:
         segments = list(csv.DictReader(file))
     assert {row["file"] for row in segments} == {"short"}
