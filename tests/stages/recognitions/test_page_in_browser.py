@@ -1,0 +1,294 @@
+"""The page as people use it: Debian's chromium (`apt-get install chromium`) opens it as a file."""
+
+import shutil
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from stages.images import encoded
+from stages.recognitions.page import write_page
+from stages.sources.listing import Listing
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
+
+PICTURE = encoded(np.full((54, 96, 3), 90, np.uint8), ".jpg")
+HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\"'&amp;"
+NO_VIDEO = "Failed to load resource: net::ERR_FILE_NOT_FOUND"
+"""What chromium says of the videos that a test does not need."""
+RIGHT_TO_LEFT = "\u202egnorw\u202c تصفيق"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("there is no browser: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    """Write a page and open it; whatever it complains about, runs or asks the network for fails the test."""
+    wrong = []
+    context = browser.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True)
+
+    def write_and_open(videos, title="mine"):
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: request.url[:5] in ("file:", "data:", "blob:") or wrong.append(request.url))
+        path = tmp_path / "out" / "recognitions.html"
+        write_page(path, videos, tmp_path / "in", title)
+        page.goto(path.as_uri())
+        return page
+
+    yield write_and_open
+    context.close()
+    assert [text for text in wrong if text != NO_VIDEO] == []
+
+
+def write_movie(path, seconds=4, rate=10):
+    """A small video whose pictures become brighter."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 96, 54, "yuv420p"
+        for i in range(seconds * rate):
+            image = np.full((54, 96, 3), 20 + 5 * i, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def segment(start, end, label, score, person=None, thumbnail=PICTURE):
+    return {"start": start, "end": end, "person": person, "label": label, "score": score, "thumbnail": thumbnail}
+
+
+def video(file, segments, error=None, names=("wave", "sit", "run")):
+    row = {"file": file, "error": error, "failed": int(error is not None), "width": 96, "height": 54}
+    return row | {"class_names": list(names), "windows": [], "segments": segments}
+
+
+@pytest.fixture
+def videos():
+    """Two that play, one of which has numbered people, and one that failed."""
+    one = [segment(0, 1, "wave", 0.9), segment(1, 2.5, "sit", 0.4), segment(2.5, 4, None, 0.2)]
+    people = [segment(0, 2, "run", 0.8, 1), segment(0, 2, "sit", 0.7, 2), segment(2, 4, "run", 0.6, 1)]
+    return [video("a b#1.mp4", one), video("broken.mp4", [], "moov atom not found"), video("sub/é.mp4", people)]
+
+
+def until(page, condition):
+    """Wait for it. What playwright has for this would need a policy that allows scripts in strings."""
+    end = time.monotonic() + 20
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, condition
+        time.sleep(0.02)
+
+
+def options(page):
+    return [row.inner_text().split("\n")[0] for row in page.query_selector_all("#segments [role=option]")]
+
+
+def current(page):
+    return page.inner_text("#now .label").replace("\n", " ")
+
+
+def time_of(page):
+    return page.evaluate("document.getElementById('video').currentTime")
+
+
+def test_what_is_shown(visit, videos):
+    page = visit(videos, "my videos")
+    assert page.inner_text("h1") == "my videos"
+    assert page.inner_text("#facts") == "3 videos · 8.0 s · 6 segments"
+    names = [name.inner_text() for name in page.query_selector_all("#videos .name")]
+    assert names == ["a b#1.mp4", "broken.mp4", "sub/é.mp4"]
+    page.click("#tab-segments")
+    assert options(page) == ["wave", "sit", "none", "run", "sit", "run"]
+    assert page.query_selector("#segments img").evaluate("image => image.naturalWidth") == 96
+    page.click("#tab-failed")
+    assert "moov atom not found" in page.inner_text("#failed")
+
+
+def test_filters_and_orders(visit, videos):
+    page = visit(videos)
+    page.click("#tab-segments")
+    page.click(".chip:has-text('sit')")
+    assert options(page) == ["sit", "sit"] and page.inner_text("#matches") == "2 of 6 segments in 2 videos"
+    page.fill("#least", "50")
+    assert options(page) == ["sit"]
+    page.click("#reset")
+    page.fill("#file", "SUB/")
+    assert options(page) == ["run", "sit", "run"]
+    page.click("#tab-videos")
+    assert [name.inner_text() for name in page.query_selector_all("#videos .name")] == ["sub/é.mp4"]
+    page.fill("#file", "nothing like it")
+    assert page.inner_text("#empty") == "No segment is like that."
+    page.click("#reset")
+    page.click("#tab-segments")
+    page.select_option("#sort", "low")
+    assert options(page) == ["none", "sit", "run", "sit", "run", "wave"]
+    page.select_option("#sort", "label")
+    assert options(page) == ["none", "run", "run", "sit", "sit", "wave"]
+
+
+def test_sums(visit, videos):
+    page = visit(videos)
+    page.click("#tab-sums")
+    table = [row.inner_text().split() for row in page.query_selector_all("#sums tbody tr")]
+    assert sorted(row[0] for row in table) == ["none", "run", "sit", "wave"]
+    assert next(row for row in table if row[0] == "sit") == ["sit", "3.5", "s", "35", "%", "2", "2"]
+    rows = [row.inner_text().split("\n") for row in page.query_selector_all("#sums .rows [role=row]")]
+    assert ["sub/é.mp4", "run", "1", "2", "4.0 s", "0:00.0", "0:04.0"] in rows
+    assert len(rows) == 5
+
+
+def test_a_click_plays_the_segment_and_stops_at_its_end(visit, videos, tmp_path):
+    write_movie(tmp_path / "in" / "a b#1.mp4")
+    write_movie(tmp_path / "in" / "sub" / "é.mp4")
+    page = visit(videos)
+    lanes = page.query_selector("#videos .lanes")
+    box = lanes.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.3, box["y"] + 10)  # at 1.2 s of 4
+    assert current(page) == "sit"
+    until(page, "document.getElementById('video').currentTime > 1.2")
+    until(page, "document.getElementById('video').paused")
+    assert 2.4 < time_of(page) < 3.5
+    page.click("#tab-segments")
+    page.click("#segments [role=option]:nth-of-type(6)")
+    until(page, "document.getElementById('video').currentTime > 2.2")
+    assert "in/sub/" in page.evaluate("document.getElementById('video').currentSrc")
+    assert page.evaluate("document.getElementById('video').videoWidth") == 96
+
+
+def test_a_preview_is_played_where_there_is_one(visit, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "old.avi").write_bytes(b"RIFF of a format that no browser knows")
+    write_movie(tmp_path / "out" / "previews" / "old.avi.mp4")
+    page = visit([video("old.avi", [segment(1, 3, "wave", 0.9)])])
+    page.keyboard.press("p")
+    until(page, "document.getElementById('video').currentTime > 1.1")
+    assert page.is_hidden("#trouble")
+
+
+def test_what_cannot_be_played_says_so(visit, videos):
+    page = visit(videos[:1])
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "recognize --previews" in page.inner_text("#trouble")
+
+
+def test_keys(visit, videos):
+    page = visit(videos)
+    page.click("#tab-segments")
+    page.keyboard.press("j")
+    assert current(page) == "sit"
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("k")
+    assert current(page) == "wave", "the first one stays"
+    page.keyboard.press("r")
+    assert current(page) == "sit", "goes on"
+    page.keyboard.press("w")
+    page.keyboard.press("k")
+    assert current(page) == "sit ✗ wrong"
+    assert page.get_attribute("#wrong", "aria-pressed") == "true"
+    page.keyboard.press("u")
+    assert current(page) == "sit" and page.get_attribute("#wrong", "aria-pressed") == "false"
+    page.keyboard.press("l")
+    page.keyboard.type("jrw")  # no keys of the page while a label is typed
+    page.keyboard.press("Enter")
+    page.keyboard.press("k")
+    assert current(page) == "sit ✗ wrong: jrw"
+    page.focus("#tab-segments")
+    page.keyboard.press("ArrowRight")
+    assert page.get_attribute("#tab-sums", "aria-selected") == "true"
+    page.click("#options summary")
+    page.uncheck("#keys")
+    page.keyboard.press("j")
+    assert current(page) == "sit ✗ wrong: jrw"
+
+
+def exported(page):
+    with page.expect_download() as download:
+        page.click("#export")
+    assert download.value.suggested_filename == "corrections.csv"
+    return Path(download.value.path())
+
+
+def test_corrections_train_the_next_model(visit, videos, tmp_path):
+    write_movie(tmp_path / "in" / "a b#1.mp4")
+    write_movie(tmp_path / "in" / "sub" / "é.mp4")
+    page = visit(videos)
+    for keys in ("r", "w"):
+        page.keyboard.press(keys)
+    page.keyboard.press("l")
+    page.keyboard.type('say "hi", then')
+    page.keyboard.press("Enter")
+    page.keyboard.press("r")  # person 1 runs
+    clips = Listing(list=exported(page), test_share=0).clips().to_pylist()
+    assert [(Path(row["path"]).name, row["label"], row["start"], row["end"]) for row in clips] == [
+        ("a b#1.mp4", "wave", 0.0, 1.0),
+        ("a b#1.mp4", 'say "hi", then', 2.5, 4.0),
+        ("é.mp4", "run", 0.0, 2.0),
+    ]
+    assert not any(row["source"] == "missing" for row in clips)
+
+    page.keyboard.press("r")  # person 2 sits in the same time
+    assert "people in the same span of time have different labels" in page.inner_text("#kept")
+    page.reload()
+    assert page.inner_text("#kept").startswith("5 of 6 segments looked at; 2 rows to train with.")
+    page.click("#tab-segments")
+    page.select_option("#looked", "wrong")
+    assert options(page) == ["sit", "none"]
+    assert len(Listing(list=exported(page), test_share=0).clips()) == 2
+
+
+def test_hostile_names_and_labels_are_texts(visit, tmp_path):
+    names = [HOSTILE, RIGHT_TO_LEFT, "__proto__"]
+    segments = [segment(i, i + 1, name, 0.5) for i, name in enumerate(names)]
+    (tmp_path / "in").mkdir()
+    page = visit([video(f"{HOSTILE}.mp4".replace("/", "-"), segments, HOSTILE, names)], HOSTILE)
+    for tab in ("segments", "sums", "failed", "videos"):
+        page.click(f"#tab-{tab}")
+    page.keyboard.press("w")
+    page.keyboard.press("l")
+    page.keyboard.type(HOSTILE)
+    page.keyboard.press("Enter")
+    page.click("#tab-segments")
+    assert options(page)[0] == HOSTILE and current(page) == "__proto__"
+    assert page.inner_text("h1") == HOSTILE
+    text = exported(page).read_text(encoding="utf-8-sig")
+    assert HOSTILE.replace('"', '""') in text.splitlines()[1]
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.scripts.length") == 2 and not page.query_selector("img[src=x]")
+
+
+def test_ten_thousand_segments_scroll(visit):
+    rows = [segment(i, i + 1, ("wave", "sit", "run")[i % 3], i % 97 / 97) for i in range(50)]
+    page = visit([video(f"{i:03}.mp4", rows) for i in range(200)])
+    assert page.query_selector_all("#videos .video").__len__() < 40
+    page.click("#tab-segments")
+    steps = page.evaluate("""async () => {
+      const steps = [];
+      for (let i = 0; i < 120; i++) {
+        await new Promise(requestAnimationFrame);
+        const start = performance.now();
+        scrollBy(0, i < 60 ? 300 : 12000);
+        dispatchEvent(new Event("scroll"));
+        document.body.getBoundingClientRect();
+        steps.push(performance.now() - start);
+      }
+      return steps;
+    }""")
+    assert float(np.median(steps)) < 16, "a picture of a screen with 60 a second"
+    assert 5 < len(options(page)) < 40
+    page.keyboard.press("End")
+    until(page, "document.querySelector('[aria-posinset=\"10000\"]')")
+    start = page.evaluate("performance.now()")
+    page.select_option("#sort", "low")
+    assert page.evaluate("performance.now()") - start < 2000
