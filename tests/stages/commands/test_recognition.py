@@ -198,5 +198,5 @@ def test_each_person_gets_stages_of_their_own() -> None:
     nodes = build_graph(manifest).nodes
     assert set(nodes["cache"].needs) == {"decode", "pose"}
     trained("demo.yaml", RGB)
-    with pytest.raises(ManifestError, match="--per-person tells people apart by their skeletons"):
+    with pytest.raises(ManifestError, match="was trained without skeletons, which --per-person needs"):
         recognition_manifest(Path("videos"), "it", Path("out"), per_person=True)
