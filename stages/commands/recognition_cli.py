@@ -1,7 +1,7 @@
 """``pipeline recognize``: thin, as cli.py is."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,6 +44,10 @@ def recognize(
     per_person: Annotated[
         bool, typer.Option("--per-person", help="Recognize each person in a crop of their own: who does what when.")
     ] = False,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FORMATS", help="Also write vtt, srt, eaf, labelstudio, coco, jsonl, as in vtt,srt."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on with files that arrive later, until interrupted (Ctrl-C).")
     ] = False,
@@ -60,6 +64,7 @@ def recognize(
     pipeline recognize match.mp4 --model mine --out recognized --min-score 0.5
     pipeline recognize my_videos --model runs/mine --out recognized --window 2 --stride 0.5 --min-seconds 1
     pipeline recognize ward.mp4 --model mine --out recognized --per-person
+    pipeline recognize my_videos --model mine --out recognized --export vtt,srt,eaf
     pipeline recognize incoming --model copied/model --out recognized --watch
     """
     with plain_errors(debug):
@@ -68,15 +73,21 @@ def recognize(
         from stages.commands.live import LiveTables
         from stages.commands.recognition import Windows, data_of, recognition_manifest
         from stages.commands.watching import SETTLED, watch_folder
+        from stages.recognitions.exports import asked_for
 
         if not videos.exists():
             raise ManifestError(f"{videos}: no such file or folder")
         if watch and not videos.is_dir():
             raise ManifestError(f"{videos}: is no folder, in which files could arrive: leave out --watch")
-        merging = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
-        merging = {name: value for name, value in merging.items() if value}
+        try:
+            exports = asked_for(export or ())
+        except ValueError as error:
+            raise ManifestError(f"--export: {error}") from None
+        asked = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing, "exports": exports}
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value}
+        given |= {"model": model} if exports else {}
         windows = Windows(window, stride, settled=SETTLED if watch else 0.0)
-        manifest = recognition_manifest(videos, model, out, windows, merging, settings or (), per_person)
+        manifest = recognition_manifest(videos, model, out, windows, given, settings or (), per_person)
         if data := data_of(model):
             say(f"note: the model was trained on {data}")
         options = Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.errors import StageError
 from pipeline.stage import WholeStage, unkeyed
@@ -41,6 +41,17 @@ class Recognitions(WholeStage):
     """Folder for the files; null: the run's folder."""
     previews: bool = unkeyed(False)
     """Whether small MP4 files are written of videos that browsers do not play, for the page."""
+    exports: tuple[str, ...] = unkeyed(())
+    """Formats for other programs: vtt, srt, eaf, labelstudio, coco, jsonl."""
+    model: str = unkeyed("action-pipeline")
+    """What the model is called in them."""
+
+    @field_validator("exports")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from stages.recognitions.exports import asked_for
+
+        return tuple(asked_for(names))
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         from stages.recognitions.thumbnails import add_thumbnails
@@ -79,12 +90,15 @@ class Recognitions(WholeStage):
         """Write the tables, and what else is asked for."""
         from stages.recognitions.page import write_page
         from stages.recognitions.previews import write_previews
+        from stages.recognitions.exported_files import Places
+        from stages.recognitions.exports import write_exports
         from stages.recognitions.tables import write_tables
 
         out, videos = self.out or folder, table.to_pylist()
         write_tables(videos, out)
         wrong = write_previews(videos, self.folder, out) if self.previews else []
         write_page(out / "recognitions.html", videos, self.folder, self.root.absolute().name)
+        write_exports(self.exports, videos, Places(self.folder, out), self.model)
         segments = sum(len(video["segments"]) for video in videos)
         said = f"{count(segments, 'segment')} in {count(len(videos), 'video')}: {out / 'recognitions.html'}"
         return "\n".join([*wrong, said])

@@ -1,0 +1,72 @@
+"""Names and texts in files for other programs, which no name of a video or of a class may break."""
+
+import re
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.stage import Row
+from stages.recognitions.tables import NONE
+
+LONGEST = 200
+"""Bytes of a name, which file systems limit to 255, so that an extension can follow."""
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+"""Control characters, line breaks, and what neither UTF-8 nor XML can hold."""
+
+
+class Places(NamedTuple):
+    """Where the videos are, and where files about them are written."""
+
+    videos: Path
+    """The folder that was searched."""
+    out: Path
+
+    def video(self, row: Row) -> Path:
+        """The absolute path of a row's video."""
+        return self.videos.absolute() / row["file"]
+
+    def beside(self, folder: str, row: Row, extension: str) -> Path:
+        """The file about a video in a folder of results: the video's path below the folder that was searched, with
+        another extension at its end. Videos with different paths have different files, and none is elsewhere."""
+        *folders, name = [_harmless(part) for part in row["file"].split("/")]
+        return self.out.joinpath(folder, *folders, name + extension)
+
+
+Writer = Callable[[Sequence[Row], Places, str], None]
+"""Writes a format. Takes rows of RECOGNITIONS, the places, and what the model is called."""
+
+
+def plain(text: str) -> str:
+    """The text as one line, without what cannot be printed."""
+    return UNPRINTABLE.sub(" ", text).strip() or "?"
+
+
+def labeled(segments: Sequence[Row]) -> list[Row]:
+    """The segments in which a class was recognized. The others are left out of what people watch and annotate."""
+    return [segment for segment in segments if segment["label"] is not None]
+
+
+def percent(score: float) -> str:
+    """``83 %``."""
+    return f"{100 * score:.0f} %"
+
+
+def caption(segment: Row) -> str:
+    """``fall 83 %``, or ``person 2: fall 83 %``."""
+    said = f"{plain(segment['label'] or NONE)} {percent(segment['score'])}"
+    return said if segment["person"] is None else f"person {segment['person']}: {said}"
+
+
+def was_read(row: Row) -> bool:
+    """Whether any part of a video was recognized."""
+    return bool(row["windows"])
+
+
+def _harmless(part: str) -> str:
+    """A part of a path; another name in place of one that leads elsewhere, is too long, or cannot be written."""
+    kept = UNPRINTABLE.sub("-", part)
+    if kept == part and part.strip(".") and len(part.encode()) <= LONGEST:
+        return part
+    mark = blake2b(part.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{kept.strip('.').encode()[:LONGEST].decode(errors='ignore')}-{mark}"

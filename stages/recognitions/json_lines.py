@@ -1,0 +1,17 @@
+"""JSON lines: one segment a line, for jq, pandas and DuckDB. The same rows as in ``recognitions.csv``."""
+
+import json
+from collections.abc import Sequence
+
+from pipeline.files import replace_file
+from pipeline.stage import Row
+from stages.recognitions.exported_files import Places
+from stages.recognitions.tables import segments_table
+
+NAME = "recognitions.jsonl"
+
+
+def write_json_lines(videos: Sequence[Row], places: Places, model: str) -> None:
+    """Write ``recognitions.jsonl``; segments without a class have the label "none"."""
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in segments_table(videos).to_pylist()]
+    replace_file(places.out / NAME, "".join(lines).encode())
