@@ -48,6 +48,9 @@ def recognize(
         list[str] | None,
         typer.Option(metavar="FORMATS", help="Also write vtt, srt, eaf, labelstudio, coco, jsonl, as in vtt,srt."),
     ] = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also write videos with labels, scores and people drawn.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on with files that arrive later, until interrupted (Ctrl-C).")
     ] = False,
@@ -64,7 +67,7 @@ def recognize(
     pipeline recognize match.mp4 --model mine --out recognized --min-score 0.5
     pipeline recognize my_videos --model runs/mine --out recognized --window 2 --stride 0.5 --min-seconds 1
     pipeline recognize ward.mp4 --model mine --out recognized --per-person
-    pipeline recognize my_videos --model mine --out recognized --export vtt,srt,eaf
+    pipeline recognize my_videos --model mine --out recognized --export vtt,srt,eaf --overlay
     pipeline recognize incoming --model copied/model --out recognized --watch
     """
     with plain_errors(debug):
@@ -94,6 +97,8 @@ def recognize(
         if not watch:
             result = run_and_show(manifest, options, watch=lambda plan: LiveTables(plan, say))
             _say_what_is_missing(result)
+            if overlay:
+                _draw_overlays(result, out)
             conclude(manifest, result)
             return
 
@@ -104,6 +109,8 @@ def recognize(
                 complain(error)
             for line in result.exported:
                 say(line)
+            if overlay:
+                _draw_overlays(result, out)
 
         say(f"watching {videos}: files are taken {SETTLED:g} s after they last changed; Ctrl-C ends this")
         watch_folder(videos, once, executor in (ExecutorName.auto, ExecutorName.local) and not ray_address, say)
@@ -116,3 +123,29 @@ def _say_what_is_missing(result: "Result") -> None:
         say(f"skipped {failure.clip_id}: {failure.error}")
     if len(result.failures) > LISTED:
         say(f"and {count(len(result.failures) - LISTED, 'more failure')}: pipeline failures {result.folder}")
+
+
+def _draw_overlays(result: "Result", out: Path) -> None:
+    """Draw what is new of a run that succeeded."""
+    from rich.console import Console
+
+    from pipeline.progress import display_for
+    from stages.commands.recognition_overlay import FOLDER, UNCHANGED, overlay_items
+    from stages.commands.showing import show_items
+
+    if result.errors:
+        return
+    display = display_for(Console())
+    try:
+        results = show_items(overlay_items(result.plan, out), out / FOLDER, display)
+    finally:
+        display.close()
+    for one in results:
+        if one.shown is None:
+            complain(f"not drawn: {one.name}: {one.error}")
+        for note in one.shown.notes if one.shown else ():
+            say(f"{one.name}: {note}")
+    drawn = [one.shown for one in results if one.shown]
+    before = sum(shown.facts == UNCHANGED for shown in drawn)
+    if drawn:
+        say(f"{count(len(drawn), 'video')} in {out / FOLDER}" + (f", {before} of them drawn before" if before else ""))

@@ -22,6 +22,10 @@ LONG = 1920
 """Pixels of the longer side, at most."""
 
 
+Captions = Callable[[float], str | None]
+"""What is written on the picture that is shown at a time, in seconds."""
+
+
 class Shown(NamedTuple):
     """What has been written."""
 
@@ -38,16 +42,16 @@ def show(
     people: Iterator[People],
     out: Path,
     about: str = "",
-    caption: str | None = None,
+    caption: str | Captions | None = None,
     sound_of: Path | None = None,
     start: float = 0.0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Shown:
     """Write ``out`` with the extensions .mp4 and .png.
 
-    name: of the video, for the sheet. about: where the people come from. caption: written on every picture.
-    sound_of: a file with the sound, if there may be any. start: seconds that the sheet adds to all times.
-    progress: called with the number of pictures done.
+    name: of the video, for the sheet. about: where the people come from. caption: written on every picture, or
+    what is written on the picture of a time. sound_of: a file with the sound, if there may be any. start: seconds that
+    the sheet adds to all times. progress: called with the number of pictures done.
     Raises ClipError if there is no picture.
     """
     sheet, notes = Sheet(), list[str]()
@@ -63,8 +67,8 @@ def show(
         while picture is not None:
             those = next(people, People())
             image = draw_people(fitted(picture.image, size), those)
-            if caption:
-                draw_caption(image, caption)
+            if text := caption(picture.time) if callable(caption) else caption:
+                draw_caption(image, text)
             movie.add(image, picture.time, picture.until)
             sheet.add(image, start + picture.time)
             numbers |= dict.fromkeys(person.number for person in those.persons)
@@ -80,7 +84,7 @@ def show(
     length = f"{count(sheet.count, 'frame')}, {duration(until - first.time)}"
     height, width = first.image.shape[:2]
     facts = f"{length}, {width} x {height}; {who}"
-    lines = [caption, facts, about] if caption else [facts, about]
+    lines = [None if callable(caption) else caption, facts, about]
     replace_file(sheet_path, encoded(sheet.drawn(name, "; ".join(filter(None, lines))), ".png"))
     return Shown(movie_path, facts, notes)
 

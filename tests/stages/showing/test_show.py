@@ -50,6 +50,13 @@ def test_people_are_in_their_pictures(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "a.b.png")) is not None
 
 
+def test_captions_may_change(tmp_path: Path) -> None:
+    show("clip", iter(seen(4)), iter([]), tmp_path / "a", caption=lambda time: "sit" if time > 0.15 else None)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        images = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
+    assert [bool((image[5, 300:] < 60).all()) for image in images] == [False, False, True, True]
+
+
 def test_fewer_people_than_pictures(tmp_path: Path) -> None:
     """A skeleton file may end before its video."""
     shown = show("clip", iter(seen(3)), iter([]), tmp_path / "a")

@@ -1,0 +1,146 @@
+"""Recognized videos with labels, scores and people drawn: ``pipeline recognize --overlay``.
+
+Segments and skeletons lie in the store; pictures and sound come from the videos themselves.
+"""
+
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import tee
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.files import replace_file
+from pipeline.plan import Plan
+from pipeline.stage import Row
+from pipeline.stage_inputs import TableFiles
+from stages.cache.shards import keypoints_of
+from stages.commands.showing import Item, Progress
+from stages.commands.stored_results import results_of
+from stages.recognitions.exported_files import caption, labeled, was_read
+from stages.recognitions.sampled_people import Sampled, SampledPeople
+from stages.recognitions.stage import Recognitions
+from stages.recognitions.videos import by_file
+from stages.showing.footage import Footage
+from stages.showing.show import Shown, show
+from stages.tables import FRAMES, RECOGNITIONS, SKELETONS
+
+FOLDER = "overlay"
+RECORD = "drawn.json"
+"""What the drawing of each video shows, as a digest: what would show the same is not drawn again."""
+VERSION = 1
+"""Of what is drawn; increased when the same results are drawn in another way."""
+UNCHANGED = "drawn before"
+
+
+def overlay_items(plan: Plan, run: Path) -> list[Item]:
+    """The videos of a finished recognition that could be read, to be drawn into ``overlay`` in the run's folder.
+
+    Raises ManifestError if its results are no longer in the store.
+    """
+    nodes = plan.graph.nodes.values()
+    (folder,) = (node.stage.folder for node in nodes if isinstance(node.stage, Recognitions))
+    (listing,) = plan.sources.values()
+    windows = dict(by_file(listing.table.to_pylist(), folder))
+    tables = {
+        node.stage.makes.name: results_of(plan.graph, node.name, run, plan.store)
+        for node in nodes
+        if node.stage.makes in (FRAMES, SKELETONS, RECOGNITIONS)
+    }
+    skeletons = _Skeletons(tables[SKELETONS.name], tables[FRAMES.name]) if SKELETONS.name in tables else None
+    record = _Record(run / FOLDER / RECORD)
+    rows = tables[RECOGNITIONS.name].read(["file", "windows", "segments"]).to_pylist()
+    return [
+        _Overlay(row, windows[row["file"]], skeletons, record).item()
+        for row in rows
+        if was_read(row) and row["file"] in windows
+    ]
+
+
+class _Skeletons:
+    """The skeletons of windows, read when they are needed."""
+
+    def __init__(self, skeletons: TableFiles, frames: TableFiles) -> None:
+        self._table = skeletons
+        self._places = {
+            clip_id: path
+            for path in skeletons.paths
+            for clip_id in skeletons.read_one(path, ["clip_id"])["clip_id"].to_pylist()
+        }
+        self._times = {row["clip_id"]: row["times"] for row in frames.read(["clip_id", "times"]).to_pylist()}
+
+    def of(self, clips: Sequence[Row]) -> tuple[list[Sampled], str]:
+        """The skeletons of a video's windows in order, without those that failed, and their layout."""
+        ids = [clip["clip_id"] for clip in clips if clip["clip_id"] in self._places]
+        found: list[Sampled] = []
+        layout = ""
+        for path in dict.fromkeys(self._places[clip_id] for clip_id in ids):
+            table = self._table.read_one(path, ["clip_id", "error", "keypoints", "persons", "layout"])
+            wanted = pc.and_(pc.is_in(table["clip_id"], pa.array(ids, pa.string())), pc.is_null(table["error"]))
+            for row in table.filter(wanted).to_pylist():
+                times = np.array(self._times[row["clip_id"]], np.float64)
+                found.append(Sampled(times, keypoints_of(row).astype(np.float64)))
+                layout = row["layout"]
+        return found, layout
+
+
+class _Record:
+    """Which videos were drawn, and what their drawings show."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._drawn: dict[str, str] = dict(json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            self._drawn = {}
+
+    def has(self, file: str, digest: str) -> bool:
+        return self._drawn.get(file) == digest
+
+    def note(self, file: str, digest: str) -> None:
+        self._drawn[file] = digest
+        replace_file(self._path, json.dumps(self._drawn, indent=1).encode())
+
+
+class _Overlay:
+    """One video that is to be drawn."""
+
+    def __init__(self, row: Row, clips: Sequence[Row], skeletons: _Skeletons | None, record: _Record) -> None:
+        self._file: str = row["file"]
+        self._segments = [{**segment, "thumbnail": None} for segment in labeled(row["segments"])]
+        self._clips = clips
+        self._skeletons = skeletons
+        self._record = record
+        self._footage = Footage(Path(clips[0]["path"]))
+
+    def item(self) -> Item:
+        return Item(self._file, self._footage.path, self._footage.expected, self._draw)
+
+    def _draw(self, out: Path, progress: Progress) -> Shown:
+        windows, layout = self._skeletons.of(self._clips) if self._skeletons else ([], "")
+        digest = self._digest(windows, layout)
+        movie = out.with_name(f"{out.name}.mp4")
+        if movie.exists() and self._record.has(self._file, digest):
+            return Shown(movie, UNCHANGED, [])
+        sampled = SampledPeople(windows, layout)
+        seen, again = tee(self._footage.pictures())
+        people = (sampled.at(picture.time) for picture in again)
+        sound_of = None if self._footage.path.is_dir() else self._footage.path
+        shown = show(self._file, seen, people, out, caption=self._caption, sound_of=sound_of, progress=progress)
+        self._record.note(self._file, digest)
+        return shown._replace(notes=[*self._footage.notes, *shown.notes])
+
+    def _caption(self, time: float) -> str | None:
+        """What is recognized at a time."""
+        return ", ".join(caption(one) for one in self._segments if one["start"] <= time < one["end"]) or None
+
+    def _digest(self, windows: Sequence[Sampled], layout: str) -> str:
+        """Of all that decides what the drawing shows."""
+        state = blake2b(digest_size=16)
+        state.update(json.dumps([VERSION, self._clips[0]["source"], self._segments, layout]).encode())
+        for window in windows:
+            state.update(window.times.tobytes() + window.keypoints.tobytes())
+        return state.hexdigest()
