@@ -79,7 +79,8 @@ class Block(nn.Module):
             key_mask_BTN = pad_mask(present_BTMR.flatten(2), before, m_BTKD.shape[2])
         if self.last and modal:
             return Tokens(None, None, None, unstack(temporal(n_BTND, key_mask_BTN, len(modal)), modal, ALL))
-        z_BTND, p_BTND, m_BTKD = temporal(n_BTND, key_mask_BTN).tensor_split([before, after], dim=2)
+        n_BTND = temporal(n_BTND, key_mask_BTN)
+        z_BTND, p_BTND, m_BTKD = n_BTND[:, :, :before], n_BTND[:, :, before:after], n_BTND[:, :, after:]
         return Tokens(
             None if z_BTHWD is None else z_BTND.unflatten(2, z_BTHWD.shape[2:4]),
             None if p_BTJD is None else p_BTND,

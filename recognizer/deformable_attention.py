@@ -19,12 +19,12 @@ class DeformableAttention(nn.Module):
     def forward(self, z_BTHWD: Tensor, m_BTKD: Tensor) -> tuple[Tensor, Tensor]:
         """Return the RGB tokens B,T,H,W,D and the modal tokens B,T,K,D (RGB and CLS, if the network has them)."""
         grid = z_BTHWD.shape[1:4]
-        x_BND = torch.cat([z_BTHWD.flatten(1, 3), m_BTKD.flatten(1, 2)], dim=1)
-        x_BND = self.residual(x_BND, lambda normed_BND: self._attend(normed_BND, grid))
-        z_BND, m_BND = x_BND.tensor_split([grid.numel()], dim=1)
-        return z_BND.unflatten(1, grid), m_BND.unflatten(1, m_BTKD.shape[1:3])
+        z_BND = z_BTHWD.flatten(1, 3)
+        cells = z_BND.shape[1]
 
-    def _attend(self, x_BND: Tensor, grid: torch.Size) -> Tensor:
-        z_BND, m_BND = x_BND.tensor_split([grid.numel()], dim=1)
-        found_BND = self.search(z_BND.unflatten(1, grid)).flatten(1, 3)
-        return self.attention(x_BND, torch.cat([found_BND, m_BND], dim=1))
+        def attend(x_BND: Tensor) -> Tensor:
+            found_BND = self.search(x_BND[:, :cells].unflatten(1, grid)).flatten(1, 3)
+            return self.attention(x_BND, torch.cat([found_BND, x_BND[:, cells:]], dim=1))
+
+        x_BND = self.residual(torch.cat([z_BND, m_BTKD.flatten(1, 2)], dim=1), attend)
+        return x_BND[:, :cells].unflatten(1, grid), x_BND[:, cells:].unflatten(1, m_BTKD.shape[1:3])

@@ -12,4 +12,6 @@ class DropPath(nn.Dropout1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: B,…"""
+        if not self.training:
+            return x
         return super().forward(x.flatten(1)[None]).view_as(x)  # dropout of channels, each of which is a clip

@@ -24,16 +24,16 @@ class JointAttention(nn.Module):
         present: bool, the joints that may be keys.
         """
         frames, joints = p_BTJD.shape[1:3]
-        split = [frames * joints]
-        present_BJT = present_BTMR.flatten(2).mT
+        count = frames * joints
+        present_BJT = present_BTMR.flatten(2).transpose(1, 2)
         valid_BJ = present_BTMR.any(dim=(1, 3), keepdim=True).expand_as(present_BTMR)[:, 0].flatten(1)
 
         def attend(x_BND: Tensor) -> Tensor:
-            p_BND, m_BND = x_BND.tensor_split(split, dim=1)
-            p_BJTD = p_BND.unflatten(1, (joints, frames))
-            p_BJTD, m_BND = self.windows(p_BJTD, m_BND, present_BJT, valid_BJ)
+            p_BJTD = x_BND[:, :count].unflatten(1, (joints, frames))
+            p_BJTD, m_BND = self.windows(p_BJTD, x_BND[:, count:], present_BJT, valid_BJ)
             return torch.cat([p_BJTD.flatten(1, 2), m_BND], dim=1)
 
         x_BND = torch.cat([p_BTJD.transpose(1, 2).flatten(1, 2), m_BTKD.flatten(1, 2)], dim=1)
-        p_BND, m_BND = self.residual(x_BND, attend).tensor_split(split, dim=1)
-        return p_BND.unflatten(1, (joints, frames)).transpose(1, 2), m_BND.unflatten(1, m_BTKD.shape[1:3])
+        x_BND = self.residual(x_BND, attend)
+        p_BJTD, m_BND = x_BND[:, :count].unflatten(1, (joints, frames)), x_BND[:, count:]
+        return p_BJTD.transpose(1, 2), m_BND.unflatten(1, m_BTKD.shape[1:3])

@@ -38,7 +38,7 @@ class JointMotion(nn.Module):
         sampled from it. They are 0 at the ends of the clip and where the joint is missing in either frame.
         """
         known_BTJ1 = (present_BTJ[:, 1:] & present_BTJ[:, :-1])[..., None]
-        moved_BTJ2 = position_BTJ2.diff(dim=1) * known_BTJ1 * position_BTJ2.shape[1]
+        moved_BTJ2 = (position_BTJ2[:, 1:] - position_BTJ2[:, :-1]) * known_BTJ1 * position_BTJ2.shape[1]
         from_previous_BTJ2 = F.pad(moved_BTJ2, (0, 0, 0, 0, 1, 0))
         to_next_BTJ2 = F.pad(moved_BTJ2, (0, 0, 0, 0, 0, 1))
         return self.project(torch.cat([from_previous_BTJ2, to_next_BTJ2], dim=-1))

@@ -28,9 +28,15 @@ def pad_mask(mask: Tensor, before: int, after: int) -> Tensor:
     return F.pad(mask.float(), (before, after), value=1.0) > 0
 
 
+def exporting() -> bool:
+    """Whether the network is not computed, but written down for other software (``recognizer.export``), which has
+    kernels of its own."""
+    return torch.compiler.is_exporting() or torch.jit.is_tracing()
+
+
 def channels_last(x_BCTHW: Tensor) -> Tensor:
     """The same features in the memory order that is faster for oneDNN and cuDNN."""
-    if x_BCTHW.device.type in ("cpu", "cuda"):
+    if x_BCTHW.device.type in ("cpu", "cuda") and not exporting():
         return x_BCTHW.contiguous(memory_format=torch.channels_last_3d)
     return x_BCTHW
 
@@ -47,7 +53,12 @@ def conv3d(
 ) -> Tensor:
     """``F.conv3d``. Without gradients a single small clip goes to oneDNN, as larger batches do: PyTorch's own
     convolution, which it would choose, takes up to twenty times as long."""
-    single = len(x_BCTHW) == 1 and x_BCTHW.device.type == "cpu" and x_BCTHW.dtype == weight.dtype == torch.float32
+    single = (
+        not exporting()
+        and len(x_BCTHW) == 1
+        and x_BCTHW.device.type == "cpu"
+        and x_BCTHW.dtype == weight.dtype == torch.float32
+    )
     plain = not (torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"))
     if single and plain and torch.backends.mkldnn.is_available():
         return torch.mkldnn_convolution(x_BCTHW, weight, bias_C, padding, stride, (1, 1, 1), 1)
@@ -68,13 +79,22 @@ def conv3d_of_tokens(z_BTHWD: Tensor, weight: Tensor, bias: Tensor | None, group
     return total_BDHW.movedim(1, -1).unflatten(0, (-1, frames))
 
 
+def add_rows(count: int, places: Tensor, rows: Tensor) -> Tensor:
+    """``count`` rows: the sums of those of ``rows`` that have the same place, and zeros where none has."""
+    sums = rows.new_zeros(count, *rows.shape[1:])
+    if not exporting():
+        return sums.index_add(0, places, rows)
+    # ONNX cannot add rows, only elements.
+    return sums.scatter_add(0, places.reshape(-1, *[1] * (rows.ndim - 1)).expand_as(rows), rows)
+
+
 def fast_products(x: Tensor) -> AbstractContextManager[None]:
     """A context for matrix products of the tokens x, B,…,N,D: by oneDNN if N repays its preparations.
 
     PyTorch's attention multiplies in blocks of 256 queries from 768 tokens on, and in smaller ones below. Not with
     gradients: these are computed later, outside of the context.
     """
-    worthwhile = x.device.type == "cpu" and x.shape[-2] >= 768 and not torch.is_grad_enabled()
+    worthwhile = not exporting() and x.device.type == "cpu" and x.shape[-2] >= 768 and not torch.is_grad_enabled()
     return onednn_products() if worthwhile else nullcontext()
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 def stretch_time(x_TND: Tensor, frames: int) -> Tensor:
     """Interpolate linearly along time to ``frames`` frames."""
-    if x_TND.shape[0] == frames:
+    if not isinstance(frames, torch.SymInt) and x_TND.shape[0] == frames:
         return x_TND
     x_1NDT = x_TND.permute(1, 2, 0).flatten(0, 1).unsqueeze(0)
     out_1NDT = F.interpolate(x_1NDT, size=frames, mode="linear", align_corners=False)

@@ -40,7 +40,9 @@ class TokenSearch(nn.Module):
         reference_THW3 = reference_points(frames, height, width, offsets_BTHW3.device, wide)
         reach_3 = reference_THW3.new_ones(3)
         if self.offset_range is not None:
-            reach_3 = self.offset_range * 2 / reference_THW3.new_tensor([width, height, frames])
+            # A sum, because exporters follow sizes of tensors, but not numbers that become tensors.
+            cells_3 = torch.stack([reference_THW3.new_ones(cells).sum() for cells in (width, height, frames)])
+            reach_3 = self.offset_range * 2 / cells_3
         return reference_THW3 + offsets_BTHW3 * reach_3
 
     def _taps(self, size: torch.Size) -> Tensor:

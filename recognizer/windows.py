@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recognizer.attention import Attention
-from recognizer.kernels import pad_mask
+from recognizer.kernels import add_rows, pad_mask
 
 
 class Windows(NamedTuple):
@@ -31,17 +31,18 @@ def windows_of(valid_BA: Tensor, window: int, stride: int, shifted: bool) -> Win
     is a key somewhere; otherwise they are its own steps.
     """
     length = valid_BA.shape[1]
-    size = min(window, length)
-    number_S = torch.arange(-(-(length - size) // stride) + 1, device=valid_BA.device)
+    size = window if window <= length else length  # a comparison, unlike min, leaves an exporter a plain number
+    number_S = torch.arange((length - size + stride - 1) // stride + 1, device=valid_BA.device)
     last_start_B1 = (valid_BA.sum(dim=1, keepdim=True) - size).clamp(min=0)
     last_number_B1 = -(-last_start_B1 // stride)
     # Invalid steps come last, so that they only fill a window for which there are too few valid ones.
-    order_BA = valid_BA.logical_not().int().argsort(dim=1, stable=True)
+    first_A, last_A = torch.arange(2 * length, device=valid_BA.device).unflatten(0, (2, length))
+    order_BA = torch.where(valid_BA, first_A, last_A).argsort(dim=1)
 
     def steps(number_BS: Tensor) -> Tensor:
         start_BS = (number_BS * stride).minimum(last_start_B1)
         position_BSA = start_BS[..., None] + torch.arange(size, device=valid_BA.device)
-        return order_BA.gather(1, position_BSA.flatten(1)).view_as(position_BSA)
+        return order_BA[:, None].expand(-1, position_BSA.shape[1], -1).gather(2, position_BSA)
 
     key_number_BS = (number_S + 1) % (last_number_B1 + 1) if shifted else number_S
     return Windows(steps(number_S), steps(key_number_BS), number_S <= last_number_B1)
@@ -98,7 +99,8 @@ class WindowAttention(nn.Module):
             None if key_mask_BSK is None else key_mask_BSK.flatten(0, 1),
         ).unflatten(0, q_BSND.shape[:2])
 
-        own_BSND, shared_BSXD = out_BSND.tensor_split([q_BSND.shape[2] - extra_BXD.shape[1]], dim=2)
+        own = q_BSND.shape[2] - extra_BXD.shape[1]
+        own_BSND, shared_BSXD = out_BSND[:, :, :own], out_BSND[:, :, own:]
         x_BAND = merge(own_BSND.unflatten(2, (-1, num_queries)), windows, x_BAND.shape[1])
         share_BS11 = shares(has_keys_BS, windows.valid_BS).to(out_BSND.dtype)[..., None, None]
         return attention.out(x_BAND), attention.out((shared_BSXD * share_BS11).sum(dim=1))
@@ -112,13 +114,16 @@ class WindowAttention(nn.Module):
 
 def _select(x_BAN: Tensor, steps_BSA: Tensor) -> Tensor:
     """The tokens of each window's steps, B,S,A',N,…"""
-    return x_BAN.flatten(0, 1).index_select(0, _rows(steps_BSA, x_BAN.shape[1])).unflatten(0, steps_BSA.shape)
+    chosen = x_BAN.flatten(0, 1).index_select(0, _rows(steps_BSA, x_BAN.shape[1]))
+    # In two steps, whose remainders an exporter can prove to be 0 for any number of frames.
+    return chosen.unflatten(0, (-1, steps_BSA.shape[2])).unflatten(0, steps_BSA.shape[:2])
 
 
 def _rows(steps_BSA: Tensor, length: int) -> Tensor:
     """The steps' indices when the axes of all clips are laid end to end."""
-    clip_B = torch.arange(len(steps_BSA), device=steps_BSA.device)
-    return (steps_BSA + length * clip_B[:, None, None]).flatten()
+    clips = steps_BSA.shape[0]
+    row_BA = torch.arange(clips * length, device=steps_BSA.device).unflatten(0, (clips, length))
+    return (steps_BSA + row_BA[:, None, :1]).flatten()
 
 
 def _tokens(x_BAND: Tensor, extra_BXD: Tensor, steps_BSA: Tensor) -> Tensor:
@@ -132,17 +137,17 @@ def _tokens(x_BAND: Tensor, extra_BXD: Tensor, steps_BSA: Tensor) -> Tensor:
 
 def merge(windows_BSAND: Tensor, windows: Windows, length: int) -> Tensor:
     """Put windows back on their axis, B,A,N,D: each token is the mean over the windows that contain it."""
-    clips = len(windows_BSAND)
+    clips = windows_BSAND.shape[0]
     nowhere = clips * length  # a row for the tokens of invalid windows
     rows = _rows(windows.steps_BSA, length)
     rows = torch.where(windows.valid_BS[..., None].expand_as(windows.steps_BSA).flatten(), rows, nowhere)
     flat = windows_BSAND.flatten(0, 2)
-    total = flat.new_zeros(nowhere + 1, *flat.shape[1:]).index_add(0, rows, flat)[:nowhere]
-    count = flat.new_zeros(nowhere + 1).index_add(0, rows, flat.new_ones(len(rows)))[:nowhere]
+    total = add_rows(nowhere + 1, rows, flat)[:nowhere]
+    count = add_rows(nowhere + 1, rows, flat.new_ones(rows.shape[0]))[:nowhere]
     return (total / count.clamp(min=1)[:, None, None]).unflatten(0, (clips, length))
 
 
 def shares(has_keys_BS: Tensor, valid_BS: Tensor) -> Tensor:
     """Equal shares for the windows with keys; for all valid windows where none has any."""
-    counted_BS = torch.where(has_keys_BS.any(dim=1, keepdim=True), has_keys_BS, valid_BS)
+    counted_BS = has_keys_BS | (valid_BS & ~has_keys_BS.any(dim=1, keepdim=True))
     return counted_BS / counted_BS.sum(dim=1, keepdim=True)

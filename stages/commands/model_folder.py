@@ -1,52 +1,79 @@
-"""The folder of a trained model, from what people call it: a run, a variant of one, or the folder itself."""
+"""From what a user calls a model to the folder with its config.json and model.safetensors."""
 
 from pathlib import Path
 
 from pipeline.errors import ManifestError
-from pipeline.exports import is_outdated
-from pipeline.run import MANIFEST
+from recognizer.saving import CONFIG_FILE, WEIGHTS_FILE
 from stages.commands.trained_run import MODEL, run_and_variant
-from stages.train.usage import Usage
 
-CONFIG = "config.json"
+FILES = (CONFIG_FILE, WEIGHTS_FILE, "README.md", "recognition.json")
+"""All that belongs to a model. Nothing else is downloaded or published."""
 
 
 def model_folder(model: str) -> Path:
-    """The folder with config.json and model.safetensors. Raises ManifestError."""
-    path = Path(model)
-    if (path / CONFIG).is_file():
-        return path
-    run, variant = run_and_variant(model)
+    """The local folder of a model.
+
+    model: a run or a variant, by folder or name; a folder with config.json and model.safetensors; or the name of a
+    repository of the Hugging Face hub (``owner/name``), which is downloaded unless it is in the local cache.
+
+    Raises ManifestError that says what is wrong.
+    """
+    path = Path(model).expanduser()
+    if (path / CONFIG_FILE).is_file():
+        return _whole(path)
+    try:
+        run, variant = run_and_variant(str(path))
+    except ManifestError as error:
+        if path.exists() or not _like_hub_name(model):
+            raise ManifestError(
+                f"{model}: no model: it is no run, no folder with {CONFIG_FILE} and {WEIGHTS_FILE}, and no name on the "
+                f"Hugging Face hub such as owner/name ({error})"
+            ) from error
+        return _whole(_downloaded(model))
     folder = (run / "variants" / variant if variant else run) / MODEL
     if not folder.is_dir():
-        variants = sorted(found.parent for found in run.glob(f"variants/*/{MODEL}"))
+        variants = sorted(str(found.parent) for found in run.glob(f"variants/*/{MODEL}"))
         if variants and not variant:
-            choices = ", ".join(map(str, variants))
-            raise ManifestError(f"{run}: the run has several models; give one as --model: {choices}")
+            raise ManifestError(f"{run}: the run has several models; name one: {', '.join(variants)}")
         raise ManifestError(f"{folder}: the run has no trained model yet; finish it first")
+    return _whole(folder)
+
+
+def _like_hub_name(model: str) -> bool:
+    owner, slash, name = model.partition("/")
+    return bool(slash and owner and name) and "/" not in name and owner not in (".", "..", "~", "runs")
+
+
+def _whole(folder: Path) -> Path:
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise ManifestError(f"{folder}: the model lacks {name}")
     return folder
 
 
-def run_of(folder: Path) -> tuple[Path, str] | None:
-    """The run that a model's folder is in, and the variant ("" if there are none); None if it is in no run."""
-    parent = folder.absolute().parent
-    run, variant = (parent.parents[1], parent.name) if parent.parent.name == "variants" else (parent, "")
-    return (run, variant) if folder.name == MODEL and (run / MANIFEST).is_file() else None
+def _downloaded(repository: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
-
-def usage_in(folder: Path) -> Usage:
-    """How the model is used on videos. Raises ManifestError if that is not known, or not true any more."""
     try:
-        usage = Usage.read(folder)
-    except FileNotFoundError:
+        return Path(snapshot_download(repository, allow_patterns=list(FILES)))
+    except GatedRepoError as error:
+        raise ManifestError(f"{repository}: its owner grants access on request: ask on the hub, and log in") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
         raise ManifestError(
-            f"{folder}: has no recognition.json, which says how the model is used on videos: its manifest has no stage "
-            "that predicts, or an older version trained it: running the manifest again adds it, without training"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ManifestError(str(error)) from None
-    if found := run_of(folder):
-        run, variant = found
-        if is_outdated(run, f"{usage.model}[{variant}]" if variant else usage.model):
-            raise ManifestError(f"{folder}: the run has been changed since this model was trained; finish it first")
-    return usage
+            f"{repository}: no run or folder, and no repository of this name on the Hugging Face hub that can be seen "
+            "with this login (HF_TOKEN)"
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise ManifestError(
+            f"{repository}: no run or folder; the Hugging Face hub cannot be reached (or HF_HUB_OFFLINE is set), and "
+            "the model has not been downloaded before"
+        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise ManifestError(f"{repository}: cannot be downloaded from the Hugging Face hub: {error}") from error

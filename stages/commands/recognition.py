@@ -18,7 +18,8 @@ from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
 from pipeline.registry import load_stage
 from pipeline.run import MANIFEST
 from stages.cache.people import CachePeople
-from stages.commands.model_folder import model_folder, run_of, usage_in
+from stages.commands.model_folder import model_folder
+from stages.commands.model_usage import run_of, usage_in
 from stages.commands.trained_run import MODEL
 from stages.tables import FRAMES, SHARDS, SKELETONS
 

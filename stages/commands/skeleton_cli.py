@@ -5,36 +5,66 @@ from typing import Annotated
 
 import typer
 
-from pipeline.arguments import Debug, RunName, Settings
+from pipeline.arguments import Debug, Settings
 from pipeline.console import complain, plain_errors, say, table
 from pipeline.texts import count
 
 
 def export(
-    run: RunName,
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|MODEL",
+            help="A run; for its network also a variant, a model's folder, or owner/name on the hub.",
+        ),
+    ],
     form: Annotated[
         str,
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="pyskl: a pickle for MMAction2 and pyskl. coco: COCO's keypoints as JSON.",
+            help="Skeletons: pyskl (a pickle for MMAction2 and pyskl) or coco (COCO's keypoints as JSON). The trained "
+            "network: onnx, torchscript or torch-export.",
         ),
     ],
     variant: Annotated[
-        str | None, typer.Option(help="A variant of the stage that made the skeletons. Default: the first.")
+        str | None, typer.Option(help="Of skeletons: a variant of the stage that made them. Default: the first.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="The file to write. Default: runs/NAME/skeletons.pkl or .json.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The file to write. Default: runs/NAME/skeletons.pkl or .json; model.onnx, .pt or .pt2 here.",
+        ),
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|dynamic", help="Of a network: how many frames its clips have. Default: as many as in training."
+        ),
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Write the skeletons of a run as a file for other software.
+    """Write the skeletons or the trained network of a run as a file for other software.
+
+    A network's file takes any number of clips at once, and describes its inputs (docs/export.md).
 
     \b
     pipeline export demo --format pyskl
     pipeline export demo --format coco --out skeletons.json
+    pipeline export demo --format onnx --frames dynamic --out demo.onnx
     """
     with plain_errors(debug):
+        from pipeline.errors import ManifestError
+        from stages.commands.network_export import FORMATS, export_model
+
+        if form in FORMATS:
+            if variant is not None:
+                raise ManifestError("--variant: of a network, name the variant's folder: runs/NAME/variants/VARIANT")
+            say(str(export_model(run, form, frames, out)))
+            return
+        if frames is not None:
+            raise ManifestError(f"--frames: is for networks ({', '.join(FORMATS)})")
         from stages.commands.skeleton_export import export_run
 
         exported = export_run(run, form, variant, out)

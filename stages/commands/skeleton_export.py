@@ -21,6 +21,7 @@ from pipeline.stage import Source
 from pipeline.stage_inputs import TableFiles
 from pipeline.store import Store
 from recognizer.skeletons import layout
+from stages.commands.network_export import FORMATS
 from stages.commands.stored_results import results_of
 from stages.commands.trained_run import run_and_variant
 from stages.pose.given import Skeletons
@@ -56,7 +57,7 @@ def export_run(asked: str, form: str, variant: str | None, out: Path | None) -> 
     Clips without skeletons or label are left out. Raises ManifestError if that leaves none.
     """
     if form not in WRITERS:
-        known = ", ".join(WRITERS)
+        known = ", ".join([*WRITERS, *FORMATS])
         raise ManifestError(f"--format: no format is called '{form}'; there are: {known}")
     extension, write = WRITERS[form]
     run, own = run_and_variant(asked)
