@@ -69,6 +69,25 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         Recognizer.from_pretrained(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changes,message",
+    [
+        ({"format": 2}, "has format 2, but this version of action-pipeline reads formats up to 1"),
+        ({"format": "one"}, "a whole number from 1 on is needed, not 'one'"),
+        ({"telepathy": True}, r"parameters that this version does not know \(telepathy\): a newer version"),
+    ],
+)
+def test_a_model_of_a_newer_version_says_so(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    small().save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    plain = json.loads(config.read_text())
+    config.write_text(json.dumps(plain | {"format": 1}))
+    assert Recognizer.from_pretrained(tmp_path).config == small().config
+    config.write_text(json.dumps(plain | changes))
+    with pytest.raises(ValueError, match=message):
+        Recognizer.from_pretrained(tmp_path)
+
+
 def test_a_name_that_cannot_be_downloaded_is_named() -> None:
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         Recognizer.from_pretrained("not/a/folder")
