@@ -88,10 +88,10 @@ class Recognitions(WholeStage):
 
     def export(self, table: pa.Table, folder: Path, run_folder: Path) -> str:
         """Write the tables, and what else is asked for."""
-        from stages.recognitions.page import write_page
-        from stages.recognitions.previews import write_previews
         from stages.recognitions.exported_files import Places
         from stages.recognitions.exports import write_exports
+        from stages.recognitions.page import write_page
+        from stages.recognitions.previews import write_previews
         from stages.recognitions.tables import write_tables
 
         out, videos = self.out or folder, table.to_pylist()

@@ -45,7 +45,7 @@ def test_one_variant_of_a_matrix_is_chosen() -> None:
     trained("demo_modalities.yaml", models=("variants/modality=rgb/model", "variants/modality=pose/model"))
     with pytest.raises(ManifestError) as error:
         recognition_manifest(Path("videos"), "it", Path("out"))
-    assert "the run has several models; give one as --model: runs/it/variants/modality=pose, runs/" in str(error.value)
+    assert "the run has several models; name one: runs/it/variants/modality=pose, runs/" in str(error.value)
     for given in ("runs/it/variants/modality=pose", "runs/it/variants/modality=pose/model"):
         manifest = recognition_manifest(Path("videos"), given, Path("out"))
         [train] = [spec for spec in manifest.stages if spec.name == "train-model"]
