@@ -63,7 +63,7 @@ function drawLanes(canvas, video, isShown, isChosen, seconds) {
     pen.beginPath();
     pen.roundRect(from, y, wide, tall, Math.min(3, wide / 2));
     pen.fill();
-    if (wide < 40) continue;
+    if (wide < 40 || !isShown(segment)) continue;
     pen.fillStyle = inkOn(segment.label);
     const text = fitting(pen, labelText(segment.label), wide - 12);
     if (text) pen.fillText(text, from + 6, y + tall / 2 + 1);

@@ -21,7 +21,7 @@ function segmentRow(segment, i) {
     element(
       "div",
       { className: "what" },
-      element("div", { className: "label" }, swatch(segment.label), isolated(labelText(segment.label))),
+      element("div", { className: "label" }, swatch(segment.label), isolated(labelText(segment.label)), verdictBadge(segment)),
       element("div", { className: "soft where" }, isolated(segment.video.file)),
     ),
     element(
@@ -32,7 +32,6 @@ function segmentRow(segment, i) {
       element("small", { textContent: segment.person === null ? "" : `person ${segment.person}` }),
     ),
     scoreBar(segment.score),
-    element("div", { className: "said" }, verdictBadge(segment)),
   );
   row.ariaPosInSet = `${i + 1}`;
   row.ariaSetSize = `${shown.length}`;
