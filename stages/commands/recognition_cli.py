@@ -22,7 +22,7 @@ def recognize(
     model: Annotated[
         str, typer.Option(metavar="MODEL", help="The run that trained the model, one of its variants, or its folder.")
     ],
-    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.csv and the other files.")],
+    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.html and the other files.")],
     window: Annotated[
         float | None,
         typer.Option(
@@ -50,6 +50,9 @@ def recognize(
     ] = None,
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write videos with labels, scores and people drawn.")
+    ] = False,
+    previews: Annotated[
+        bool, typer.Option("--previews", help="Also write small mp4s of videos that browsers do not play, for the page.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on with files that arrive later, until interrupted (Ctrl-C).")
@@ -89,6 +92,7 @@ def recognize(
         asked = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing, "exports": exports}
         given: dict[str, Any] = {name: value for name, value in asked.items() if value}
         given |= {"model": model} if exports else {}
+        given |= {"previews": True} if previews else {}
         windows = Windows(window, stride, settled=SETTLED if watch else 0.0)
         manifest = recognition_manifest(videos, model, out, windows, given, settings or (), per_person)
         if data := data_of(model):

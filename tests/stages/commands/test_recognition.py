@@ -150,6 +150,11 @@ def test_one_video_in_short_windows() -> None:
     assert (segments[0]["start"], segments[-1]["end"]) == ("0", "8")
     with Path("out/windows.csv").open(newline="") as file:
         assert [row["start"] for row in csv.DictReader(file)] == ["0", "2", "4"]
+    assert not Path("out/previews").exists()
+    done = recognize("videos/short", "--model", "it", "--out", "out", "--window", "4", "--previews")
+    assert done.returncode == 0 and "nothing to do" in done.stdout, done.stdout + done.stderr
+    assert Path("out/previews/short.mp4").is_file(), "browsers do not know a file without an extension"
+    assert '"preview":"previews/short.mp4"' in Path("out/recognitions.html").read_text(encoding="utf-8")
 
 
 def test_failures_are_not_listed_without_end() -> None:
