@@ -52,7 +52,7 @@ def recognize(
         bool, typer.Option("--overlay", help="Also write videos with labels, scores and people drawn.")
     ] = False,
     previews: Annotated[
-        bool, typer.Option("--previews", help="Also write small mp4s of videos that browsers do not play, for the page.")
+        bool, typer.Option("--previews", help="Also write small mp4s of videos that browsers do not play.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on with files that arrive later, until interrupted (Ctrl-C).")
