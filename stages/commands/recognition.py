@@ -69,7 +69,8 @@ def recognition_manifest(
     spans = {"window": _seconds_of_clips(folder) if windows.window is None else windows.window}
     spans |= {"stride": windows.stride, "settled": windows.settled}
     spans = {name: seconds for name, seconds in spans.items() if seconds}
-    stages: dict[str, Any] = {usage.source: {"uses": "videos", "with": {"root": str(videos.absolute()), **spans}}}
+    source = {"root": str(videos.absolute()), "leave_out": str(out.absolute()), **spans}
+    stages: dict[str, Any] = {usage.source: {"uses": "videos", "with": source}}
     called = {usage.model: f"{usage.model}-{MODEL}"}  # it does not train
     stages[called[usage.model]] = {"uses": "pretrained", "with": {"path": str(folder.absolute())}}
     seen = {}
@@ -161,3 +162,16 @@ def data_of(model: str) -> str | None:
     """What a model's config says about its training data; None if it says nothing."""
     data = _preprocessing(model_folder(model)).get("data")
     return str(data) if data else None
+
+
+def least_score(model: str, share: float) -> float:
+    """The score from which on a share of the model's validation clips was right. Raises ManifestError."""
+    from recognizer.calibration import min_score_for
+    from recognizer.config import RecognizerConfig
+
+    folder = model_folder(model)
+    try:
+        config = RecognizerConfig.model_validate_json((folder / "config.json").read_bytes())
+        return min_score_for(config, share)
+    except ValueError as error:
+        raise ManifestError(f"{folder}: {error}") from None

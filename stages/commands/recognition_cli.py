@@ -35,6 +35,10 @@ def recognize(
     min_score: Annotated[
         float, typer.Option(min=0, max=1, help="Where no class is as likely as this, the label is none.")
     ] = 0.0,
+    right: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="The score from which on this share of validation clips was right: 0.9."),
+    ] = None,
     min_seconds: Annotated[
         float, typer.Option(min=0, help="Shorter segments become a part of the one before or after.")
     ] = 0.0,
@@ -77,9 +81,10 @@ def recognize(
         from pipeline.errors import ManifestError
         from pipeline.run import Options
         from stages.commands.live import LiveTables
-        from stages.commands.recognition import Windows, data_of, recognition_manifest
+        from stages.commands.recognition import Windows, data_of, least_score, recognition_manifest
         from stages.commands.watching import SETTLED, watch_folder
         from stages.recognitions.exports import asked_for
+        from stages.sources.videos import Videos
 
         if not videos.exists():
             raise ManifestError(f"{videos}: no such file or folder")
@@ -89,6 +94,9 @@ def recognize(
             exports = asked_for(export or ())
         except ValueError as error:
             raise ManifestError(f"--export: {error}") from None
+        if right is not None and min_score:
+            raise ManifestError("--right chooses the least score: leave out --min-score")
+        min_score = min_score if right is None else least_score(model, right)
         asked = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing, "exports": exports}
         given: dict[str, Any] = {name: value for name, value in asked.items() if value}
         given |= {"model": model} if exports else {}
@@ -117,7 +125,12 @@ def recognize(
                 _draw_overlays(result, out)
 
         say(f"watching {videos}: files are taken {SETTLED:g} s after they last changed; Ctrl-C ends this")
-        watch_folder(videos, once, executor in (ExecutorName.auto, ExecutorName.local) and not ray_address, say)
+        watch_folder(
+            Videos(root=videos, leave_out=out, settled=SETTLED),
+            once,
+            executor in (ExecutorName.auto, ExecutorName.local) and not ray_address,
+            say,
+        )
 
 
 def _say_what_is_missing(result: "Result") -> None:

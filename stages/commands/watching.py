@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
-from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.executor import Executor
@@ -16,7 +15,7 @@ POLL = 2.0
 
 
 def watch_folder(
-    folder: Path, recognize: Callable[[Executor | None], None], in_child: bool, say: Callable[[str], None]
+    source: Videos, recognize: Callable[[Executor | None], None], in_child: bool, say: Callable[[str], None]
 ) -> None:
     """Recognize what is in the folder, then what arrives or changes, until interrupted while waiting.
 
@@ -25,7 +24,6 @@ def watch_folder(
     """
     from pipeline.child_executor import ChildExecutor
 
-    source = Videos(root=folder, settled=SETTLED)
     before: list[tuple[str, str]] = []
     with closing(ChildExecutor()) if in_child else nullcontext() as kept:
         executor = None  # the first pass may be large

@@ -41,6 +41,8 @@ class Videos(Source):
     """Length of a window in seconds; shorter videos stay whole. Null: all videos stay whole."""
     stride: float | None = Field(None, gt=0)
     """Seconds from the start of one window to the next. Null: half a window."""
+    leave_out: Path | None = unkeyed(None)
+    """A folder below root whose videos are not listed, since they are made from the others."""
     settled: float = unkeyed(0.0, ge=0)
     """A file that has changed within so many seconds, perhaps since it is still being copied, is not listed yet."""
 
@@ -84,6 +86,10 @@ class Videos(Source):
         if root.is_file():  # whatever its extension: it was named
             return [Video(root.name, str(root.absolute()), fingerprint(root))], []
         videos, skipped = find_videos(root, "the videos to be recognized")
+        left_out = self.leave_out and self.leave_out.absolute()
+        if left_out and root.absolute() in left_out.parents:
+            videos = [video for video in videos if left_out not in Path(video.path).parents]
+            skipped = [one for one in skipped if left_out not in (root.absolute() / one.name).parents]
         if not self.settled:
             return videos, skipped
         young = {video.name for video in videos if seconds_since_change(video.path) < self.settled}

@@ -13,7 +13,7 @@ from trained_model import RGB, save_model, trained, write_video
 
 from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
-from stages.commands.recognition import Windows, recognition_manifest
+from stages.commands.recognition import Windows, least_score, recognition_manifest
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,8 @@ def test_what_lies_between_index_and_prediction_stays() -> None:
     assert (manifest.name, manifest.runs, manifest.store) == ("out", str(here / "some where"), "store")
     stages = {spec.name: spec for spec in manifest.stages}
     assert list(stages) == ["index", "train-model", "decode", "pose", "cache", "predict", "recognitions"]
-    assert stages["index"].parameters == {"root": str(here / "videos"), "window": 2, "stride": 1}
+    own = {"root": str(here / "videos"), "leave_out": str(here / "some where/out"), "window": 2, "stride": 1}
+    assert stages["index"].parameters == own
     assert stages["decode"].parameters == {"frames": 7, "short_side": 128}
     assert stages["pose"].uses == "stages.pose.stage:Pose"
     assert stages["train-model"].uses == "stages.train.pretrained:Pretrained"
@@ -205,3 +206,24 @@ def test_each_person_gets_stages_of_their_own() -> None:
     trained("demo.yaml", RGB)
     with pytest.raises(ManifestError, match="was trained without skeletons, which --per-person needs"):
         recognition_manifest(Path("videos"), "it", Path("out"), per_person=True)
+
+
+def test_a_score_for_a_share_that_is_right() -> None:
+    trained("demo.yaml", RGB)
+    save_model(min_scores={0.9: 0.625}, validation_clips=40)
+    assert least_score("it", 0.9) == 0.625
+    with pytest.raises(ManifestError, match="runs/it/model: the model knows no score"):
+        least_score("it", 0.99)
+    done = recognize("videos", "--model", "it", "--out", "out", "--right", "0.9", "--min-score", "0.5")
+    assert done.returncode == 2 and "--right chooses the least score" in done.stderr
+
+
+def test_what_lies_in_out_is_not_recognized() -> None:
+    trained("demo.yaml", RGB)
+    save_model()
+    for path in ("videos/a.mp4", "videos/out/overlay/a.mp4"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_video(Path(path), 20)
+    done = recognize("videos", "--model", "it", "--out", "videos/out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert pq.read_table("videos/out/recognitions.parquet")["file"].to_pylist() == ["a.mp4"]
