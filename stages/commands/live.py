@@ -18,6 +18,8 @@ from stages.tables import FRAMES, PEOPLE_PREDICTIONS, PREDICTIONS
 
 SHARE = 0.05
 """At most this share of the time is spent on writing, so that thousands of videos do not slow each other down."""
+KNOWN = 0.1
+"""Share of the windows after which the time that is left can be told."""
 EVERY = 10.0
 """Seconds between two lines about the progress."""
 
@@ -106,17 +108,24 @@ class LiveTables:
         self._due = began + (time.monotonic() - began) / SHARE
 
     def _seconds_done(self) -> float:
-        """Seconds of video in the videos that are done."""
-        return sum(
-            video["windows"][-1]["end"] - video["windows"][0]["start"]
-            for video in self._done.values()
-            if video["windows"]
-        )
+        """Seconds of video that have been recognized."""
+        seconds = 0.0
+        for file, clips in self._windows.items():
+            if video := self._done.get(file):
+                shown = video["windows"]
+                seconds += shown[-1]["end"] - shown[0]["start"] if shown else 0.0
+            elif clips[-1]["end"] is not None:
+                share = 1 - self._missing[file] / len(clips)
+                seconds += share * (clips[-1]["end"] - (clips[0]["start"] or 0.0))
+        return seconds
 
     def _progress(self) -> str:
-        """How much is done, how fast it goes, and what is left."""
+        """How much is done, how fast it goes, and, as soon as that can be told, what is left."""
         elapsed = time.monotonic() - self._began
-        left = elapsed * self._windows_left / (self._before - self._windows_left)
+        done = self._before - self._windows_left
         times = (self._seconds_done() - self._seconds_before) / elapsed
-        done = f"{len(self._done):,} of {count(len(self._missing), 'video')}, {duration(self._seconds_done())} of video"
-        return f"{done}, {times:.1f} times real time, {duration(left)} left"
+        text = f"{len(self._done):,} of {count(len(self._missing), 'video')}, {duration(self._seconds_done())} of video"
+        text += f", {times:.1f} times real time"
+        if done >= KNOWN * self._before:
+            text += f", {duration(elapsed * self._windows_left / done)} left"
+        return text
