@@ -1,22 +1,17 @@
 """A recognizer as two files, config.json and model.safetensors, in a folder or on the Hugging Face hub."""
 
-import json
 import os
 from pathlib import Path
 from typing import Self
 
 import safetensors.torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import nn
 
 from recognizer.config import RecognizerConfig
+from recognizer.config_file import CONFIG_FILE, read_config
 
-CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-
-FORMAT = 1
-"""The newest format of a saved recognizer that this version reads. A config.json that names none has format 1."""
 
 
 class Savable(nn.Module):
@@ -37,16 +32,7 @@ class Savable(nn.Module):
 
         Raises ValueError if either is damaged or the two do not belong together.
         """
-        try:
-            config = RecognizerConfig.model_validate_json(_of_known_format(config_json))
-        except ValidationError as error:
-            unknown = [str(found["loc"][0]) for found in error.errors() if found["type"] == "extra_forbidden"]
-            if unknown:
-                raise ValueError(
-                    f"{CONFIG_FILE} has parameters that this version does not know ({', '.join(unknown)}): a newer "
-                    "version of action-pipeline wrote the model, or the file is damaged: pip install -U action-pipeline"
-                ) from error
-            raise ValueError(f"not a recognizer's {CONFIG_FILE}: {error}") from error
+        config = read_config(config_json)
         recognizer = cls(config)
         try:
             recognizer.load_state_dict(safetensors.torch.load(weights))
@@ -84,25 +70,6 @@ class Savable(nn.Module):
             return cls.deserialize(paths[0].read_text(encoding="utf-8"), paths[1].read_bytes())
         except ValueError as error:
             raise ValueError(f"{source}: {error}") from error
-
-
-def _of_known_format(config_json: str) -> str:
-    """The text of config.json without its format. Raises ValueError for one that this version cannot read."""
-    try:
-        config = json.loads(config_json)
-    except (ValueError, RecursionError):
-        return config_json  # validation says what is wrong
-    if not isinstance(config, dict) or "format" not in config:
-        return config_json
-    number = config.pop("format")
-    if type(number) is not int or number < 1:
-        raise ValueError(f"{CONFIG_FILE}: format: a whole number from 1 on is needed, not {str(number)[:100]!r}")
-    if number > FORMAT:
-        raise ValueError(
-            f"the model has format {number}, but this version of action-pipeline reads formats up to {FORMAT}: pip "
-            "install -U action-pipeline"
-        )
-    return json.dumps(config)
 
 
 def _download(repository: str, name: str) -> Path:

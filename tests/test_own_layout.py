@@ -11,7 +11,7 @@ import pytest
 import yaml
 from command_line import command
 
-from recognizer.config import RecognizerConfig
+from recognizer.config_file import read_config
 from recognizer.skeletons import layout
 
 BIRD = {
@@ -66,7 +66,7 @@ def pipeline(*arguments: str, code: int = 0) -> str:
 def test_from_files_to_a_model_that_recognizes_elsewhere(birds: Path) -> None:
     Path("birds.yaml").write_text(STAGES + TRAINED + PREDICTED)
     pipeline("run", "birds.yaml", "--executor", "auto")
-    config = RecognizerConfig.model_validate_json(Path("runs/birds/model/config.json").read_text())
+    config = read_config(Path("runs/birds/model/config.json").read_text())
     pairs = [["left_wing", "right_wing"], ["left_foot", "right_foot"]]
     assert layout(config.layout).definition() == {"name": "bird6", "pairs": pairs} | BIRD
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem
 from recognizer.config import NetworkConfig, RecognizerConfig
+from recognizer.config_file import read_config
 from recognizer.skeletons import layout
 
 FILES = ("config.json", "model.safetensors")
@@ -62,9 +63,9 @@ def check_start(start_from: str, network: NetworkConfig, labels: set[str]) -> It
     """
     config_file = model_files(start_from)[0]
     try:
-        start = RecognizerConfig.model_validate_json(config_file.read_bytes())
+        start = read_config(config_file.read_bytes())
     except (OSError, ValueError) as error:
-        yield Problem(f"start_from: {config_file} is not a recognizer's: {error}")
+        yield Problem(f"start_from: {config_file}: {error}")
         return
     differ = differences(start, network)
     if start.width != network.width:  # all matrices have it in their shapes

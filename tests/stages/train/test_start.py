@@ -77,7 +77,7 @@ def test_a_training_says_what_it_will_take(tmp_path, clip_row):
     assert fatal and "as width is 8 there and 4 here: set model.width" in text
     (same / "config.json").write_text("{}")
     ((text, fatal),) = said(same)
-    assert fatal and "is not a recognizer's" in text
+    assert fatal and "not a recognizer's config.json" in text
 
 
 def test_layouts_are_named_where_both_are_known():
