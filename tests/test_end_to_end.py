@@ -75,7 +75,8 @@ def test_the_run_leaves_what_people_open(home: Path) -> None:
     assert (metrics["clips"], metrics["failed"]) == (12, 0)
     assert {"top1", "top5", "mean_class"} <= metrics.keys()
     assert (home / "runs/demo/report.html").stat().st_size > 20_000
-    assert {path.name for path in (home / "runs/demo/model").iterdir()} == {"config.json", "model.safetensors"}
+    model = {"README.md", "config.json", "model.safetensors", "recognition.json"}
+    assert {path.name for path in (home / "runs/demo/model").iterdir()} == model
 
 
 def test_skeletons_for_other_software(tmp_path: Path) -> None:

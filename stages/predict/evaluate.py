@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import StageError
-from pipeline.stage import WholeStage
+from pipeline.stage import StageUse, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from pipeline.texts import count
 from stages.predict.intervals import accuracy_interval, count_groups
@@ -75,6 +75,16 @@ class Evaluate(WholeStage):
         metrics = json.loads(table["metrics"][0].as_py())
         replace_file(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode())
         return f"{accuracy_text(metrics)}: {folder / 'metrics.json'}"
+
+    def export_uses(self, uses: Sequence[StageUse], folder: Path, name: str, partition: int) -> None:
+        """Write the figures into the card of the model, if it was trained for the same folder."""
+        from pipeline.registry import load_stage
+        from stages.train.model_card import write_card
+        from stages.train.stage import Train
+
+        trained = any(issubclass(load_stage(use.uses), Train) for use in uses)
+        if trained and (folder / "model" / "config.json").is_file():
+            write_card(folder / "model", json.loads((folder / "metrics.json").read_bytes()))
 
 
 def figures(

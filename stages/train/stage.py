@@ -119,9 +119,11 @@ class Train(WholeStage, Recipe):
         replace_file(folder / "history.json", json.dumps(json.loads(row["history"]), indent=1).encode())
 
     def export_uses(self, uses: Sequence[StageUse], folder: Path, name: str, partition: int) -> None:
-        """Write ``model/recognition.json``: how the model is used on videos."""
+        """Write ``model/recognition.json``, which says how the model is used on videos, and the model's card."""
         from pipeline.files import replace_file
+        from stages.train.model_card import write_card
         from stages.train.usage import USAGE_FILE, usage_of
 
         if usage := usage_of(uses, name, partition):
             replace_file(folder / "model" / USAGE_FILE, usage.model_dump_json(indent=1, by_alias=True).encode())
+        write_card(folder / "model")
