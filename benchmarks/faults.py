@@ -48,7 +48,7 @@ if __name__ == "__main__":
         from pipeline.child_executor import ChildExecutor
         from pipeline.errors import PipelineError
         from pipeline.manifest import load_manifest
-        from pipeline.run import run
+        from pipeline.runs import run
 
         result = run(load_manifest(sys.argv[1], sys.argv[2:]), executor=ChildExecutor())
     except KeyboardInterrupt:
@@ -180,7 +180,7 @@ class Round:
 PLANNED = """
 import sys
 from pipeline.manifest import load_manifest
-from pipeline.run import plan_run
+from pipeline.runs import plan_run
 
 for name, node in plan_run(load_manifest(sys.argv[1])).nodes.items():
     for key in node.keys:

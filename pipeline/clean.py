@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.claims import claimed
 from pipeline.manifest import Manifest, load_resolved
-from pipeline.run import MANIFEST, plan_run
+from pipeline.runs import MANIFEST, plan_run
 from pipeline.store import Store
 
 BATCH = 100

@@ -90,7 +90,7 @@ def run(
     pipeline run demo --retry-failed
     """
     with plain_errors(debug):
-        from pipeline.run import Options
+        from pipeline.runs import Options
 
         options = Options(start, only, tuple(force or ()), retry_failed, executor.value, ray_address)
         loaded = _load(manifest, settings, name)
@@ -118,7 +118,7 @@ def plan(
     with plain_errors(debug):
         from pipeline.checks import check, refuse
         from pipeline.reasons import plan_lines
-        from pipeline.run import Options, plan_run, run_folder
+        from pipeline.runs import Options, plan_run, run_folder
 
         loaded = _load(manifest, settings, name)
         planned = plan_run(loaded, Options(start, only, tuple(force or ())))
@@ -189,8 +189,8 @@ def report(run: RunName, debug: Debug = False) -> None:
     with plain_errors(debug):
         from pipeline.errors import ManifestError
         from pipeline.manifest import load_resolved
-        from pipeline.run import MANIFEST, Options, plan_run
-        from pipeline.run import run as run_manifest
+        from pipeline.runs import MANIFEST, Options, plan_run
+        from pipeline.runs import run as run_manifest
         from pipeline.status import find_run
 
         folder = find_run(run)

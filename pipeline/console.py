@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.executor import Executor
     from pipeline.manifest import Manifest
     from pipeline.plan import Plan
-    from pipeline.run import Options, Result
+    from pipeline.runs import Options, Result
 
 BROKEN_PIPE = 141
 """The exit code that shells report for a program ended by SIGPIPE."""
@@ -66,13 +66,13 @@ def run_and_show(
     executor: "Executor | None" = None,
     watch: "Callable[[Plan], Listener] | None" = None,
 ) -> "Result":
-    """Run with a progress display, and say how it ended. executor, watch: see ``pipeline.run.run``."""
+    """Run with a progress display, and say how it ended. executor, watch: see ``pipeline.runs.run``."""
     import time
 
     from rich.console import Console
 
     from pipeline.progress import display_for
-    from pipeline.run import run as run_manifest
+    from pipeline.runs import run as run_manifest
 
     began = time.perf_counter()
     display = display_for(Console())

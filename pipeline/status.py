@@ -9,7 +9,7 @@ from pipeline.events import EVENTS, read_events
 from pipeline.manifest import load_manifest
 from pipeline.pace import Pace
 from pipeline.registry import did_you_mean
-from pipeline.run import MANIFEST, run_folder
+from pipeline.runs import MANIFEST, run_folder
 from pipeline.texts import duration
 
 

@@ -17,7 +17,7 @@ from pipeline.failures import too_many
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.registry import DISTRIBUTION, extras
-from pipeline.run import plan_run
+from pipeline.runs import plan_run
 from pipeline.stage import Source
 from pipeline.texts import byte_size, count
 from stages.commands.census import census, gaps, lacking

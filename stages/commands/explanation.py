@@ -9,7 +9,7 @@ from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
 from pipeline.manifest import load_resolved
 from pipeline.registry import did_you_mean, find_stage
-from pipeline.run import MANIFEST
+from pipeline.runs import MANIFEST
 from pipeline.stage import MapStage, Source, WholeStage
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from pipeline.store import Store

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.exports import is_outdated
-from pipeline.run import MANIFEST
+from pipeline.runs import MANIFEST
 from stages.commands.trained_run import MODEL
 from stages.train.usage import Usage
 

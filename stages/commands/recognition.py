@@ -16,7 +16,7 @@ from pipeline.errors import ManifestError
 from pipeline.layers import override
 from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
 from pipeline.registry import load_stage
-from pipeline.run import MANIFEST
+from pipeline.runs import MANIFEST
 from stages.cache.people import CachePeople
 from stages.commands.model_folder import model_folder
 from stages.commands.model_usage import run_of, usage_in

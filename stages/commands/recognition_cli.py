@@ -11,7 +11,7 @@ from pipeline.texts import count
 
 if TYPE_CHECKING:
     from pipeline.executor import Executor as Kept
-    from pipeline.run import Result
+    from pipeline.runs import Result
 
 LISTED = 20
 """Up to this many failures are listed: a video in short windows may have thousands."""
@@ -79,7 +79,7 @@ def recognize(
     """
     with plain_errors(debug):
         from pipeline.errors import ManifestError
-        from pipeline.run import Options
+        from pipeline.runs import Options
         from stages.commands.live import LiveTables
         from stages.commands.recognition import Windows, data_of, least_score, recognition_manifest
         from stages.commands.watching import SETTLED, watch_folder

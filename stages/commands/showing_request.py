@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.events import EVENTS
-from pipeline.run import MANIFEST
+from pipeline.runs import MANIFEST
 from stages.commands.showing import Item
 from stages.commands.showing_run import run_items
 from stages.commands.showing_videos import estimating_items, front_end, given_item

@@ -12,7 +12,7 @@ from pipeline.errors import ClipError, ManifestError
 from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import load_resolved
 from pipeline.registry import did_you_mean
-from pipeline.run import MANIFEST
+from pipeline.runs import MANIFEST
 from pipeline.stage import Row, Source
 from pipeline.stage_inputs import TableFiles
 from pipeline.store import Store

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pipeline.errors import ClipError, ManifestError
 from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import load_resolved
-from pipeline.run import MANIFEST
+from pipeline.runs import MANIFEST
 from pipeline.stage import Source
 from pipeline.stage_inputs import TableFiles
 from pipeline.store import Store

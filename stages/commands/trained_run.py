@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.graph import Graph, Node
-from pipeline.run import MANIFEST
+from pipeline.runs import MANIFEST
 from pipeline.status import find_run
 
 MODEL = "model"

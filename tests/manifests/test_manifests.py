@@ -11,7 +11,7 @@ from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
 from pipeline.manifest import load_manifest
 from pipeline.registry import find_stage
-from pipeline.run import plan_run
+from pipeline.runs import plan_run
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 RUNNABLE = sorted(path for path in MANIFESTS.rglob("*.yaml") if path.parent.name != "base")

@@ -10,7 +10,7 @@ from pose_pickles import HEIGHT, WIDTH, data_set, write_pickle
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, Result, run
+from pipeline.runs import Options, Result, run
 from pipeline.store import Store
 from recognizer.skeletons import LAYOUTS
 from stages.commands.skeleton_export import export_run

@@ -7,7 +7,7 @@ import pytest
 from skeleton_sets import write_published
 
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, run
+from pipeline.runs import Options, run
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 SMALL = [

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, plan_run, run
+from pipeline.runs import Options, plan_run, run
 from stages.synthetic.clip import Clip
 from stages.synthetic.writing import Order, write_missing
 

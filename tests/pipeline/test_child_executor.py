@@ -13,7 +13,7 @@ from pipeline.errors import StageError
 from pipeline.executor import Result, WorkerDied
 from pipeline.jobs import Job, Outcome
 from pipeline.manifest import load_manifest
-from pipeline.run import run
+from pipeline.runs import run
 from pipeline.schedule import DEATHS
 from pipeline.stage import MapStage
 from pipeline.store import Store

@@ -14,7 +14,7 @@ from pipeline.claims import Claim, claimed
 from pipeline.clean import Garbage, find_garbage
 from pipeline.events import Event
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, run
+from pipeline.runs import Options, run
 from pipeline.writers import SILENCE, writer_name
 from toy_manifest import Toy
 

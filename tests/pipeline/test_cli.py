@@ -244,7 +244,7 @@ runpy.run_module("pipeline", run_name="__main__")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("module", ["typer", "pipeline.run", "toy_stages"])
+@pytest.mark.parametrize("module", ["typer", "pipeline.runs", "toy_stages"])
 def test_interrupted_while_it_starts_it_says_so_too(sent: signal.Signals, module: str) -> None:
     command = [sys.executable, "-c", INTERRUPTED_AT_AN_IMPORT, module, str(int(sent)), "run", "toy.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

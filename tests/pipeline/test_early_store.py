@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.manifest import load_manifest, load_resolved
 from pipeline.registry import known_stages, load_stage
-from pipeline.run import plan_run
+from pipeline.runs import plan_run
 from stages.pose.stage import Pose
 from stages.predict.evaluate import Evaluate
 from stages.report.stage import Report

@@ -15,7 +15,7 @@ from pipeline.child_executor import ChildExecutor
 from pipeline.executor import Executor
 from pipeline.manifest import load_manifest
 from pipeline.ray_session import ray_session
-from pipeline.run import run
+from pipeline.runs import run
 from toy_manifest import Toy
 
 
@@ -95,7 +95,7 @@ def test_a_clip_that_hangs_is_stopped(toy: Toy, executor: Executor) -> None:
 RUN = """
 from pipeline.child_executor import ChildExecutor
 from pipeline.manifest import load_manifest
-from pipeline.run import run
+from pipeline.runs import run
 
 if __name__ == "__main__":
     manifest = load_manifest({path!r}, ["double.slow=0.03", "add.slow=0.02", "total.slow=0.3"])

@@ -14,7 +14,7 @@ from pipeline.errors import ClipError, StageError
 from pipeline.events import Event
 from pipeline.jobs import KEPT_MODELS, Job, WholeJob, conforming, do_job, do_whole, healthy
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, run
+from pipeline.runs import Options, run
 from pipeline.stage import MapStage, Row, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from pipeline.store import Store

@@ -3,7 +3,7 @@
 from pipeline.events import Event
 from pipeline.manifest import load_manifest
 from pipeline.notes import read_notes
-from pipeline.run import Options, run
+from pipeline.runs import Options, run
 from toy_manifest import Toy
 
 

@@ -13,7 +13,7 @@ from pipeline.events import Event
 from pipeline.manifest import load_manifest
 from pipeline.patience import PAUSES, PatientFile, patiently, take_overcome
 from pipeline.rows import attempt
-from pipeline.run import Options, Result, run
+from pipeline.runs import Options, Result, run
 from pipeline.schedule import UNREADABLE_IN_A_ROW
 from toy_manifest import Toy
 

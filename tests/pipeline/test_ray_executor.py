@@ -14,7 +14,7 @@ from pipeline.executor import WorkerDied
 from pipeline.manifest import load_manifest
 from pipeline.ray_executor import RayExecutor
 from pipeline.ray_session import start_ray
-from pipeline.run import Options, plan_run, run
+from pipeline.runs import Options, plan_run, run
 from pipeline.schedule import Schedule
 from toy_manifest import Toy
 

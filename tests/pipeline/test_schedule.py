@@ -13,7 +13,7 @@ from pipeline.executor import Executor, LocalExecutor, Result, WorkerDied
 from pipeline.jobs import Job, WholeJob
 from pipeline.manifest import load_manifest
 from pipeline.plan import Plan
-from pipeline.run import Options, plan_run
+from pipeline.runs import Options, plan_run
 from pipeline.schedule import DEATHS, DEATHS_BEFORE_ANY_CLIP, LOST_NODES, Schedule
 from pipeline.store import Store
 from toy_executor import ToyExecutor

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.manifest import load_manifest
 from pipeline.plan import Plan
 from pipeline.reasons import reasons
-from pipeline.run import Options, Result, plan_run, run
+from pipeline.runs import Options, Result, plan_run, run
 
 MANIFEST = """
 name: toy

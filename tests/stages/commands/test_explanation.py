@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, run
+from pipeline.runs import Options, run
 from stages.commands.explanation import explain_run
 
 MANIFEST = """\

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from trained_model import RGB, save_model, trained, write_video
 
-from pipeline.run import Options, run
+from pipeline.runs import Options, run
 from stages.commands.live import LiveTables
 from stages.commands.recognition import Windows, recognition_manifest
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, run
+from pipeline.runs import Options, run
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.synthetic.clip import Clip

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, run
+from pipeline.runs import Options, run
 from stages.commands.showing import Result, show_items
 from stages.commands.showing_request import items_of
 from stages.commands.showing_videos import front_end

@@ -10,7 +10,7 @@ from video_files import write_video
 from walkers import flat, walker
 
 from pipeline.manifest import load_manifest
-from pipeline.run import Options, Result, run
+from pipeline.runs import Options, Result, run
 from stages.commands.skeleton_export import export_run
 from stages.skeletons.formats import read_skeletons
 

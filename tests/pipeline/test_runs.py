@@ -11,7 +11,7 @@ from pipeline.events import Event
 from pipeline.exports import is_outdated
 from pipeline.manifest import load_manifest
 from pipeline.reasons import recorded_keys
-from pipeline.run import Options, Result, run
+from pipeline.runs import Options, Result, run
 from pipeline.status import read_status
 from toy_executor import ToyExecutor
 from toy_manifest import Toy
