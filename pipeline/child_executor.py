@@ -3,8 +3,12 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from types import ModuleType
 
 from pipeline.errors import PipelineError, StageError
 from pipeline.executor import Executor, Result, WorkerDied
@@ -53,7 +57,8 @@ class ChildExecutor(Executor):
         if self._connection is None:
             self._connection, theirs = self._context.Pipe()
             self._process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
-            self._process.start()
+            with _no_main():
+                self._process.start()
             theirs.close()
         return self._connection
 
@@ -71,6 +76,18 @@ class ChildExecutor(Executor):
             self._process.join(10)
         self._process = self._connection = None
         self._busy = False
+
+
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """Within it, processes start without importing the program that is running. They do not need it, and it may be a
+    user's script without ``if __name__ == "__main__"``, which would start the same work again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _serve(connection: Connection) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -89,7 +90,9 @@ def do_job(job: Job) -> Outcome:
     store = Store(job.store)
     clips, inputs = healthy(job.clips, {name: store.read_input(path) for name, path in job.inputs.items()})
     loaded = _load(job, store)
-    table = _one_by_one(job, store, clips, inputs, loaded) if job.one_by_one else _at_once(job, clips, inputs, loaded)
+    table = (
+        _one_by_one(job, store, clips, inputs, loaded) if job.one_by_one else at_once(job.stage, clips, inputs, loaded)
+    )
     size = store.write(job.folder, job.key, table, job.stage.makes)
     failed = table.select(["clip_id", "error"]).filter(table["error"].is_valid()).to_pylist()
     return Outcome(
@@ -127,9 +130,12 @@ def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, 
     return clips.take(pa.array(kept, pa.int64())), taken
 
 
-def _at_once(job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any) -> pa.Table:
-    """The whole partition in one call. If that raises, clip by clip, so that only the clips at fault fail."""
-    stage = job.stage
+def at_once(stage: MapStage, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Any) -> pa.Table:
+    """The table that a stage makes of all clips of a partition. If that raises, it works clip by clip, so that only the
+    clips at fault fail.
+
+    clips, inputs: see ``healthy``. loaded: what the stage's ``load`` returned.
+    """
     if not clips.num_rows:
         return stage.makes.schema.empty_table()
     try:
@@ -138,26 +144,33 @@ def _at_once(job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any
     except PipelineError:
         raise
     except Exception:
-        return _each(job, clips, inputs, loaded)
+        return _each(stage, clips, inputs, loaded)
 
 
 def _one_by_one(job: Job, store: Store, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any) -> pa.Table:
-    table = _each(job, clips, inputs, loaded, store)
+    def note(clip_id: str) -> None:
+        store.write_note(job.journal, f"{time.time()} {clip_id}")
+
+    table = _each(job.stage, clips, inputs, loaded, dict(job.culprits), note)
     store.remove_note(job.journal)
     return table
 
 
 def _each(
-    job: Job, clips: pa.Table, inputs: dict[str, pa.Table], loaded: Any, journal: Store | None = None
+    stage: MapStage,
+    clips: pa.Table,
+    inputs: Mapping[str, pa.Table],
+    loaded: Any,
+    culprits: Mapping[str, str] = MappingProxyType({}),
+    begin: Callable[[str], None] = lambda clip_id: None,
 ) -> pa.Table:
-    stage, culprits = job.stage, dict(job.culprits)
+    """culprits: errors of the clips that are left out. begin: called with the id of each other clip."""
     tables = [stage.makes.schema.empty_table()]
     for i, clip_id in enumerate(clips["clip_id"].to_pylist()):
         if clip_id in culprits:
             tables.append(_error_rows(stage, [{"clip_id": clip_id, "error": culprits[clip_id]}]))
             continue
-        if journal:
-            journal.write_note(job.journal, f"{time.time()} {clip_id}")
+        begin(clip_id)
         made: list[pa.Table] = []
 
         def process(i: int = i, made: list[pa.Table] = made) -> Row:

@@ -46,7 +46,7 @@ class Windows:
 def recognition_manifest(
     videos: Path,
     model: str,
-    out: Path,
+    out: Path | None,
     windows: Windows = Windows(),
     recognitions: Mapping[str, Any] = EMPTY,
     settings: Sequence[str] = (),
@@ -55,8 +55,8 @@ def recognition_manifest(
     """The manifest that recognizes a video, or the videos in a folder.
 
     model: a run, one variant of it (``runs/NAME/variants/modality=rgb``), or a model's folder. out: the new run's
-    folder. recognitions: parameters of the stage of that name. settings: like ``pose.batch=4``.
-    per_person: whether each person is recognized in a crop of their own.
+    folder; None where the manifest is not run. recognitions: parameters of the stage of that name. settings: like
+    ``pose.batch=4``. per_person: whether each person is recognized in a crop of their own.
     """
     folder = model_folder(model)
     usage = usage_in(folder)
@@ -65,7 +65,8 @@ def recognition_manifest(
             f"{folder}: this model was trained on skeleton files alone, by a manifest that decodes no videos: to "
             "recognize videos, train with the stages decode and pose"
         )
-    _refuse_other_runs(out)
+    if out is not None:
+        _refuse_other_runs(out)
     spans = {"window": _seconds_of_clips(folder) if windows.window is None else windows.window}
     spans |= {"stride": windows.stride, "settled": windows.settled}
     spans = {name: seconds for name, seconds in spans.items() if seconds}
@@ -82,12 +83,13 @@ def recognition_manifest(
         _see_each_person(stages, seen, usage.predict, folder)
     stages[usage.predict]["with"] = {**stages[usage.predict]["with"], "split": None}
     needs = [usage.predict, *(seen[table.name] for table in (FRAMES, SKELETONS) if table.name in seen)]
-    folders = {"root": str(videos.absolute()), "out": str(out.absolute())}
+    place = (Path("recognition") if out is None else out).absolute()
+    folders = {"root": str(videos.absolute()), "out": str(place)}
     stages["recognitions"] = {"uses": "recognitions", "needs": needs, "with": {**recognitions, **folders}}
     resolved = {
-        "name": out.absolute().name,
+        "name": place.name,
         "store": _store(folder),
-        "runs": str(out.absolute().parent),
+        "runs": str(place.parent),
         "partition": usage.partition,
         "max_failed": 1.0,  # failures are listed, and all other videos are recognized
         "stages": stages,

@@ -14,11 +14,10 @@ from pipeline.manifest import load_resolved
 from pipeline.registry import did_you_mean
 from pipeline.runs import MANIFEST
 from pipeline.stage import Row, Source
-from pipeline.stage_inputs import TableFiles
 from pipeline.store import Store
 from stages.cache.shards import keypoints_of
 from stages.commands.showing import Item, Progress
-from stages.commands.stored_results import matching, results_of
+from stages.commands.stored_results import RowsByClip, matching, results_of
 from stages.commands.trained_run import predicting_nodes, run_and_variant
 from stages.frame_sampling import sample_frames
 from stages.images import tile
@@ -54,18 +53,18 @@ def run_items(asked: str, wanted: list[str], variant: str | None) -> RunClips:
     graph, store = build_graph(manifest), Store(manifest.store)
     predict = _predicting(graph, run, variant or own)
     nodes = [node for node in graph.nodes.values() if predict is None or node.name in graph.ancestors(predict.name)]
-    tables: dict[str, _Rows] = {}
+    tables: dict[str, RowsByClip] = {}
     source = ""
     for node in nodes:
         kind = node.stage.makes.name
         if kind in (FRAMES.name, SKELETONS.name) and kind not in tables:
-            tables[kind] = _Rows(results_of(graph, node.name, run, store))
+            tables[kind] = RowsByClip(results_of(graph, node.name, run, store))
             source = node.source
     if not tables:
         raise ManifestError(f"{run}: the run has neither frames nor skeletons")
     if predict is not None:
         try:
-            tables[PREDICTIONS.name] = _Rows(results_of(graph, predict.name, run, store))
+            tables[PREDICTIONS.name] = RowsByClip(results_of(graph, predict.name, run, store))
         except ManifestError:
             predict = None  # it has not come so far
     clips: pa.Table = cast(Source, graph.nodes[source].stage).clips().sort_by("clip_id")
@@ -89,32 +88,14 @@ def _predicting(graph: Graph, run: Path, variant: str) -> Node | None:
     return found[variant or next(iter(found))]
 
 
-def _some(ids: list[str], tables: "dict[str, _Rows]") -> list[str]:
+def _some(ids: list[str], tables: dict[str, RowsByClip]) -> list[str]:
     """A few clips from all over the index; of those with predictions, if there are any."""
     predicted = tables[PREDICTIONS.name].places if PREDICTIONS.name in tables else {}
     ids = [clip_id for clip_id in ids if clip_id in predicted] or ids
     return [ids[i] for i in sample_frames(len(ids), min(SAMPLES, len(ids)))]
 
 
-class _Rows:
-    """The rows of a table by clip, read when they are needed."""
-
-    def __init__(self, table: TableFiles) -> None:
-        self._table = table
-        self.places: dict[str, tuple[str, int]] = {}
-        """The file and the row of each clip."""
-        for path in table.paths:
-            for i, clip_id in enumerate(table.read_one(path, ["clip_id"])["clip_id"].to_pylist()):
-                self.places[clip_id] = path, i
-
-    def of(self, clip_id: str) -> Row | None:
-        if clip_id not in self.places:
-            return None
-        path, i = self.places[clip_id]
-        return cast(Row, self._table.read_one(path).slice(i, 1).to_pylist()[0])
-
-
-def _item(clip_id: str, label: str | None, tables: dict[str, _Rows]) -> Item:
+def _item(clip_id: str, label: str | None, tables: dict[str, RowsByClip]) -> Item:
     def row(table: str) -> Row | None:
         return tables[table].of(clip_id) if table in tables else None
 

@@ -2,12 +2,14 @@
 
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import cast
 
 from pipeline.errors import ManifestError
 from pipeline.graph import Graph
 from pipeline.plan import stage_folder
 from pipeline.reasons import recorded_keys
 from pipeline.registry import did_you_mean
+from pipeline.stage import Row
 from pipeline.stage_inputs import TableFiles
 from pipeline.store import Store
 
@@ -37,3 +39,22 @@ def matching(wanted: list[str], ids: list[str], run: Path) -> list[str]:
             raise ManifestError(f"{run}: no clip is called '{one}'{did_you_mean(one, ids)}")
         chosen |= dict.fromkeys(found)
     return list(chosen)
+
+
+class RowsByClip:
+    """The rows of a table by clip, read when they are needed."""
+
+    def __init__(self, table: TableFiles) -> None:
+        self._table = table
+        self.places: dict[str, tuple[str, int]] = {}
+        """The file and the row of each clip."""
+        for path in table.paths:
+            for i, clip_id in enumerate(table.read_one(path, ["clip_id"])["clip_id"].to_pylist()):
+                self.places[clip_id] = path, i
+
+    def of(self, clip_id: str, columns: list[str] | None = None) -> Row | None:
+        """The row of a clip, or only these columns of it; None if there is none."""
+        if clip_id not in self.places:
+            return None
+        path, i = self.places[clip_id]
+        return cast(Row, self._table.read_one(path, columns).slice(i, 1).to_pylist()[0])

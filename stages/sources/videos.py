@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -56,13 +57,15 @@ class Videos(Source):
         """One clip per window. A video of unknown length is one clip, so that decoding reports the problem."""
         videos, _ = self._found()
         if self.window is None:
-            spans: list[list[Span]] = [[WHOLE]] * len(videos)
-        else:
-            from stages.video.extent import extent
+            return self.windows_of(videos, [None] * len(videos))
+        from stages.video.extent import extent
 
-            with ThreadPoolExecutor(PROBES) as pool:
-                spans = [self._windows(shown) for shown in pool.map(extent, [video.path for video in videos])]
-        rows = [(video, span) for video, own in zip(videos, spans, strict=True) for span in own]
+        with ThreadPoolExecutor(PROBES) as pool:
+            return self.windows_of(videos, list(pool.map(extent, [video.path for video in videos])))
+
+    def windows_of(self, videos: Sequence[Video], shown: Sequence[tuple[float, float] | None]) -> pa.Table:
+        """The clips of videos. shown: when each one's picture begins and ends, in seconds; None: unknown."""
+        rows = [(video, span) for video, own in zip(videos, shown, strict=True) for span in self._windows(own)]
         return clips_table(
             {
                 "clip_id": [_window_id(video.name, *span) for video, span in rows],
@@ -98,8 +101,8 @@ class Videos(Source):
 
     def _windows(self, shown: tuple[float, float] | None) -> list[Span]:
         """Start and end of each window: the first begins with the picture, the last one ends with it."""
-        window = self.window or 0.0
-        if shown is None or shown[1] - shown[0] <= window + LATE:
+        window = self.window
+        if window is None or shown is None or shown[1] - shown[0] <= window + LATE:
             return [WHOLE]
         first = round(shown[0], 3) if shown[0] > LATE else 0.0
         stride = self.stride or window / 2

@@ -10,7 +10,7 @@ from pipeline.errors import ClipError
 from stages.video.film import Break, Film, Picture, Start, UnprovenError
 from stages.video.packets import packets_of
 from stages.video.seen import as_seen
-from stages.video.selection import TOUCH, check_span, middles, select
+from stages.video.selection import TOUCH, choose, middles, select
 
 SEEK_PAYS = 10.0
 """Seconds; what begins earlier is read from the beginning of the file."""
@@ -190,11 +190,8 @@ class _Reading:
             )
         moments = middles(self.times[0] if start is None else start, self.until if end is None else end, self.count)
         try:
-            if start is None or end is None:
-                numbers = select(times, self.until, start, end, self.count)
-            else:
-                check_span(self.times[0] if self.first == 0 else 0.0, self.until, start, end)
-                numbers = np.clip(np.searchsorted(times, moments + TOUCH, side="right") - 1, 0, None)
+            first = self.times[0] if self.first == 0 else 0.0
+            numbers = choose(times, self.until, start, end, self.count, first)
         except ClipError as error:
             return error
         numbers = numbers + self.first

@@ -30,6 +30,24 @@ def select(times: np.ndarray, until: float, start: float | None, end: float | No
     if stop > begin and (len(steps) == 0 or steps.max() < 1.5 * np.median(steps)):
         return begin + np.array(sample_frames(stop - begin, count))
     moments = middles(times[0] if start is None else start, until if end is None else end, count)
+    return _on_show(times, moments)
+
+
+def choose(
+    times: np.ndarray, until: float, start: float | None, end: float | None, count: int, first: float
+) -> np.ndarray:
+    """As ``select``, but in a span with both ends by time alone, so that frames before and after it need not be known.
+
+    first: when the picture of the film begins.
+    """
+    if start is None or end is None:
+        return select(times, until, start, end, count)
+    check_span(first, until, start, end)
+    return _on_show(times, middles(start, end, count))
+
+
+def _on_show(times: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """Positions of the frames that are on show at these moments."""
     return np.clip(np.searchsorted(times, moments + TOUCH, side="right") - 1, 0, None)
 
 
