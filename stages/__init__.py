@@ -1,4 +1,5 @@
-"""The stages and commands that ship with the package. The engine finds them here by name and imports none directly."""
+"""The stages, commands and functions that ship with the package. The engine finds them here by name, and imports
+none directly."""
 
 STAGES = {
     "folder": "stages.sources.folder:Folder",
@@ -39,6 +40,14 @@ COMMANDS = {
     "models": "stages.commands.skeleton_cli:models",
 }
 """Those commands of ``pipeline`` that know what the stages do, by name."""
+
+API = {
+    "run": "stages.api.runs:run",
+    "Run": "stages.api.runs:Run",
+    "recognize": "stages.api.recognition:recognize",
+    "load_model": "stages.api.model:load_model",
+}
+"""What ``from pipeline import …`` gives Python programs, by name; ``pipeline/__init__.pyi`` says the types."""
 
 CODE = ("stages", "recognizer")
 """Packages whose code affects what the stages compute: a plan says when it has changed."""

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,3 +123,14 @@ def test_closing_ends_the_worker_and_forgets_its_jobs(executor: ChildExecutor, s
     executor.close()
     assert not psutil.pid_exists(worker)
     assert process(executor, store) != worker, "it may be used again"
+
+
+def test_a_script_without_a_guard_does_not_start_again(tmp_path: Path) -> None:
+    toy = Toy(tmp_path / "toy")
+    lines = ["from pipeline import run", f"print(run({str(toy.path)!r}, ['index.count=4']).status.text())"]
+    script = tmp_path / "script.py"
+    script.write_text("\n".join(lines))
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environ)
+    assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr

@@ -1,0 +1,34 @@
+"""Runs a manifest from Python: what the command line prints is shown if asked for, or raised."""
+
+from pipeline.errors import StageError
+from pipeline.manifest import Manifest
+from pipeline.runs import Options, Result
+from pipeline.runs import run as run_engine
+
+
+def finish(manifest: Manifest, options: Options, progress: bool) -> Result:
+    """Run a manifest to its end.
+
+    progress: whether its progress is shown: as bars on a terminal, as lines elsewhere.
+    Raises StageError if a stage failed, or more clips than the manifest allows.
+    """
+    result = _shown(manifest, options) if progress else run_engine(manifest, options)
+    if result.errors:
+        raise StageError("; ".join([*result.errors, "what is done is kept"]))
+    if not result.succeeded:
+        first = result.failures[0]
+        failed = f"{result.failed_clips:,} of {result.clips:,} clips failed"
+        raise StageError(f"{manifest.name}: {failed}, such as {first.clip_id} in {first.stage}: {first.error}")
+    return result
+
+
+def _shown(manifest: Manifest, options: Options) -> Result:
+    from rich.console import Console
+
+    from pipeline.progress import display_for
+
+    display = display_for(Console())
+    try:
+        return run_engine(manifest, options, [display])
+    finally:
+        display.close()
