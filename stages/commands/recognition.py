@@ -70,7 +70,8 @@ def recognition_manifest(
     spans = {"window": _seconds_of_clips(folder) if windows.window is None else windows.window}
     spans |= {"stride": windows.stride, "settled": windows.settled}
     spans = {name: seconds for name, seconds in spans.items() if seconds}
-    source = {"root": str(videos.absolute()), "leave_out": str(out.absolute()), **spans}
+    place = (Path("recognition") if out is None else out).absolute()
+    source = {"root": str(videos.absolute()), "leave_out": str(place), **spans}
     stages: dict[str, Any] = {usage.source: {"uses": "videos", "with": source}}
     called = {usage.model: f"{usage.model}-{MODEL}"}  # it does not train
     stages[called[usage.model]] = {"uses": "pretrained", "with": {"path": str(folder.absolute())}}
@@ -83,7 +84,6 @@ def recognition_manifest(
         _see_each_person(stages, seen, usage.predict, folder)
     stages[usage.predict]["with"] = {**stages[usage.predict]["with"], "split": None}
     needs = [usage.predict, *(seen[table.name] for table in (FRAMES, SKELETONS) if table.name in seen)]
-    place = (Path("recognition") if out is None else out).absolute()
     folders = {"root": str(videos.absolute()), "out": str(place)}
     stages["recognitions"] = {"uses": "recognitions", "needs": needs, "with": {**recognitions, **folders}}
     resolved = {

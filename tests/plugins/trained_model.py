@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.exports import uses_of
 from pipeline.graph import build_graph
 from pipeline.manifest import load_manifest
+from recognizer.config import RecognizerConfig
 from stages.train.stage import Train
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
@@ -32,8 +33,8 @@ def trained(manifest: str, overrides: Sequence[str] = (), models: tuple[str, ...
     for model in models:
         folder = Path("runs/it", model)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("config.json", "model.safetensors"):
-            (folder / name).touch()
+        (folder / "model.safetensors").touch()
+        (folder / "config.json").write_text(RecognizerConfig(class_names=("a", "b", "c")).model_dump_json())
         [name] = [
             node.name
             for node in graph.nodes.values()
@@ -44,7 +45,6 @@ def trained(manifest: str, overrides: Sequence[str] = (), models: tuple[str, ...
 
 def save_model(**more: object) -> None:
     """A model with random weights for the manifest of ``trained("demo.yaml", RGB)``."""
-    from recognizer.config import RecognizerConfig
     from recognizer.model import Recognizer
 
     config = RecognizerConfig(class_names=("a", "b", "c"), modality="rgb", frames=4, size=32, width=8, blocks=1, **more)
