@@ -37,6 +37,7 @@ COMMANDS = {
     "doctor": "stages.commands.cli:doctor",
     "layouts": "stages.commands.skeleton_cli:layouts",
     "check-videos": "stages.commands.cli:check_videos",
+    "publish": "stages.commands.cli:publish",
     "models": "stages.commands.skeleton_cli:models",
 }
 """Those commands of ``pipeline`` that know what the stages do, by name."""

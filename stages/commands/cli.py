@@ -1,4 +1,4 @@
-"""``pipeline explain``, ``doctor``, ``check-videos``: thin, with imports inside, as in pipeline.cli."""
+"""``pipeline explain``, ``doctor``, ``check-videos``, ``publish``: thin, with imports inside, as in pipeline.cli."""
 
 from pathlib import Path
 from typing import Annotated
@@ -102,3 +102,36 @@ def check_videos(
         say(f"\n{count(checked, 'video')}: {bad} with problems, {unusual} with something unusual that is read rightly")
         if bad:
             raise typer.Exit(1)
+
+
+def publish(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run, a variant of one, or the folder of a model.")],
+    repository: Annotated[
+        str, typer.Argument(metavar="OWNER/NAME", help="Its name on the Hugging Face hub. It need not exist.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="Let everybody see it. Default: only the owner can.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Send a trained model with its card to the Hugging Face hub.
+
+    Sent are config.json, model.safetensors, README.md and recognition.json, in which paths are reduced to names of
+    files. Whoever may see the model recognizes with it: pipeline recognize VIDEOS --model OWNER/NAME.
+
+    \b
+    pipeline publish demo someone/waving --dry-run
+    pipeline publish runs/demo/model someone/waving --public
+    """
+    with plain_errors(debug):
+        from pipeline.texts import byte_size
+        from stages.commands.publishing import prepared, send
+
+        with prepared(model, repository) as sent:
+            say(f"{repository}, {'for everybody' if public else 'private'}:")
+            table(("file", "size", "SHA-256"), [(name, byte_size(size), digest) for name, size, digest in sent.files])
+            for name in sent.not_sent:
+                say(f"not sent, though recognition.json names it: {name}")
+            if not dry_run:
+                say(send(sent, repository, public))
