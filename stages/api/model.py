@@ -33,7 +33,7 @@ ARRAY = "frames"
 """What an array of frames is called in place of a file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recognition:
     """What was recognized in one video. It shows itself in notebooks, with a time line."""
 
@@ -43,7 +43,7 @@ class Recognition:
     """Of each class, the mean over all windows (and persons)."""
     segments: "pd.DataFrame"
     """file, start, end, label, score, person; times in seconds, persons from 1, missing where all were seen at once."""
-    windows: "pd.DataFrame"
+    windows: "pd.DataFrame" = field(repr=False)
     """file, start, end, person, and the probability of each class: what the segments are made of."""
     failures: list[tuple[str, str]] = field(default_factory=list)
     """(window, error) of windows that failed, while others did not."""

@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipeline.console import say
 from pipeline.errors import ManifestError
 from pipeline.runs import Options, Result
 from stages.api.running import finish
+from stages.commands.live import LiveTables
 from stages.commands.recognition import Windows, recognition_manifest
 from stages.tables import RECOGNITIONS
 
@@ -40,7 +42,8 @@ def recognize(
 ) -> "pd.DataFrame":
     """What happens when in a video, or in all videos below a folder.
 
-    Results are kept in the store, so asking again, or for another table, computes nothing twice.
+    Results are kept in the store, so asking again, or for another table, computes nothing twice. The tables in ``out``
+    hold a video's rows as soon as it is done.
 
     model: a run or its folder, a variant's folder, a model's folder, or a model of the Hugging Face hub.
     out: folder for recognitions.html and the other files of ``pipeline recognize``; None: they are not kept.
@@ -68,7 +71,8 @@ def recognize(
     with folder as files:
         windows = Windows(window, stride)
         manifest = recognition_manifest(Path(videos), str(model), Path(files), windows, given, settings, per_person)
-        result = finish(manifest, Options(retry_failed=retry_failed, executor=executor), progress)
+        options = Options(retry_failed=retry_failed, executor=executor)
+        result = finish(manifest, options, progress, lambda plan: LiveTables(plan, say if progress else _nothing))
     found = as_frame(make(_rows(result)))
     found.attrs["failures"] = [tuple(failure) for failure in result.failures]
     if result.failures:
@@ -84,6 +88,10 @@ def as_frame(table: "pa.Table") -> "pd.DataFrame":
     import pyarrow as pa
 
     return table.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
+
+
+def _nothing(text: str) -> None:
+    """Say nothing."""
 
 
 def _maker(table: str) -> Any:

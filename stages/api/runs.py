@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from recognizer.model import Recognizer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Skeletons:
     """The skeletons of a clip: T frames of M persons with R joints."""
 
     clip_id: str
-    keypoints: "np.ndarray"
+    keypoints: "np.ndarray" = field(repr=False)
     """float32 M,T,R,3: x and y relative to the frame (0 is the left or top edge, 1 the right or bottom edge), and a
     score between 0 and 1; score 0: missing."""
     layout: str
     """Name of the joint layout, such as ``coco17``."""
     joints: tuple[str, ...]
     """Names of the R joints."""
-    times: "np.ndarray | None"
+    times: "np.ndarray | None" = field(repr=False)
     """float32 T, in seconds from the first frame of the file; None where skeletons were read without a video."""
     estimator: str
     """Who estimated them, or ``ground truth``."""

@@ -1,4 +1,5 @@
-"""Commands that know what the stages do. They may import the engine and all stages, and nothing imports them.
+"""Commands that know what the stages do. They may import the engine and all stages, and only
+``stages/api``, which does the same from Python, imports them.
 
 cli.py, skeleton_cli.py  the commands, which ``pipeline`` finds by name
 
