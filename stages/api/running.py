@@ -15,7 +15,7 @@ Watch = Callable[[Plan], Listener]
 def finish(manifest: Manifest, options: Options, progress: bool, watch: Watch | None = None) -> Result:
     """Run a manifest to its end.
 
-    progress: whether its progress is shown: as bars on a terminal, as lines elsewhere. watch: see ``run`` of the engine.
+    progress: whether it is shown: as bars on a terminal, as lines elsewhere. watch: see ``run`` of the engine.
     Raises StageError if a stage failed, or more clips than the manifest allows.
     """
     result = _shown(manifest, options, watch) if progress else run_engine(manifest, options, watch=watch)

@@ -55,8 +55,9 @@ def recognition_manifest(
     """The manifest that recognizes a video, or the videos in a folder.
 
     model: a run, one variant of it (``runs/NAME/variants/modality=rgb``), or a model's folder. out: the new run's
-    folder; None where the manifest is not run. recognitions: parameters of the stage of that name. settings: like
-    ``pose.batch=4``. per_person: whether each person is recognized in a crop of their own.
+    folder; None where the manifest is not run. recognitions: parameters of the stage of that name; by default, segments
+    shorter than half a window do not stand alone. settings: like ``pose.batch=4``. per_person: whether each person is
+    recognized in a crop of their own.
     """
     folder = model_folder(model)
     usage = usage_in(folder)
@@ -67,8 +68,8 @@ def recognition_manifest(
         )
     if out is not None:
         _refuse_other_runs(out)
-    spans = {"window": _seconds_of_clips(folder) if windows.window is None else windows.window}
-    spans |= {"stride": windows.stride, "settled": windows.settled}
+    window = _seconds_of_clips(folder) if windows.window is None else windows.window
+    spans = {"window": window, "stride": windows.stride, "settled": windows.settled}
     spans = {name: seconds for name, seconds in spans.items() if seconds}
     place = (Path("recognition") if out is None else out).absolute()
     source = {"root": str(videos.absolute()), "leave_out": str(place), **spans}
@@ -85,7 +86,9 @@ def recognition_manifest(
     stages[usage.predict]["with"] = {**stages[usage.predict]["with"], "split": None}
     needs = [usage.predict, *(seen[table.name] for table in (FRAMES, SKELETONS) if table.name in seen)]
     folders = {"root": str(videos.absolute()), "out": str(place)}
-    stages["recognitions"] = {"uses": "recognitions", "needs": needs, "with": {**recognitions, **folders}}
+    shortest = {"min_seconds": round(window / 2, 3)} if window else {}
+    merging = {**shortest, **recognitions, **folders}
+    stages["recognitions"] = {"uses": "recognitions", "needs": needs, "with": merging}
     resolved = {
         "name": place.name,
         "store": _store(folder),

@@ -40,8 +40,9 @@ def recognize(
         typer.Option(metavar="SHARE", help="The score from which on this share of validation clips was right: 0.9."),
     ] = None,
     min_seconds: Annotated[
-        float, typer.Option(min=0, help="Shorter segments become a part of the one before or after.")
-    ] = 0.0,
+        float | None,
+        typer.Option(min=0, help="Shorter segments become a part of the one before or after. Default: half a window."),
+    ] = None,
     smoothing: Annotated[
         float, typer.Option(min=0, help="Seconds over which probabilities are averaged (standard deviation).")
     ] = 0.0,
@@ -98,7 +99,7 @@ def recognize(
             raise ManifestError("--right chooses the least score: leave out --min-score")
         min_score = min_score if right is None else least_score(model, right)
         asked = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing, "exports": exports}
-        given: dict[str, Any] = {name: value for name, value in asked.items() if value}
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value or value == 0}
         given |= {"model": model} if exports else {}
         given |= {"previews": True} if previews else {}
         windows = Windows(window, stride, settled=SETTLED if watch else 0.0)

@@ -37,8 +37,8 @@ def test_what_lies_between_index_and_prediction_stays() -> None:
     assert stages["train-model"].uses == "stages.train.pretrained:Pretrained"
     assert stages["train-model"].parameters == {"path": str(here / "runs/it/model")}
     assert stages["predict"].parameters == {"precision": "fp32", "views": 2, "split": None}
-    folders = {"root": str(here / "videos"), "out": str(here / "some where/out")}
-    assert stages["recognitions"].parameters == folders
+    own = {"root": str(here / "videos"), "out": str(here / "some where/out"), "min_seconds": 1}
+    assert stages["recognitions"].parameters == own
     assert build_graph(manifest).nodes["predict"].source == "index"
 
 
