@@ -34,7 +34,8 @@ def trained(manifest: str, overrides: Sequence[str] = (), models: tuple[str, ...
         folder = Path("runs/it", model)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.safetensors").touch()
-        (folder / "config.json").write_text(RecognizerConfig(class_names=("a", "b", "c")).model_dump_json())
+        if not (folder / "config.json").exists():
+            (folder / "config.json").write_text(RecognizerConfig(class_names=("a", "b", "c")).model_dump_json())
         [name] = [
             node.name
             for node in graph.nodes.values()

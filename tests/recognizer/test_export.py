@@ -72,8 +72,14 @@ def opened(file: Path, form: str) -> tuple[Network, dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "form,modality,frames",
-    [(form, modality, None) for form in FORMATS for modality in ("rgb+pose", "rgb", "pose")]
-    + [(form, "rgb+pose", 6) for form in FORMATS],
+    [
+        # Each format, each modality, and both kinds of length; ONNX and frames alone are in test_export_doc.py, too.
+        # All of them together would take minutes, nearly all of it for PyTorch's conversions.
+        ("onnx", "rgb+pose", None),
+        ("torch-export", "pose", None),
+        ("torchscript", "rgb", None),
+        ("torchscript", "rgb+pose", 6),
+    ],
 )
 @torch.no_grad()
 def test_logits_are_those_of_the_recognizer(tmp_path: Path, form: str, modality: str, frames: int | None) -> None:
