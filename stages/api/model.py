@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
@@ -13,7 +13,7 @@ from pipeline.graph import Graph, build_graph
 from pipeline.stage import MapStage, Row
 from stages.api.in_memory import StagesInMemory
 from stages.api.notebook import html_table, percent, time_line
-from stages.api.recognition import as_frame
+from stages.api.recognition import as_frame, merging_asked_for
 from stages.commands.model_folder import model_folder
 from stages.commands.recognition import Windows, recognition_manifest
 from stages.recognitions.stage import Recognitions
@@ -98,7 +98,7 @@ class Model:
         window: float | None = None,
         stride: float | None = None,
         min_score: float = 0.0,
-        min_seconds: float = 0.0,
+        min_seconds: float | None = None,
         smoothing: float = 0.0,
         per_person: bool = False,
     ) -> Recognition:
@@ -110,7 +110,7 @@ class Model:
         Raises ManifestError if the request is wrong, StageError if the model does not load, and ClipError if no window
         of the video could be recognized.
         """
-        given: dict[str, Any] = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
+        given = merging_asked_for(min_score, min_seconds, smoothing)
         frames = None
         if isinstance(video, str | Path):
             path = Path(video)

@@ -32,7 +32,7 @@ def recognize(
     window: float | None = None,
     stride: float | None = None,
     min_score: float = 0.0,
-    min_seconds: float = 0.0,
+    min_seconds: float | None = None,
     smoothing: float = 0.0,
     per_person: bool = False,
     settings: Sequence[str] = (),
@@ -53,7 +53,7 @@ def recognize(
     window, stride: length of the windows that videos are split into, and the time from the start of one to that of the
     next, in seconds. By default as long as training clips, and half a window; window 0: none are split.
     min_score: where no class is as likely, the label is ``none``. min_seconds: shorter segments become a part of a
-    neighbor. smoothing: seconds over which probabilities are averaged (standard deviation).
+    neighbor; None: as ``pipeline recognize`` does without this option. smoothing: seconds over which probabilities are averaged (standard deviation).
     per_person: whether each person is recognized in a crop of their own.
     settings: like ``pose.batch=4``. progress: whether it is shown.
 
@@ -63,8 +63,7 @@ def recognize(
     if not Path(videos).exists():
         raise ManifestError(f"{videos}: no such file or folder")
     make = _maker(table)
-    asked = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    given = merging_asked_for(min_score, min_seconds, smoothing)
     folder: AbstractContextManager[Any] = nullcontext(out)
     if out is None:
         folder = tempfile.TemporaryDirectory(prefix="recognized-")
@@ -88,6 +87,12 @@ def as_frame(table: "pa.Table") -> "pd.DataFrame":
     import pyarrow as pa
 
     return table.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
+
+
+def merging_asked_for(min_score: float, min_seconds: float | None, smoothing: float) -> dict[str, Any]:
+    """Parameters of the stage ``recognitions``; what is None is left to ``recognition_manifest``."""
+    asked = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _nothing(text: str) -> None:
