@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pipeline.executor import Executor as Kept
     from pipeline.runs import Result
 
-LISTED = 20
-"""Up to this many failures are listed: a video in short windows may have thousands."""
+LISTED = 100
+"""Up to this many videos are named that could not be recognized, or not all of them."""
 
 
 def recognize(
@@ -135,12 +135,31 @@ def recognize(
 
 
 def _say_what_is_missing(result: "Result") -> None:
-    """Name the files that were not listed, and those that failed."""
+    """Name the files that were not listed, and each video that failed, or a part of it."""
     say_what_was_skipped(result, each=True)
-    for failure in result.failures[:LISTED]:
-        say(f"skipped {failure.clip_id}: {failure.error}")
-    if len(result.failures) > LISTED:
-        say(f"and {count(len(result.failures) - LISTED, 'more failure')}: pipeline failures {result.folder}")
+    failed = _failed_videos(result)
+    for text in failed[:LISTED]:
+        say(text)
+    if len(failed) > LISTED:
+        say(f"and {count(len(failed) - LISTED, 'more video')}: pipeline failures {result.folder}")
+
+
+def _failed_videos(result: "Result") -> list[str]:
+    """A line for each video of which something failed, however many windows that are."""
+    from stages.recognitions.stage import Recognitions
+    from stages.recognitions.videos import by_file
+
+    errors = {failure.clip_id: failure.error for failure in result.failures}
+    (listing,) = result.plan.sources.values()
+    (stage,) = [own.node.stage for own in result.plan.nodes.values() if isinstance(own.node.stage, Recognitions)]
+    lines = []
+    for file, clips in by_file(listing.table.select(["clip_id", "path", "start", "end"]).to_pylist(), stage.folder):
+        failed = [errors[clip["clip_id"]] for clip in clips if clip["clip_id"] in errors]
+        if len(failed) == len(clips):
+            lines.append(f"skipped {file}: {failed[0]}")
+        elif failed:
+            lines.append(f"skipped {len(failed):,} of {count(len(clips), 'window')} of {file}: {failed[0]}")
+    return lines
 
 
 def _draw_overlays(result: "Result", out: Path) -> None:

@@ -14,6 +14,8 @@ from stages.recognitions.segments import Merging, Window, merge
 FILM_COLUMNS = ("times", "indices", "source_frames", "source_height", "source_width")
 """Columns of FRAMES that say how long a clip is, and how large."""
 UNKNOWN = "not recognized"
+STILL = 0.04
+"""Seconds that a clip lasts of which only one picture is known, so that nothing says how long it is shown."""
 
 
 class Person(NamedTuple):
@@ -120,10 +122,10 @@ def _order(row: Row) -> tuple[float, int]:
 def _end(film: Row | None, start: float) -> float:
     """When a clip ends that goes on to the last frame, from what was decoded of it."""
     if not film or not film["times"]:
-        return start
+        return start + STILL
     (first, *_, last), (first_index, *_, last_index) = film["times"] * 2, film["indices"] * 2
     if last > first and film["source_frames"]:
         seconds = film["source_frames"] * (last - first) / (last_index - first_index)
     else:
         seconds = last - first
-    return round(start + seconds, 3)
+    return round(start + max(seconds, STILL), 3)

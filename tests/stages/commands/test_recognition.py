@@ -161,15 +161,32 @@ def test_one_video_in_short_windows() -> None:
 def test_failures_are_not_listed_without_end() -> None:
     trained("demo.yaml", RGB)
     save_model()
+    for number in range(110):
+        Path(f"videos/{number:03}.mp4").write_text("no video")
     for number in range(30):
-        Path(f"videos/{number:02}.mp4").write_text("no video")
         Path(f"videos/{number:02}.txt").touch()
     done = recognize("videos", "--model", "it", "--out", "out")
     assert done.returncode == 1
-    assert "skipped 19.mp4: " in done.stdout and "skipped 20.mp4" not in done.stdout
-    assert "and 10 more failures: pipeline failures " in done.stdout
+    assert "skipped 099.mp4: " in done.stdout and "skipped 100.mp4" not in done.stdout
+    assert "and 10 more videos: pipeline failures " in done.stdout
     assert "skipped 19.txt: " in done.stdout and "skipped 20.txt" not in done.stdout
     assert "skipped 10 more files: not a video by its extension\n" in done.stdout
+
+
+def test_a_video_is_named_once_however_many_of_its_windows_failed() -> None:
+    trained("demo.yaml", RGB)
+    save_model()
+    write_video(Path("videos/empty.mp4"), 200)
+    content = bytearray(Path("videos/empty.mp4").read_bytes())
+    frames = slice(content.index(b"mdat") + 4, content.index(b"moov") - 4)
+    content[frames] = bytes(frames.stop - frames.start)
+    Path("videos/empty.mp4").write_bytes(content)
+    Path("videos/text.mp4").write_text("no video")
+    write_video(Path("videos/good.mp4"), 20)
+    done = recognize("videos", "--model", "it", "--out", "out", "--window", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    named = [line.partition(": ")[0] for line in done.stdout.splitlines() if line.startswith("skipped ")]
+    assert named == ["skipped empty.mp4", "skipped text.mp4"]
 
 
 def test_a_folder_of_good_and_bad_files() -> None:

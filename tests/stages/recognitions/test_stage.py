@@ -1,5 +1,6 @@
 import csv
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,8 +15,6 @@ NAMES = ["sit", "run", "end"]
 @pytest.fixture
 def inputs(tmp_path, write_table, files_of, clip_row, variant):
     """Two windows of one video, a whole one, and one that is broken; out of order."""
-    import numpy as np
-
     root = tmp_path / "in"
     index = [
         clip_row("y", None, None) | {"path": str(root / "y.mp4")},
@@ -61,6 +60,22 @@ def test_one_row_a_video_by_file_and_time(inputs, context):
     assert (x["width"], x["height"], x["error"]) == (32, 24, None)
     assert y["segments"][0]["end"] == 2.5, "25 frames, ten of which take a second"
     assert segment["thumbnail"].startswith(b"\xff\xd8")
+
+
+def test_a_video_of_one_picture_is_recognized(tmp_path, write_table, files_of, clip_row, variant, context):
+    index = [clip_row("picture", None, None) | {"path": str(tmp_path / "picture.mp4")}]
+    film = {"clip_id": "picture", "error": None, "times": [0.0] * 2, "indices": [0] * 2, "source_frames": 1}
+    film["frames"] = [encoded(np.full((24, 32, 3), 200, np.uint8), ".jpg")] * 2
+    prediction = {"clip_id": "picture", "error": None, "probabilities": [0.7, 0.2, 0.1], "class_names": NAMES}
+    tables = {
+        "predictions": files_of([write_table(tmp_path / "p.parquet", [prediction], PREDICTIONS.schema)]),
+        "frames": files_of([write_table(tmp_path / "f.parquet", [film], FRAMES.schema)]),
+    }
+    table = Recognitions(root=tmp_path).run(
+        variant(pa.Table.from_pylist(index, schema=CLIPS.schema), **tables), context
+    )
+    [segment] = table.to_pylist()[0]["segments"]
+    assert (segment["start"], segment["end"], segment["label"]) == (0, 0.04, "sit")
 
 
 def test_files_for_people(inputs, context, tmp_path):
