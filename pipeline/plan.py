@@ -270,10 +270,13 @@ def _wanted(graph: Graph, nodes: dict[str, NodePlan], only: Set[str] | None, for
     order = {name: position for position, name in enumerate(graph.nodes)}
 
     def turn(task: tuple[str, int]) -> tuple[bool, int, int]:
-        """Partition by partition, so that later stages start before earlier ones have ended. Whole stages last."""
+        """Partition by partition, so that later stages start before earlier ones have ended. Whole stages last, but
+        first those that need no other, such as a saved model, for which predictions would have to wait."""
         name, i = task
-        whole = nodes[name].node.kind == "whole"
-        return whole, 0 if whole else i, order[name]
+        node = nodes[name].node
+        if node.kind == "whole":
+            return bool(node.needs), -1, order[name]
+        return False, i, order[name]
 
     # Several variants may want the same result: the first one makes it.
     first = {nodes[name].keys[i]: (name, i) for name, i in sorted(wanted, key=turn, reverse=True)}

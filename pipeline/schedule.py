@@ -35,8 +35,9 @@ UNREADABLE_IN_A_ROW = 8
 class Schedule:
     """One pass over a plan's tasks.
 
-    A map task waits only for the tasks that make its partition's inputs. Whole stages start when no map task is ready:
-    side by side if the executor has room, otherwise one at a time in this process, while nothing else runs.
+    A map task waits only for the tasks that make its partition's inputs. Whole stages start when no map task is ready,
+    and those that need no other stage before all map tasks: side by side if the executor has room, otherwise one at a
+    time in this process, while nothing else runs.
     """
 
     def __init__(self, plan: Plan, executor: Executor, log: EventLog, folder: Path, max_failed: float) -> None:
@@ -111,7 +112,7 @@ class Schedule:
         return self.plan.nodes[name].node.kind == "whole"
 
     def _fill(self) -> None:
-        """Give ready tasks to the executor while it has slots. Whole stages come last in the order."""
+        """Give ready tasks to the executor while it has slots, in the plan's order."""
         slots = min(self.executor.slots(), self._at_once)
         while self._again and len(self._running) < slots:
             task, waiting = self._again.pop(0)

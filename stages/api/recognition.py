@@ -53,7 +53,8 @@ def recognize(
     window, stride: length of the windows that videos are split into, and the time from the start of one to that of the
     next, in seconds. By default as long as training clips, and half a window; window 0: none are split.
     min_score: where no class is as likely, the label is ``none``. min_seconds: shorter segments become a part of a
-    neighbor; None: as ``pipeline recognize`` does without this option. smoothing: seconds over which probabilities are averaged (standard deviation).
+    neighbor; None: those shorter than half a window. smoothing: seconds over which probabilities are averaged (standard
+    deviation).
     per_person: whether each person is recognized in a crop of their own.
     settings: like ``pose.batch=4``. progress: whether it is shown.
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 
-from pipeline.errors import ManifestError
+from pipeline.errors import ManifestError, PipelineError
 from pipeline.executor import Executor
 from stages.sources.videos import Videos
 
@@ -19,6 +19,7 @@ def watch_folder(
 ) -> None:
     """Recognize what is in the folder, then what arrives or changes, until interrupted while waiting.
 
+    What was recognized last stays as it is while the folder is empty. After the first time, errors are only told.
     recognize: called for each change, with an executor that is kept, or None to choose one. in_child: keep one worker
     process with its models, instead of starting others for each file.
     """
@@ -29,10 +30,16 @@ def watch_folder(
         executor = None  # the first pass may be large
         while True:
             found = _listed(source)
-            if found != before:
-                before = found
-                recognize(executor)
-                executor = kept
+            if found and found != before:
+                try:
+                    recognize(executor)
+                except PipelineError as error:  # such as a folder that was emptied since
+                    if not before:  # the request itself may be wrong
+                        raise
+                    say(f"not recognized: {error}")
+                    if kept:
+                        kept.close()  # it may have jobs of that run; the next run starts another worker
+                before, executor = found, kept
             try:
                 time.sleep(POLL)
             except KeyboardInterrupt:

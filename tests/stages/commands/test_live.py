@@ -1,11 +1,13 @@
 """Tables while a recognition runs, and folders into which files keep coming: real files, a real process."""
 
 import csv
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +15,13 @@ from pathlib import Path
 import pytest
 from trained_model import RGB, save_model, trained, write_video
 
+from pipeline.errors import ManifestError
 from pipeline.runs import Options, run
+from stages.commands import watching as watching_module
 from stages.commands.live import LiveTables
 from stages.commands.recognition import Windows, recognition_manifest
+from stages.commands.watching import watch_folder
+from stages.sources.videos import Videos
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +55,9 @@ def test_rows_are_there_as_soon_as_their_video_is_done() -> None:
     assert seen[0] == ["a.mp4"] * 3
     assert {len(files) for files in seen} == {3, 6, 9}, "whole videos only"
     assert seen[-1] == files_in("out/windows.csv") == ["a.mp4"] * 3 + ["b.mp4"] * 3 + ["c.mp4"] * 3
+    events = [json.loads(line) for line in Path("out/events.jsonl").read_text().splitlines()]
+    order = [event["stage"] for event in events if event["event"] == "finished"]
+    assert order[:4] == ["train-model", "decode", "cache", "predict"], "not all videos are decoded first"
 
 
 def test_what_was_done_before_is_there_from_the_beginning() -> None:
@@ -108,3 +117,35 @@ def test_files_that_arrive_later_are_taken_when_they_are_complete(watching: subp
     said = watching.communicate(timeout=60)[0]
     assert watching.returncode == 0, said
     assert "stopped watching" in said
+
+
+def test_a_folder_that_is_emptied_and_an_error_do_not_end_the_watching(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching_module, "POLL", 0.05)
+    video, said = Path("videos/a.mp4"), list[str]()
+    calls: list[list[str]] = []
+
+    def recognize(executor: object) -> None:
+        calls.append(sorted(path.name for path in Path("videos").iterdir()))
+        if len(calls) == 1:
+            video.unlink()
+            threading.Timer(0.5, video.write_text, ["another"]).start()
+        elif len(calls) == 2:
+            threading.Timer(0.5, video.write_text, ["a third one"]).start()
+            raise ManifestError("the folder was emptied")
+        else:
+            raise KeyboardInterrupt
+
+    video.write_text("the first")
+    with pytest.raises(KeyboardInterrupt):
+        watch_folder(Videos(root=Path("videos")), recognize, True, said.append)
+    assert calls == [["a.mp4"]] * 3, "never for an empty folder"
+    assert said == ["not recognized: the folder was emptied"]
+
+
+def test_an_error_at_the_beginning_ends_the_watching() -> None:
+    def recognize(executor: object) -> None:
+        raise ManifestError("no weights")
+
+    Path("videos/a.mp4").write_text("the first")
+    with pytest.raises(ManifestError, match="no weights"):
+        watch_folder(Videos(root=Path("videos")), recognize, True, print)
