@@ -31,7 +31,7 @@ from stages.tables import FRAMES, RECOGNITIONS, SKELETONS
 FOLDER = "overlay"
 RECORD = "drawn.json"
 """What the drawing of each video shows, as a digest: what would show the same is not drawn again."""
-VERSION = 1
+VERSION = 2
 """Of what is drawn; increased when the same results are drawn in another way."""
 UNCHANGED = "drawn before"
 

@@ -2,25 +2,22 @@
 
 A picture's people are those of the window whose middle is nearest. Between two sampled pictures that follow each other
 closely, joints move in a straight line. Elsewhere a skeleton is held for a moment around the picture that it was
-estimated in, and then nobody is drawn. Whoever is in the same place where one window takes over from the other is the
-same person.
+estimated in, and then nobody is drawn. Numbers go from window to window as in the tables.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from stages.pose.boxes import iou
+from stages.cache.people import boxes_around
+from stages.recognitions.people import Track, number
 from stages.showing.people import Box, People, Person
 
 HELD = 0.25
 """Seconds before and after a sampled picture for which its skeletons are shown, if they do not move on to the next."""
-AGREE = 0.3
-"""IoU above which the boxes of two windows at the same time are of the same person."""
 MARGIN = 0.1
 """Of a box around joints, on each side, relative to its longer side."""
 
@@ -69,18 +66,10 @@ class SampledPeople:
         return People(tuple(persons), self._layout)
 
     def _linked(self) -> list[list[int]]:
-        """The number of each person of each window."""
-        free = count(1)
-        numbers = [[next(free) for _ in window.keypoints] for window in self._windows[:1]]
-        for cut, (former, window) in zip(self._cuts, pairwise(self._windows), strict=True):
-            agreement = iou(_boxes(former.at(cut)), _boxes(window.at(cut)))
-            known = {
-                new: numbers[-1][old]
-                for old, new in zip(*linear_sum_assignment(agreement, maximize=True), strict=True)
-                if agreement[old, new] > AGREE
-            }
-            numbers.append([known[new] if new in known else next(free) for new in range(len(window.keypoints))])
-        return numbers
+        """The number of each person of each window, as in the tables."""
+        return number(
+            [[Track(window.times, boxes) for boxes in boxes_around(window.keypoints)] for window in self._windows]
+        )
 
 
 def _middle(window: Sampled) -> float:
@@ -93,8 +82,3 @@ def _box(joints_R3: np.ndarray) -> Box:
     low, high = there.min(0), there.max(0)
     margin = MARGIN * (high - low).max()
     return float(low[0] - margin), float(low[1] - margin), float(high[0] + margin), float(high[1] + margin)
-
-
-def _boxes(keypoints_MR3: np.ndarray) -> np.ndarray:
-    """M,4: their boxes; empty ones for those who are not there."""
-    return np.array([_box(joints) if joints[:, 2].any() else (0.0,) * 4 for joints in keypoints_MR3]).reshape(-1, 4)

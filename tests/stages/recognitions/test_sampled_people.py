@@ -58,6 +58,12 @@ def test_people_keep_their_numbers_in_the_next_window() -> None:
     assert seen(people.at(1.1)) == {1: (0.1, 0.1), 2: (0.6, 0.6), 3: (0.1, 0.7)}
 
 
+def test_somebody_who_is_not_seen_where_a_window_takes_over_keeps_the_number_of_the_tables() -> None:
+    times = [0.0, 1.0, 2.0]
+    windows = [window(times, [(0.1, 0.1), None, None]), window([1.5, 2.0, 2.5], [None, (0.1, 0.1), (0.1, 0.1)])]
+    assert seen(SampledPeople(windows, "two").at(2.5)) == {1: (0.1, 0.1)}
+
+
 def test_a_picture_belongs_to_the_window_whose_middle_is_nearest() -> None:
     windows = [window([0.0, 0.5, 1.0], [(0.1, 0.1)] * 3), window([0.5, 1.0, 1.5], [(0.15, 0.1)] * 3)]
     people = SampledPeople(windows, "two")
