@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares, untested
 from stages.sources.files import Skipped, Video, find_videos, skeleton_fingerprint
+from stages.sources.listing import Listing
 from stages.sources.name_patterns import refuse_bad_fields
 from stages.sources.recordings import divided, groups, ungrouped
 from stages.sources.rows import clips_table
@@ -49,6 +50,10 @@ class Folder(Source):
     of the recording's name and other fields in place of what varies. ``{group}_part{number}`` keeps ``match_1_part1``
     and ``match_1_part2`` together; ``{group}_{label}_{number}`` keeps ``anna_run_1`` and ``anna_jump_1`` together,
     since ``{label}`` is the class. A pattern with ``/`` is a path below root: ``{label}/{group}/{clip}``."""
+    corrections: Path | None = None
+    """A list of more clips for training, as ``listing`` reads it, such as the page of ``pipeline recognize`` exports."""
+    _drawn: bool = PrivateAttr(False)
+    """Whether the folders do not give the splits."""
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> "Folder":
@@ -78,7 +83,8 @@ class Folder(Source):
         )
         skeletons, entries = find_skeletons(names, self.skeletons)
         states = {file: skeleton_fingerprint(file) for file in set(skeletons) if file is not None}
-        return clips_table(
+        self._drawn = depth == 1
+        table = clips_table(
             {
                 "clip_id": [video.name for video in videos],
                 "source": [video.source for video in videos],
@@ -91,10 +97,16 @@ class Folder(Source):
                 "group": recordings,
             }
         )
+        return table if self.corrections is None else pa.concat_tables([table, self._corrected(self.corrections)])
+
+    def _corrected(self, file: Path) -> pa.Table:
+        """The clips of the list, all for training: what was corrected does not judge the network that learns it."""
+        listed = Listing(list=file, test_share=0, val_share=0).clips()
+        train = pa.array(["train"] * listed.num_rows, pa.string())
+        return listed.set_column(listed.column_names.index("split"), listed.schema.field("split"), train)
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
-        given = {name.partition("/")[0].lower() for name in clips["clip_id"].to_pylist()} <= SPLIT_OF.keys()
-        if not given or "test" in clips["split"].to_pylist():
+        if self._drawn or "test" in clips["split"].to_pylist():
             yield from untested(clips, self.test_share)
         yield from ungrouped(clips, self.group)
         yield from divided(clips, "set index.group to a pattern such as '{group}_part{number}'")

@@ -73,7 +73,9 @@ def check_start(start_from: str, network: NetworkConfig, labels: set[str]) -> It
         return
     known = len(labels.intersection(start.class_names))
     text = f"starts from {start_from}, which knows {known} of the {len(labels)} classes"
-    yield Problem("; ".join([text, *differ]), fatal=False)
+    forgotten = [name for name in start.class_names if name not in labels]
+    lost = [f"classes without training clips, which the new model will not know: {', '.join(forgotten)}"]
+    yield Problem("; ".join([text, *(lost if forgotten else ()), *differ]), fatal=False)
 
 
 def differences(start: NetworkConfig, own: NetworkConfig) -> list[str]:

@@ -180,3 +180,17 @@ def test_classes_of_two_clips_have_no_test_clip_and_that_is_said(tmp_path: Path)
     assert said.text.startswith("no class has a test clip: they have too few clips") and not said.fatal
     larger = Folder(root=tmp_path, test_share=0.5)
     assert list(larger.check(larger.clips(), {})) == []
+
+
+def test_corrections_are_more_clips_for_training(tmp_path: Path) -> None:
+    root = make(tmp_path / "a", *(f"{name}/{number}.mp4" for name in ("run", "jump") for number in range(10)))
+    alone = Folder(root=root).clips()
+    new = make(tmp_path / "new", "day.mp4")
+    corrections = tmp_path / "corrections.csv"
+    corrections.write_text(f"path,label,start,end\n{new}/day.mp4,run,0,1.5\n{new}/day.mp4,fall,1.5,4\n")
+    rows = Folder(root=root, corrections=corrections).clips().to_pylist()
+    assert rows[:20] == alone.to_pylist(), "what is there stays as it was, splits too"
+    added = [(row["label"], row["split"], row["start"], row["end"], row["path"]) for row in rows[20:]]
+    assert added == [("run", "train", 0, 1.5, f"{new}/day.mp4"), ("fall", "train", 1.5, 4, f"{new}/day.mp4")]
+    with pytest.raises(ManifestError, match="gone.csv"):
+        Folder(root=root, corrections=tmp_path / "gone.csv").clips()
