@@ -27,8 +27,8 @@ def model_folder(model: str) -> Path:
     except ManifestError as error:
         if path.exists() or not _like_hub_name(model):
             raise ManifestError(
-                f"{model}: no model: it is no run, no folder with {CONFIG_FILE} and {WEIGHTS_FILE}, and no name on the "
-                f"Hugging Face hub such as owner/name ({error})"
+                f"{error}; nor is it the folder of a model, with {CONFIG_FILE} and {WEIGHTS_FILE}, or a name on the "
+                "Hugging Face hub such as owner/name"
             ) from error
         return _whole(_downloaded(model))
     folder = (run / "variants" / variant if variant else run) / MODEL

@@ -51,7 +51,7 @@ class Folder(Source):
     and ``match_1_part2`` together; ``{group}_{label}_{number}`` keeps ``anna_run_1`` and ``anna_jump_1`` together,
     since ``{label}`` is the class. A pattern with ``/`` is a path below root: ``{label}/{group}/{clip}``."""
     corrections: Path | None = None
-    """A list of more clips for training, as ``listing`` reads it, such as the page of ``pipeline recognize`` exports."""
+    """A list of more clips for training, as ``listing`` reads it: what the page of ``pipeline recognize`` exports."""
     _drawn: bool = PrivateAttr(False)
     """Whether the folders do not give the splits."""
 

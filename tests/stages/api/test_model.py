@@ -113,7 +113,7 @@ def test_bad_input(model: Model, frames_THW3: np.ndarray) -> None:
         model.recognize("text.mp4")
     with pytest.raises(ClipError, match=r"^frames: "):
         model.recognize(np.zeros_like(frames_THW3), FPS)  # nobody to be seen
-    with pytest.raises(ManifestError, match="elsewhere: no model"):
+    with pytest.raises(ManifestError, match=r"elsewhere: no run .* nor is it the folder of a model"):
         load_model("elsewhere")
 
 

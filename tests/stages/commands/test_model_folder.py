@@ -32,7 +32,7 @@ def test_runs_variants_and_folders_are_found(tmp_path: Path, monkeypatch: pytest
     (one / "model.safetensors").unlink()
     with pytest.raises(ManifestError, match=r"lacks model\.safetensors"):
         model_folder("one")
-    with pytest.raises(ManifestError, match="no model: it is no run"):
+    with pytest.raises(ManifestError, match="nor is it the folder of a model"):
         model_folder("nothing")
 
 

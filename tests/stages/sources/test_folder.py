@@ -192,5 +192,5 @@ def test_corrections_are_more_clips_for_training(tmp_path: Path) -> None:
     assert rows[:20] == alone.to_pylist(), "what is there stays as it was, splits too"
     added = [(row["label"], row["split"], row["start"], row["end"], row["path"]) for row in rows[20:]]
     assert added == [("run", "train", 0, 1.5, f"{new}/day.mp4"), ("fall", "train", 1.5, 4, f"{new}/day.mp4")]
-    with pytest.raises(ManifestError, match="gone.csv"):
+    with pytest.raises(ManifestError, match="gone"):
         Folder(root=root, corrections=tmp_path / "gone.csv").clips()

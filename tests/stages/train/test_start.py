@@ -70,7 +70,7 @@ def test_a_training_says_what_it_will_take(tmp_path, clip_row):
         return [(one.text, one.fatal) for one in stage.check(clips, {}) if str(folder) in one.text]
 
     same = save(tmp_path / "same")
-    lost = "classes without training clips, which the new model will not know: left"
+    lost = "classes without training clips, which the new model will not know: up"
     assert said(same) == [(f"starts from {same}, which knows 1 of the 2 classes; {lost}", False)]
     pose = save(tmp_path / "pose", modality="pose", dropout=0.5)
     assert said(pose)[0][0].endswith("; modality is pose there and rgb+pose here")
