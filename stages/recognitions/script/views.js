@@ -7,9 +7,9 @@ function verdictBadge(segment) {
   const verdict = verdictOf(segment);
   if (!verdict) return "";
   const label = chosenLabel(segment);
-  const badge = element("span", { className: `badge ${verdict}` }, verdict === "right" ? "✓ right" : "✗ wrong");
-  if (label !== undefined) badge.append(": ", isolated(label));
-  return badge;
+  if (verdict === "right") return element("span", { className: "badge right" }, "✓ right");
+  if (label === undefined) return element("span", { className: "badge wrong" }, "✗ wrong, left out of the export");
+  return element("span", { className: "badge wrong" }, "→ ", isolated(label));
 }
 
 function segmentRow(segment, i) {
