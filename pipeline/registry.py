@@ -118,5 +118,5 @@ def extras() -> dict[str, str]:
     matches = (re.match(r"""([\w.-]+).*;.*extra == ['"](\w+)['"]""", requirement) for requirement in requirements)
     pairs = [(match[1], match[2]) for match in matches if match and match[1] != DISTRIBUTION and match[2] != "test"]
     size = Counter(extra for _, extra in pairs)
-    # If several extras install a package: the smallest extra.
-    return dict(sorted(pairs, key=lambda pair: -size[pair[1]]))
+    # If several extras install a package: the smallest extra, and of these the one that is named like the package.
+    return dict(sorted(pairs, key=lambda pair: (-size[pair[1]], pair[0].startswith(pair[1]))))

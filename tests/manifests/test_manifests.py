@@ -67,6 +67,9 @@ def test_what_a_comment_advises_to_set_works(
 ) -> None:
     for name in ("MODEL.onnx", "mc3_18.pth", "my_labels.txt"):
         (tmp_path / name).touch()
+    (tmp_path / "my_model").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "my_model" / name).touch()
     monkeypatch.chdir(tmp_path)
     changed = load_manifest(runnable(path), settings, environ=environ)
     build_graph(changed)

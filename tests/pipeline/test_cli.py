@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -172,7 +173,7 @@ def test_debug_shows_where() -> None:
 
 
 def test_stages_and_their_parameters() -> None:
-    assert "decode        clip by clip  Reads T evenly spaced" in command("stages").stdout
+    assert re.search(r"^decode +clip by clip +Reads T evenly spaced", command("stages").stdout, re.MULTILINE)
     shown = command("stages", "decode").stdout
     assert "\nshort_side: 480   (whole number)\n    Frames whose shorter side has more pixels" in shown
     assert "root:   (path, required)\n" in command("stages", "folder").stdout

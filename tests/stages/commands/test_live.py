@@ -113,7 +113,7 @@ def test_files_that_arrive_later_are_taken_when_they_are_complete(watching: subp
     assert not Path("out/failures.csv").read_text().splitlines()[1:]
     while '"run_finished"' not in Path("out/events.jsonl").read_text().splitlines()[-1]:
         time.sleep(0.2)
-    watching.send_signal(signal.SIGINT)
+    watching.send_signal(signal.SIGTERM)  # as Ctrl-C, which a shell keeps from processes in the background
     said = watching.communicate(timeout=60)[0]
     assert watching.returncode == 0, said
     assert "stopped watching" in said
