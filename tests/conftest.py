@@ -18,6 +18,7 @@ STARTING_RAY = (
 """Files with tests that start Ray or count processes: they run one after the other, since Ray takes all cores."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests of a file in one process, for their fixtures' sake. The longest group begins first."""
     for item in items:
