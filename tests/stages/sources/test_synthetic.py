@@ -103,6 +103,9 @@ if __name__ == "__main__":
         os.killpg(writer.pid, signal.SIGKILL)
         writer.wait()
     partial = files(disturbed)
+    for name in sorted(partial)[8:]:  # a loaded machine may let them finish before they are counted
+        (disturbed / name).unlink()
+    partial = files(disturbed)
     table = created(Synthetic(root=disturbed, clips_per_class=3, test_per_class=0, size=64))
     Synthetic(root=calm, clips_per_class=3, test_per_class=0, size=64).create()
     assert table.num_rows == 3 * len(ACTIONS)
