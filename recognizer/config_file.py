@@ -1,4 +1,4 @@
-"""config.json: the file that says what a saved recognizer is. Read here alone, and without PyTorch."""
+"""The files of a saved recognizer, and what config.json says it is. Read here alone, and without PyTorch."""
 
 import json
 
@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from recognizer.config import RecognizerConfig
 
 CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
 
 FORMAT = 1
 """The newest format of a saved recognizer that this version reads. A config.json that names none has format 1."""

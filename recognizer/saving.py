@@ -9,9 +9,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from recognizer.config import RecognizerConfig
-from recognizer.config_file import CONFIG_FILE, read_config
-
-WEIGHTS_FILE = "model.safetensors"
+from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE, read_config
 
 
 class Savable(nn.Module):

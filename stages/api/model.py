@@ -13,7 +13,7 @@ from pipeline.graph import Graph, build_graph
 from pipeline.stage import MapStage, Row
 from stages.api.in_memory import StagesInMemory
 from stages.api.notebook import html_table, percent, time_line
-from stages.api.recognition import as_frame, merging_asked_for
+from stages.api.recognition import as_frame
 from stages.commands.model_folder import model_folder
 from stages.commands.recognition import Windows, recognition_manifest
 from stages.recognitions.stage import Recognitions
@@ -110,7 +110,7 @@ class Model:
         Raises ManifestError if the request is wrong, StageError if the model does not load, and ClipError if no window
         of the video could be recognized.
         """
-        given = merging_asked_for(min_score, min_seconds, smoothing)
+        given = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
         frames = None
         if isinstance(video, str | Path):
             path = Path(video)

@@ -64,7 +64,7 @@ def recognize(
     if not Path(videos).exists():
         raise ManifestError(f"{videos}: no such file or folder")
     make = _maker(table)
-    given = merging_asked_for(min_score, min_seconds, smoothing)
+    given = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
     folder: AbstractContextManager[Any] = nullcontext(out)
     if out is None:
         folder = tempfile.TemporaryDirectory(prefix="recognized-")
@@ -88,12 +88,6 @@ def as_frame(table: "pa.Table") -> "pd.DataFrame":
     import pyarrow as pa
 
     return table.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
-
-
-def merging_asked_for(min_score: float, min_seconds: float | None, smoothing: float) -> dict[str, Any]:
-    """Parameters of the stage ``recognitions``; what is None is left to ``recognition_manifest``."""
-    asked = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
-    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _nothing(text: str) -> None:

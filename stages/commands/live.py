@@ -44,6 +44,8 @@ class LiveTables:
         self._missing = {file: len(own) for file, own in self._windows.items()}
         self._pending: dict[str, tuple[list[Row], dict[str, Row]]] = {}
         """Rows of PREDICTIONS, and of FRAMES by clip, for videos of which windows are still missing."""
+        self._taken: set[int] = set()
+        """Partitions that have been read."""
         self._done: dict[str, Row] = {}
         """Rows of RECOGNITIONS by file."""
         for i, done in enumerate(self._predict.done):
@@ -70,10 +72,13 @@ class LiveTables:
     def _take(self, partition: int) -> bool:
         """Read what was predicted for a partition. Returns whether that completes a video."""
         assert self._predict.clips is not None
+        if partition in self._taken:  # it was computed again
+            return False
         try:
             rows, films = self._read(partition)
         except (DamagedResultError, FileNotFoundError):
             return False  # what is damaged is named by the run, and computed again
+        self._taken.add(partition)
         files = set()
         for i in self._predict.rows[partition]:
             clip_id = self._predict.clips.ids[i]

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from pipeline.errors import ManifestError
-from recognizer.config_file import CONFIG_FILE
-from recognizer.saving import WEIGHTS_FILE
+from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE
 from stages.commands.trained_run import MODEL, run_and_variant
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE, "README.md", "recognition.json")

@@ -17,6 +17,7 @@ from pipeline.layers import override
 from pipeline.manifest import Manifest, load_resolved, manifest_from_dict
 from pipeline.registry import load_stage
 from pipeline.runs import MANIFEST
+from recognizer.config_file import CONFIG_FILE, read_config
 from stages.cache.people import CachePeople
 from stages.commands.model_folder import model_folder
 from stages.commands.model_usage import run_of, usage_in
@@ -55,8 +56,8 @@ def recognition_manifest(
     """The manifest that recognizes a video, or the videos in a folder.
 
     model: a run, one variant of it (``runs/NAME/variants/modality=rgb``), or a model's folder. out: the new run's
-    folder; None where the manifest is not run. recognitions: parameters of the stage of that name; by default, segments
-    shorter than half a window do not stand alone. settings: like ``pose.batch=4``. per_person: whether each person is
+    folder; None where the manifest is not run. recognitions: parameters of the stage of that name; where ``min_seconds``
+    is None or missing, it is half a window. settings: like ``pose.batch=4``. per_person: whether each person is
     recognized in a crop of their own.
     """
     folder = model_folder(model)
@@ -87,8 +88,8 @@ def recognition_manifest(
     needs = [usage.predict, *(seen[table.name] for table in (FRAMES, SKELETONS) if table.name in seen)]
     folders = {"root": str(videos.absolute()), "out": str(place)}
     shortest = {"min_seconds": round(window / 2, 3)} if window else {}
-    merging = {**shortest, **recognitions, **folders}
-    stages["recognitions"] = {"uses": "recognitions", "needs": needs, "with": merging}
+    given = {name: value for name, value in recognitions.items() if value is not None}
+    stages["recognitions"] = {"uses": "recognitions", "needs": needs, "with": {**shortest, **given, **folders}}
     resolved = {
         "name": place.name,
         "store": _store(folder),
@@ -157,7 +158,7 @@ def _preprocessing(weights: Path) -> dict[str, Any]:
 def _config(weights: Path) -> dict[str, Any]:
     """A model's config; empty if it is damaged, which the stage that loads it will report."""
     try:
-        found = json.loads((weights / "config.json").read_text(encoding="utf-8"))
+        found = json.loads((weights / CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -172,11 +173,9 @@ def data_of(model: str) -> str | None:
 def least_score(model: str, share: float) -> float:
     """The score from which on a share of the model's validation clips was right. Raises ManifestError."""
     from recognizer.calibration import min_score_for
-    from recognizer.config import RecognizerConfig
 
     folder = model_folder(model)
     try:
-        config = RecognizerConfig.model_validate_json((folder / "config.json").read_bytes())
-        return min_score_for(config, share)
+        return min_score_for(read_config((folder / CONFIG_FILE).read_bytes()), share)
     except ValueError as error:
         raise ManifestError(f"{folder}: {error}") from None

@@ -1,7 +1,7 @@
 """``pipeline recognize``: thin, as cli.py is."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -98,12 +98,10 @@ def recognize(
         if right is not None and min_score:
             raise ManifestError("--right chooses the least score: leave out --min-score")
         min_score = min_score if right is None else least_score(model, right)
-        asked = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing, "exports": exports}
-        given: dict[str, Any] = {name: value for name, value in asked.items() if value or value == 0}
-        given |= {"model": model} if exports else {}
-        given |= {"previews": True} if previews else {}
+        merging = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}
+        files = {"exports": exports, "model": model, "previews": previews}
         windows = Windows(window, stride, settled=SETTLED if watch else 0.0)
-        manifest = recognition_manifest(videos, model, out, windows, given, settings or (), per_person)
+        manifest = recognition_manifest(videos, model, out, windows, merging | files, settings or (), per_person)
         if data := data_of(model):
             say(f"note: the model was trained on {data}")
         options = Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)

@@ -1,5 +1,6 @@
 """Segments: windows of a video, which overlap, merged into spans of time that have one label."""
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -52,13 +53,9 @@ def merge(windows: Sequence[Window], merging: Merging = Merging()) -> list[Segme
     """
     if not windows:
         return []
-    starts, ends = (np.array([window[i] for window in windows], np.float64) for i in (0, 1))
-    probabilities_WC = np.array([window.probabilities for window in windows], np.float64)
-    cuts = np.unique(np.concatenate([starts, ends]))
+    cuts = np.unique([edge for window in windows for edge in window[:2]])
     edges = np.stack([cuts[:-1], cuts[1:]], 1)
-    found = [_mean(edge, starts, ends, probabilities_WC) for edge in edges]
-    shown = np.array([mean is not None for mean in found])
-    pieces_PC = np.array([np.zeros(probabilities_WC.shape[1]) if mean is None else mean for mean in found])
+    pieces_PC, shown = _means(windows, cuts)
     if merging.smoothing:
         pieces_PC = _smoothed(pieces_PC, edges, shown, merging.smoothing)
     best = pieces_PC.argmax(1)
@@ -77,16 +74,18 @@ class _Run(NamedTuple):
     label: int
 
 
-def _mean(edge: np.ndarray, starts: np.ndarray, ends: np.ndarray, probabilities_WC: np.ndarray) -> np.ndarray | None:
-    """The probabilities of the piece between two cuts; None if no window shows it."""
-    middle = edge.mean()
-    over = (starts < middle) & (ends > middle)
-    if not over.any():
-        return None
-    half = (ends[over] - starts[over]) / 2
-    nearness = 1 - np.abs(middle - (starts[over] + ends[over]) / 2) / half
-    mean: np.ndarray = np.average(probabilities_WC[over], axis=0, weights=nearness)
-    return mean
+def _means(windows: Sequence[Window], cuts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The probabilities P,C of the pieces between the cuts, and which of them any window shows."""
+    middles = (cuts[:-1] + cuts[1:]) / 2
+    sums_PC = np.zeros((len(middles), len(windows[0].probabilities)))
+    weights_P = np.zeros(len(middles))
+    for start, end, probabilities in windows:
+        over = slice(*np.searchsorted(middles, (start, end)))
+        nearness = 1 - np.abs(middles[over] - (start + end) / 2) / ((end - start) / 2)
+        sums_PC[over] += nearness[:, None] * np.asarray(probabilities, np.float64)
+        weights_P[over] += nearness
+    shown = weights_P > 0
+    return sums_PC / np.where(shown, weights_P, 1)[:, None], shown
 
 
 def _smoothed(pieces_PC: np.ndarray, edges: np.ndarray, shown: np.ndarray, sigma: float) -> np.ndarray:
@@ -108,43 +107,32 @@ def _runs(labels: Sequence[int]) -> list[_Run]:
 def _absorb_short(runs: list[_Run], pieces_PC: np.ndarray, seconds: np.ndarray, least: float) -> list[_Run]:
     """The runs without those that are shorter than ``least`` seconds, which get the label of the neighbor that is the
     likelier one in their pieces: the shortest first."""
-    while True:
-        lengths = [float(seconds[run.first : run.last].sum()) for run in runs]
-        short = [
-            (length, i)
-            for i, (run, length) in enumerate(zip(runs, lengths, strict=True))
-            if length < least - 1e-6 and run.label != NOT_SHOWN and _neighbors(runs, i)
-        ]
-        if not short:
-            return runs
-        _, i = min(short)
-        run = runs[i]
+    elapsed = np.concatenate([[0.0], seconds.cumsum()])
+    by_start = {run.first: run for run in runs}  # of those that are left
+    by_end = {run.last: run for run in runs}
+
+    def ranked(run: _Run) -> tuple[float, _Run]:
+        return round(float(elapsed[run.last] - elapsed[run.first]), 6), run  # equal lengths stay equal
+
+    queue = [ranked(run) for run in runs]
+    heapq.heapify(queue)
+    while queue and queue[0][0] < least:
+        _, run = heapq.heappop(queue)
+        around = [by_end.get(run.first), by_start.get(run.last)]
+        neighbors = [other for other in around if other and other.label != NOT_SHOWN]
+        if by_start.get(run.first) != run or run.label == NOT_SHOWN or not neighbors:
+            continue
         pieces = slice(run.first, run.last)
-
-        def likelihood(label: int, pieces: slice = pieces) -> float:
-            if label == UNLIKELY:
-                return float(1 - np.average(pieces_PC[pieces].max(1), weights=seconds[pieces]))
-            return float(np.average(pieces_PC[pieces, label], weights=seconds[pieces]))
-
-        label = max(_neighbors(runs, i), key=likelihood)
-        spread = [run._replace(label=label) if j == i else run for j, run in enumerate(runs)]
-        runs = _joined(spread)
-
-
-def _neighbors(runs: list[_Run], i: int) -> list[int]:
-    """The labels of the runs before and after, where they are shown."""
-    around = runs[max(i - 1, 0) : i] + runs[i + 1 : i + 2]
-    return [run.label for run in around if run.label != NOT_SHOWN]
-
-
-def _joined(runs: list[_Run]) -> list[_Run]:
-    joined: list[_Run] = []
-    for run in runs:
-        if joined and joined[-1].label == run.label:
-            joined[-1] = joined[-1]._replace(last=run.last)
-        else:
-            joined.append(run)
-    return joined
+        mean_C = np.average(pieces_PC[pieces], axis=0, weights=seconds[pieces])
+        likelihood = {UNLIKELY: 1 - np.average(pieces_PC[pieces].max(1), weights=seconds[pieces])}
+        label = max(neighbors, key=lambda other: likelihood.get(other.label, mean_C[other.label])).label
+        joined = [other for other in neighbors if other.label == label]
+        for old in (run, *joined):
+            del by_start[old.first], by_end[old.last]
+        run = _Run(min(run.first, joined[0].first), max(run.last, joined[-1].last), label)
+        by_start[run.first] = by_end[run.last] = run
+        heapq.heappush(queue, ranked(run))
+    return [by_start[first] for first in sorted(by_start)]
 
 
 def _segment(run: _Run, edges: np.ndarray, pieces_PC: np.ndarray, seconds: np.ndarray) -> Segment:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pipeline.errors import StageError
 from pipeline.stage import WholeStage, unkeyed
 from pipeline.stage_inputs import StageContext, VariantInputs
-from recognizer.config_file import read_config
+from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE, read_config
 from recognizer.skeletons import Layout, layout
 from stages.tables import MODELS
 
@@ -25,12 +25,12 @@ class Pretrained(WholeStage):
     content, not on where they are."""
 
     def files(self) -> tuple[Path, ...]:
-        return (self.path / "config.json", self.path / "model.safetensors")
+        return (self.path / CONFIG_FILE, self.path / WEIGHTS_FILE)
 
     def layout(self) -> Layout | None:
         """The joint layout of the skeletons that the model was trained on; None if it sees none, or is damaged."""
         try:
-            config = read_config((self.path / "config.json").read_bytes())
+            config = read_config((self.path / CONFIG_FILE).read_bytes())
         except (OSError, ValueError):
             return None  # loading the model will say what is wrong
         return layout(config.layout) if config.uses_pose else None

@@ -13,6 +13,7 @@ from pipeline.errors import StageError
 from pipeline.stage import Problem, Resources, Stage, StageUse, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from recognizer.config import RecognizerConfig
+from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE
 from stages.tables import MODELS, SHARDS
 from stages.train.calibration import MIN_CLIPS
 from stages.train.recipe import Recipe
@@ -114,8 +115,8 @@ class Train(WholeStage, Recipe):
         from pipeline.files import replace_file
 
         row = table.to_pylist()[0]
-        replace_file(folder / "model" / "config.json", row["config"].encode())
-        replace_file(folder / "model" / "model.safetensors", row["weights"])
+        replace_file(folder / "model" / CONFIG_FILE, row["config"].encode())
+        replace_file(folder / "model" / WEIGHTS_FILE, row["weights"])
         replace_file(folder / "history.json", json.dumps(json.loads(row["history"]), indent=1).encode())
 
     def export_uses(self, uses: Sequence[StageUse], folder: Path, name: str, partition: int) -> None:

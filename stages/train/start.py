@@ -10,10 +10,10 @@ from pathlib import Path
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem
 from recognizer.config import NetworkConfig, RecognizerConfig
-from recognizer.config_file import read_config
+from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE, read_config
 from recognizer.skeletons import layout
 
-FILES = ("config.json", "model.safetensors")
+FILES = (CONFIG_FILE, WEIGHTS_FILE)
 LISTED = 5
 """Variants that are named one by one."""
 REGULARIZE = ("dropout", "drop_path")
