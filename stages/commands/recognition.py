@@ -56,9 +56,9 @@ def recognition_manifest(
     """The manifest that recognizes a video, or the videos in a folder.
 
     model: a run, one variant of it (``runs/NAME/variants/modality=rgb``), or a model's folder. out: the new run's
-    folder; None where the manifest is not run. recognitions: parameters of the stage of that name; where ``min_seconds``
-    is None or missing, it is half a window. settings: like ``pose.batch=4``. per_person: whether each person is
-    recognized in a crop of their own.
+    folder; None where the manifest is not run. recognitions: parameters of the stage of that name; ``min_seconds`` that
+    is None or missing is half a window. settings: like ``pose.batch=4``. per_person: whether each person is recognized
+    in a crop of their own.
     """
     folder = model_folder(model)
     usage = usage_in(folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from arms import write_arms
 
 from pipeline import Run, run
 from pipeline.errors import ClipError, ManifestError, StageError
@@ -36,15 +37,7 @@ stages: {train: {matrix: {model.width: [4, 8]}}}
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a run, and a study of two variants, are done: two classes of skeletons, and a clip without."""
     home = tmp_path_factory.mktemp("home")
-    rng = np.random.default_rng(0)
-    lines = ["path,label,split,skeleton"]
-    for i in range(12):
-        label, split = ("up", "label")[i % 2], "test" if i >= 8 else "train"
-        keypoints = rng.uniform(10, 90, (1, 6, 13, 2))
-        np.savez(home / f"{i}.npz", keypoints=keypoints, layout="pennaction13", size=(100, 100))
-        lines.append(f"{label}/{i:02}.mp4,{label},{split},{i}.npz")
-    lines.append("up/lost.mp4,up,test,")
-    (home / "clips.csv").write_text("\n".join(lines))
+    write_arms(home, ("up", "label"))
     (home / "arms.yaml").write_text(MANIFEST)
     (home / "study.yaml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:

@@ -10,17 +10,34 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from matplotlib.figure import Figure
 from safetensors.numpy import save
 
 from pipeline.stage import Table
 from pipeline.stage_inputs import TableFiles, VariantInputs
 from recognizer.skeletons import COCO17
+from stages.report import curves, plot, reliability
 from stages.tables import CLIPS, METRICS, MODELS, PREDICTIONS, SHARDS, SKELETONS
-from stages.train.calibration import calibration_error, reliability
+from stages.train.calibration import calibration_error
+from stages.train.calibration import reliability as reliability_bins
 
 FRAMES, SIZE, PER_CLASS, PARTITION = 8, 48, 3, 4
 
 MakeVariant = Callable[..., VariantInputs]
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that charts are drawn in, in order."""
+    figures: list[Figure] = []
+
+    def kept(*args: Any, **options: Any) -> Figure:
+        figures.append(Figure(*args, **options))
+        return figures[-1]
+
+    for module in (curves, plot, reliability):
+        monkeypatch.setattr(module, "Figure", kept)
+    return figures
 
 
 @pytest.fixture
@@ -86,7 +103,7 @@ def metrics(classes: tuple[str, ...], labels: list[str], guesses: list[int]) -> 
         confusion[classes.index(label), guess] += 1
     right = int(np.trace(confusion)) / len(labels)
     hits = np.array([classes.index(label) == guess for label, guess in zip(labels, guesses, strict=True)])
-    bins = reliability(np.full(len(labels), 0.9), hits)
+    bins = reliability_bins(np.full(len(labels), 0.9), hits)
     return {
         "top1": right,
         "top5": 1.0,

@@ -8,7 +8,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from stages.predict.intervals import wilson_interval
-from stages.report import plot
 from stages.report.plot import draw_comparison
 
 
@@ -21,19 +20,6 @@ def comparison(*labels: dict[str, Any], repeats: int = 1) -> dict[str, Any]:
         rows.append({"labels": own, "metrics": metrics, "repeats": repeats, "accuracies": accuracies})
     axes = list(labels[0])
     return {"axes": axes, "pool": [], "titles": {axis: axis for axis in axes}, "rows": rows, "best": len(rows) - 1}
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that ``draw_comparison`` makes, in order."""
-    figures: list[Figure] = []
-
-    def kept(*args: Any, **options: Any) -> Figure:
-        figures.append(Figure(*args, **options))
-        return figures[-1]
-
-    monkeypatch.setattr(plot, "Figure", kept)
-    return figures
 
 
 def test_one_numeric_axis_is_a_line_with_error_bars(drawn: list[Figure]) -> None:

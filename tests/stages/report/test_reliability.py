@@ -6,7 +6,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from stages.predict.evaluate import figures
-from stages.report import reliability
 from stages.report.comparison import VariantResult, compare
 from stages.report.curves import THEMES
 from stages.report.reliability import calibration_text, reliability_chart
@@ -17,18 +16,6 @@ def metrics(right: int, wrong: int, sure: float = 0.9) -> dict[str, Any]:
     labels = ["a"] * right + ["b"] * wrong
     found = figures(["a", "b"], [f"{i}" for i in range(len(labels))], labels, [[sure, 1 - sure]] * len(labels))
     return found | {"failed": 0, "split": "test", "classes_without_clips": [], "classes_without_training_clips": []}
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-
-    def kept(*args: Any, **options: Any) -> Figure:
-        figures.append(Figure(*args, **options))
-        return figures[-1]
-
-    monkeypatch.setattr(reliability, "Figure", kept)
-    return figures
 
 
 def test_a_dot_for_each_bin_at_its_score_and_accuracy(drawn: list[Figure]) -> None:
