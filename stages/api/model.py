@@ -125,7 +125,7 @@ class Model:
 
     def _recognized(self, graph: Graph, frames: "ArrayReader | None") -> Recognition:
         from stages.recognitions.tables import segments_table, windows_table
-        from stages.recognitions.videos import FILM_COLUMNS, by_file, predicted, recognized
+        from stages.recognitions.videos import FILM_COLUMNS, Film, by_file, films_of, predicted, recognized
 
         stages = [node.stage for node in graph.nodes.values()]
         (source,) = (stage for stage in stages if isinstance(stage, Videos))
@@ -134,12 +134,12 @@ class Model:
         if frames is not None:
             instead[FRAMES.name] = lambda stage, part: _decoded(stage, part, frames)
         predictions: list[Row] = []
-        films: dict[str, Row] = {}
+        films: dict[str, Film] = {}
         errors: dict[str, str] = {}
         for made in self._stages.tables(graph, clips, instead):
             tables = [made[name] for name in (PREDICTIONS.name, PEOPLE_PREDICTIONS.name) if name in made]
             predictions += tables[0].to_pylist()
-            films |= {row["clip_id"]: row for row in made[FRAMES.name].select(["clip_id", *FILM_COLUMNS]).to_pylist()}
+            films |= films_of(made[FRAMES.name].select([*FILM_COLUMNS]).to_pylist())
             for table in made.values():
                 found = zip(table["clip_id"].to_pylist(), table["error"].to_pylist(), strict=True)
                 errors |= {clip_id: error for clip_id, error in found if error is not None}

@@ -2,9 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
-
-import pyarrow as pa
 
 from pipeline.errors import DamagedResultError
 from pipeline.events import Event
@@ -13,7 +10,7 @@ from pipeline.stage import Row
 from pipeline.texts import count, duration
 from stages.recognitions.stage import Recognitions
 from stages.recognitions.tables import write_tables
-from stages.recognitions.videos import FILM_COLUMNS, by_file, predicted, recognized
+from stages.recognitions.videos import FILM_COLUMNS, Film, by_file, films_of, predicted, recognized
 from stages.tables import FRAMES, PEOPLE_PREDICTIONS, PREDICTIONS
 
 SHARE = 0.05
@@ -42,8 +39,8 @@ class LiveTables:
         self._windows = dict(by_file(clips, self._stage.folder))
         self._file_of = {clip["clip_id"]: file for file, own in self._windows.items() for clip in own}
         self._missing = {file: len(own) for file, own in self._windows.items()}
-        self._pending: dict[str, tuple[list[Row], dict[str, Row]]] = {}
-        """Rows of PREDICTIONS, and of FRAMES by clip, for videos of which windows are still missing."""
+        self._pending: dict[str, tuple[list[Row], dict[str, Film]]] = {}
+        """Rows of PREDICTIONS, and films by clip, for videos of which windows are still missing."""
         self._taken: set[int] = set()
         """Partitions that have been read."""
         self._done: dict[str, Row] = {}
@@ -94,16 +91,12 @@ class LiveTables:
             self._done[file] = recognized(file, self._windows[file], seen, {}, frames, names, self._stage.merging)
         return bool(complete)
 
-    def _read(self, partition: int) -> tuple[dict[str, Row], dict[str, Row]]:
-        def rows(table: pa.Table) -> dict[str, Any]:
-            return {row["clip_id"]: row for row in table.to_pylist()}
-
+    def _read(self, partition: int) -> tuple[dict[str, Row], dict[str, Film]]:
         if not self._predict.keys[partition]:
             return {}, {}
-        columns = ["clip_id", *FILM_COLUMNS]
         return (
-            rows(self._store.read(self._predict.path(self._store, partition))),
-            rows(self._store.read(self._frames.path(self._store, partition), columns)),
+            {row["clip_id"]: row for row in self._store.read(self._predict.path(self._store, partition)).to_pylist()},
+            films_of(self._store.read(self._frames.path(self._store, partition), [*FILM_COLUMNS]).to_pylist()),
         )
 
     def _write(self) -> None:

@@ -4,6 +4,7 @@ Segments and skeletons lie in the store; pictures and sound come from the videos
 """
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import tee
@@ -82,7 +83,7 @@ class _Skeletons:
             wanted = pc.and_(pc.is_in(table["clip_id"], pa.array(ids, pa.string())), pc.is_null(table["error"]))
             for row in table.filter(wanted).to_pylist():
                 times = np.array(self._times[row["clip_id"]], np.float64)
-                found.append(Sampled(times, keypoints_of(row).astype(np.float64)))
+                found.append(Sampled(times, keypoints_of(row)))
                 layout = row["layout"]
         return found, layout
 
@@ -111,6 +112,9 @@ class _Overlay:
     def __init__(self, row: Row, clips: Sequence[Row], skeletons: _Skeletons | None, record: _Record) -> None:
         self._file: str = row["file"]
         self._segments = [{**segment, "thumbnail": None} for segment in labeled(row["segments"])]
+        self._upcoming = deque(self._segments)
+        self._current: list[Row] = []
+        """The segments at the time of the picture that is drawn."""
         self._clips = clips
         self._skeletons = skeletons
         self._record = record
@@ -134,8 +138,11 @@ class _Overlay:
         return shown._replace(notes=[*self._footage.notes, *shown.notes])
 
     def _caption(self, time: float) -> str | None:
-        """What is recognized at a time."""
-        return ", ".join(caption(one) for one in self._segments if one["start"] <= time < one["end"]) or None
+        """What is recognized at a time, which is not before that of the last call."""
+        while self._upcoming and self._upcoming[0]["start"] <= time:
+            self._current.append(self._upcoming.popleft())
+        self._current = [one for one in self._current if time < one["end"]]
+        return ", ".join(map(caption, self._current)) or None
 
     def _digest(self, windows: Sequence[Sampled], layout: str) -> str:
         """Of all that decides what the drawing shows."""

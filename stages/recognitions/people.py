@@ -44,6 +44,8 @@ def number(windows: Sequence[Sequence[Track]]) -> list[list[int]]:
         tracks = [track.seen() for track in window]
         began = min((track.times[0] for track in tracks if len(track.times)), default=0.0)
         known = {name: track for name, track in last.items() if began - track.times[-1] <= FORGOTTEN}
+        if any(len(track.times) for track in tracks):
+            last = known  # windows are in order of time: who is forgotten now will be in the next one
         names = list(known)
         overlaps = np.array([[overlap(known[name], track) for name in names] for track in tracks])
         matched: dict[int, int] = {}

@@ -28,16 +28,16 @@ class Sampled(NamedTuple):
     times: np.ndarray
     """T seconds, ascending."""
     keypoints: np.ndarray
-    """M,T,R,3: x, y relative to the picture, and a score; 0: missing."""
+    """float16 M,T,R,3: x, y relative to the picture, and a score; 0: missing."""
 
     def at(self, time: float) -> np.ndarray:
         """M,R,3: the keypoints at a time, interpolated or held."""
         after = bisect_right(self.times, time)
         before, after = max(after - 1, 0), min(after, len(self.times) - 1)
         gap = self.times[after] - self.times[before]
-        a_MR3, b_MR3 = self.keypoints[:, before], self.keypoints[:, after]
+        a_MR3, b_MR3 = (self.keypoints[:, i].astype(np.float64) for i in (before, after))
         nearest = before if time - self.times[before] <= self.times[after] - time else after
-        held_MR3 = self.keypoints[:, nearest] * (abs(self.times[nearest] - time) <= HELD)
+        held_MR3 = (a_MR3 if nearest == before else b_MR3) * (abs(self.times[nearest] - time) <= HELD)
         if not 0 < gap <= 2 * HELD:
             return held_MR3
         share = (time - self.times[before]) / gap

@@ -55,7 +55,7 @@ class Recognitions(WholeStage):
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         from stages.recognitions.thumbnails import add_thumbnails
-        from stages.recognitions.videos import FILM_COLUMNS, by_file, predicted, recognized
+        from stages.recognitions.videos import FILM_COLUMNS, by_file, films_of, predicted, recognized
 
         (variant,) = variants
         clips = variant.clips.select(["clip_id", "path", "start", "end"]).to_pylist()
@@ -65,13 +65,13 @@ class Recognitions(WholeStage):
         predictions = inputs.get(PEOPLE_PREDICTIONS.name) or inputs.get(PREDICTIONS.name)
         if predictions is None:
             raise StageError("nothing was predicted: name predict or predict_people in the needs of recognitions")
-        rows = [row for partition in predictions for row in partition.to_pylist()]
-        films = {row["clip_id"]: row for row in inputs["frames"].read(["clip_id", *FILM_COLUMNS]).to_pylist()}
-        seen, class_names = predicted(rows)
+        frames = inputs[FRAMES.name]
+        films = films_of(row for path in frames.paths for row in frames.read_one(path, [*FILM_COLUMNS]).to_pylist())
+        seen, class_names = predicted(row for partition in predictions for row in partition.to_pylist())
         errors = {clip_id: error for table in inputs.values() for clip_id, error in errors_in(table)}
         files = by_file(clips, self.folder)
         videos = [recognized(file, own, seen, errors, films, class_names, self.merging) for file, own in files]
-        add_thumbnails(videos, dict(files), variant.inputs["frames"], variant.inputs.get("skeletons"))
+        add_thumbnails(videos, dict(files), frames, inputs.get(SKELETONS.name))
         return pa.Table.from_pylist(videos, schema=self.makes.schema)
 
     @property

@@ -1,5 +1,6 @@
 """Thumbnails of segments: the frame nearest to the middle of each, with the skeletons on it."""
 
+from bisect import bisect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import cv2
@@ -17,21 +18,29 @@ from stages.overlay import draw_skeletons
 SIDE = 192
 """Longer side in pixels."""
 QUALITY = 75
+MOST = 2000
+"""A page with more of them would be too large."""
 
 
 def add_thumbnails(
     videos: Sequence[Row], windows_of: Mapping[str, Sequence[Row]], frames: TableFiles, skeletons: TableFiles | None
 ) -> None:
-    """Give each segment of rows of RECOGNITIONS its thumbnail, where the frame can be read.
+    """Give the first ``MOST`` segments of rows of RECOGNITIONS their thumbnails, where the frame can be read.
 
-    windows_of: the rows of the index of each file.
+    windows_of: the rows of the index of each file, in order of time.
     """
     wanted: dict[str, list[tuple[Row, float]]] = {}
+    left = MOST
     for video in videos:
-        for segment in video["segments"]:
+        clips = windows_of[video["file"]]
+        middles = [_middle(clip) for clip in clips]
+        for segment in video["segments"][:left]:
             middle = (segment["start"] + segment["end"]) / 2
-            clip = min(windows_of[video["file"]], key=lambda clip: _distance(clip, middle))
+            after = bisect(middles, middle)
+            near = range(max(after - 1, 0), min(after + 1, len(clips)))
+            clip = clips[min(near, key=lambda i: abs(middles[i] - middle))]
             wanted.setdefault(clip["clip_id"], []).append((segment, middle))
+        left -= len(video["segments"][:left])
     poses = _poses(skeletons, wanted.keys()) if skeletons else {}
     for row in _rows(frames, wanted.keys()):
         for segment, middle in wanted[row["clip_id"]]:
@@ -39,9 +48,10 @@ def add_thumbnails(
             segment["thumbnail"] = _thumbnail(row, int(np.abs(times - middle).argmin()), poses.get(row["clip_id"]))
 
 
-def _distance(clip: Row, middle: float) -> float:
-    """Seconds from the middle of a window; a clip that ends with the file counts as being around it."""
-    return 0.0 if clip["end"] is None else abs((clip["start"] + clip["end"]) / 2 - middle)
+def _middle(clip: Row) -> float:
+    """Of a window, in seconds; a clip that ends with the file is the only one."""
+    start: float = clip["start"] or 0.0
+    return start if clip["end"] is None else (start + clip["end"]) / 2
 
 
 def _rows(frames: TableFiles, wanted: Collection[str]) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from pipeline.stage import Row
 from stages.recognitions.people import Track, number
 from stages.recognitions.segments import Merging, Window, merge
 
-FILM_COLUMNS = ("times", "indices", "source_frames", "source_height", "source_width")
+FILM_COLUMNS = ("clip_id", "times", "indices", "source_frames", "source_height", "source_width")
 """Columns of FRAMES that say how long a clip is, and how large."""
 UNKNOWN = "not recognized"
 STILL = 0.04
@@ -46,6 +46,32 @@ def _people(row: Row) -> list[Person]:
     return people
 
 
+class Film(NamedTuple):
+    """What a video is like, as far as a clip of it shows."""
+
+    width: int | None
+    """Of the pictures, in pixels; None where the clip could not be read."""
+    height: int | None
+    seconds: float
+    """How long the clip is, if it goes on to the last frame of the file."""
+
+
+def films_of(rows: Iterable[Row]) -> dict[str, Film]:
+    """The films of clips, by clip id, from ``FILM_COLUMNS``."""
+    return {row["clip_id"]: Film(row["source_width"], row["source_height"], _seconds(row)) for row in rows}
+
+
+def _seconds(row: Row) -> float:
+    if not row["times"]:
+        return STILL
+    (first, *_, last), (first_index, *_, last_index) = row["times"] * 2, row["indices"] * 2
+    if last > first and row["source_frames"]:
+        seconds = row["source_frames"] * (last - first) / (last_index - first_index)
+    else:
+        seconds = last - first
+    return max(float(seconds), STILL)
+
+
 def by_file(clips: Iterable[Row], root: Path) -> list[tuple[str, list[Row]]]:
     """The windows of each video in order of time, by the video's path below ``root``, sorted.
 
@@ -65,13 +91,13 @@ def recognized(
     clips: Sequence[Row],
     seen: Mapping[str, Sequence[Person]],
     errors: Mapping[str, str],
-    films: Mapping[str, Row],
+    films: Mapping[str, Film],
     class_names: Sequence[str],
     merging: Merging,
 ) -> Row:
     """One row of RECOGNITIONS, without thumbnails.
 
-    clips: the video's windows. errors: of clips that failed. films: ``FILM_COLUMNS`` of clips that were decoded.
+    clips: the video's windows. errors: of clips that failed. films: of clips that were decoded.
     """
     failed = [errors.get(clip["clip_id"], UNKNOWN) for clip in clips if clip["clip_id"] not in seen]
     shown = [clip for clip in clips if clip["clip_id"] in seen]
@@ -79,18 +105,20 @@ def recognized(
     windows: list[dict[str, Any]] = []
     for clip, own in zip(shown, numbers, strict=True):
         start = clip["start"] or 0.0
-        end = clip["end"] if clip["end"] is not None else _end(films.get(clip["clip_id"]), start)
+        end = clip["end"]
+        if end is None:
+            end = round(start + films[clip["clip_id"]].seconds, 3)
         for name, person in zip(own, seen[clip["clip_id"]], strict=True):
             row = {"start": start, "end": end, "person": name, "probabilities": list(person.probabilities)}
             windows.append(row)
     windows.sort(key=_order)
-    film: Row = next((films[clip["clip_id"]] for clip in clips if clip["clip_id"] in films), {})
+    film = next((films[clip["clip_id"]] for clip in clips if clip["clip_id"] in films), None)
     return {
         "file": file,
         "error": failed[0] if failed else None,
         "failed": len(failed),
-        "width": film.get("source_width"),
-        "height": film.get("source_height"),
+        "width": film and film.width,
+        "height": film and film.height,
         "class_names": list(class_names),
         "windows": windows,
         "segments": _segments(windows, class_names, merging),
@@ -106,9 +134,12 @@ def _numbers(windows: Sequence[Sequence[Person]]) -> Sequence[Sequence[int | Non
 
 def _segments(windows: Sequence[Row], class_names: Sequence[str], merging: Merging) -> list[Row]:
     segments: list[Row] = []
-    for person in dict.fromkeys(window["person"] for window in windows):
-        own = [Window(w["start"], w["end"], w["probabilities"]) for w in windows if w["person"] == person]
-        for segment in merge(own, merging):
+    windows_of: dict[int | None, list[Window]] = {}
+    for window in windows:
+        own = Window(window["start"], window["end"], window["probabilities"])
+        windows_of.setdefault(window["person"], []).append(own)
+    for person, owns in windows_of.items():
+        for segment in merge(owns, merging):
             label = None if segment.label is None else class_names[segment.label]
             row = {"start": segment.start, "end": segment.end, "person": person, "label": label, "score": segment.score}
             segments.append(row | {"thumbnail": None})
@@ -117,15 +148,3 @@ def _segments(windows: Sequence[Row], class_names: Sequence[str], merging: Mergi
 
 def _order(row: Row) -> tuple[float, int]:
     return row["start"], row["person"] or 0
-
-
-def _end(film: Row | None, start: float) -> float:
-    """When a clip ends that goes on to the last frame, from what was decoded of it."""
-    if not film or not film["times"]:
-        return start + STILL
-    (first, *_, last), (first_index, *_, last_index) = film["times"] * 2, film["indices"] * 2
-    if last > first and film["source_frames"]:
-        seconds = film["source_frames"] * (last - first) / (last_index - first_index)
-    else:
-        seconds = last - first
-    return round(start + max(seconds, STILL), 3)

@@ -203,16 +203,20 @@ def _pooled(all_metrics: list[Metrics], times: float, accuracies: list[float]) -
             "per_class": per_class,
         }
         | _lacking(all_metrics)
-        | _pooled_reliability(all_metrics)
+        | _pooled_reliability(all_metrics, times)
     )
 
 
-def _pooled_reliability(all_metrics: list[Metrics]) -> Metrics:
-    """What scores are worth, over the clips of all variants; nothing where an evaluation of one's own did not count."""
+def _pooled_reliability(all_metrics: list[Metrics], times: float) -> Metrics:
+    """What scores are worth, over the clips of all variants; nothing where an evaluation of one's own did not count.
+
+    times: how often each clip was tested. A clip that was tested three times is no three clips.
+    """
     if any("reliability" not in metrics for metrics in all_metrics):
         return {}
     bins = [Bin.pooled(means) for means in zip(*(metrics["reliability"] for metrics in all_metrics), strict=True)]
-    return {"ece": calibration_error(bins), "reliability": [own.means() for own in bins]}
+    means = [own.means() | {"clips": math.ceil(own.clips / times)} for own in bins]
+    return {"ece": calibration_error(bins), "reliability": means}
 
 
 def _lacking(all_metrics: list[Metrics]) -> dict[str, list[str]]:
