@@ -46,6 +46,14 @@ def test_clips_of_folds_and_seeds_are_counted_together() -> None:
     assert "ece" not in compare(without, ["fold"])["rows"][0]["metrics"]
 
 
+def test_a_clip_that_was_tested_with_three_seeds_counts_once() -> None:
+    clips = frozenset(map(str, range(8)))
+    results = [VariantResult({"seed": seed}, metrics(6, 2), clips, {}) for seed in range(3)]
+    pooled = compare(results, ["seed"])["rows"][0]["metrics"]
+    assert {own["clips"] for own in pooled["reliability"]} == {0, 8}
+    assert pooled["ece"] == pytest.approx(0.9 - 6 / 8)
+
+
 def test_what_validation_clips_said() -> None:
     calibration = {"temperature": 0.5, "min_scores": {"0.8": 0.412, "0.9": 0.63}, "validation_clips": 40}
     own = {"config": {"width": 4} | calibration, "history": [{}, {"calibration": calibration | {"ece": [0.2, 0.05]}}]}
