@@ -9,7 +9,8 @@ const segments = [];
 for (const video of videos) {
   video.segments = video.segments.map(([start, end, person, label, score, thumbnail]) => {
     const own = label < 0 ? null : labels[label];
-    const name = JSON.stringify([video.file, start, end, person]);
+    // The label is a part of the name by which a verdict is kept: what was said of one label is not said of another.
+    const name = JSON.stringify([video.file, start, end, person, own]);
     const segment = { name, video, start, end, person, label: own, score, thumbnail, place: segments.length };
     segments.push(segment);
     return segment;

@@ -248,6 +248,28 @@ def test_corrections_train_the_next_model(visit, videos, tmp_path):
     assert len(Listing(list=exported(page), test_share=0).clips()) == 2
 
 
+def test_a_verdict_is_about_the_label_that_was_judged(visit, tmp_path):
+    def rewritten(*labels):
+        rows = [segment(i, i + 1, label, 0.9) for i, label in enumerate(labels)]
+        write_page(tmp_path / "out" / "recognitions.html", [video("a.mp4", rows)], tmp_path / "in", "mine")
+
+    def rows(page):
+        return [line.split(",")[1:] for line in exported(page).read_text(encoding="utf-8-sig").splitlines()[1:]]
+
+    page = visit([video("a.mp4", [segment(0, 1, "wave", 0.9), segment(1, 2, None, 0.9), segment(2, 3, "run", 0.9)])])
+    for key in ("r", "w", "r"):
+        page.keyboard.press(key)
+    assert rows(page) == [['"wave"', "0", "1"], ['"run"', "2", "3"]]
+    rewritten("sit", "wave", "run")
+    page.reload()
+    assert page.inner_text("#kept").startswith("1 of 3 segments looked at; 1 row to train with.")
+    assert current(page) == "sit" and rows(page) == [['"run"', "2", "3"]]
+    page.keyboard.press("w")
+    rewritten("wave", "wave", "run")
+    page.reload()
+    assert current(page) == "wave ✓ right" and rows(page) == [['"wave"', "0", "1"], ['"run"', "2", "3"]]
+
+
 def test_hostile_names_and_labels_are_texts(visit, tmp_path):
     names = [HOSTILE, RIGHT_TO_LEFT, "__proto__"]
     segments = [segment(i, i + 1, name, 0.5) for i, name in enumerate(names)]
