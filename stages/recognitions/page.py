@@ -15,8 +15,10 @@ from markupsafe import Markup
 from pipeline.files import replace_file
 from pipeline.stage import Row
 from stages.html import templates
-from stages.recognitions.previews import preview_path
+from stages.recognitions.exported_files import Places
+from stages.recognitions.previews import preview_of
 
+NAME = "recognitions.html"
 THUMBNAILS = 2000
 """So many are put into the page at most, so that browsers open it quickly."""
 THUMBNAIL_BYTES = 12_000_000
@@ -25,10 +27,11 @@ SCRIPTS = ("data", "rows", "lanes", "corrections", "player", "state", "views", "
 """Files in the folder ``script``, in the order in which they build on each other."""
 
 
-def write_page(path: Path, videos: Sequence[Row], root: Path, title: str) -> None:
-    """Write a page that needs no other file than the videos, which it finds by their place relative to its own.
+def write_page(videos: Sequence[Row], places: Places, title: str) -> Path:
+    """Write a page that needs no other file than the videos, which it finds by their place relative to its own. Returns
+    its path.
 
-    videos: rows of RECOGNITIONS. root: the folder that their files are relative to.
+    videos: rows of RECOGNITIONS.
     """
     folder = Path(__file__).parent
     # Browsers count \r\n as \n when they compare a script with its hash.
@@ -38,13 +41,15 @@ def write_page(path: Path, videos: Sequence[Row], root: Path, title: str) -> Non
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     page = environment.get_template("page.html.jinja").render(
         title=title,
-        data=page_data(videos, root, path.parent),
+        data=page_data(videos, places),
         script=Markup(script),
         style=Markup(style),
         script_hash=_hash(script),
         style_hash=_hash(style),
     )
+    path = places.out / NAME
     replace_file(path, page.encode("utf-8", "backslashreplace"))
+    return path
 
 
 def _text(file: Path) -> str:
@@ -56,12 +61,9 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def page_data(videos: Sequence[Row], root: Path, folder: Path) -> dict[str, Any]:
+def page_data(videos: Sequence[Row], places: Places) -> dict[str, Any]:
     """What the script shows. Segments are lists of start, end, person, number of the label (-1: none), score and number
-    of the thumbnail (-1: none), to keep the page small.
-
-    folder: where the page will be.
-    """
+    of the thumbnail (-1: none), to keep the page small."""
     labels = list(dict.fromkeys(name for video in videos for name in video["class_names"]))
     numbers = {name: i for i, name in enumerate(labels)}
     thumbnails: list[str] = []
@@ -80,13 +82,13 @@ def page_data(videos: Sequence[Row], root: Path, folder: Path) -> dict[str, Any]
             start, end = round(segment["start"], 3), round(segment["end"], 3)
             label = -1 if segment["label"] is None else numbers[segment["label"]]
             segments.append([start, end, segment["person"], label, _score(segment["score"]), number])
-        preview = preview_path(folder, video["file"])
+        preview = preview_of(video, places)
         seen = [span["end"] for span in (*video["windows"], *video["segments"])]
         rows.append(
             {
                 "file": video["file"],
-                "original": address(root / video["file"], folder),
-                "preview": address(preview, folder) if preview.is_file() else None,
+                "original": address(places.video(video), places.out),
+                "preview": address(preview, places.out) if preview else None,
                 "error": video["error"],
                 "failed": video["failed"],
                 "windows": len({(window["start"], window["end"]) for window in video["windows"]}),

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ClipError, StageError
+from pipeline.files import FileState, state_of
 from pipeline.stage import Row
+from stages.recognitions.exported_files import Places
 
 LINES = 480
 """Of a preview, at most."""
@@ -16,33 +19,52 @@ CONTAINERS = frozenset({"mp4", "mov", "webm"})
 CODECS = frozenset({"h264", "vp8", "vp9", "av1"})
 PIXELS = frozenset({"yuv420p", "yuvj420p"})
 """Other pixels of H.264 are played by some browsers only."""
+GRAINS = (1, 100, 1_000, 1_000_000, 10_000_000, 1_000_000_000, 2_000_000_000)
+"""Nanoseconds to whose multiples file systems round a time down: ext4, NTFS, …, exFAT, …, FAT."""
 
 
-def preview_path(folder: Path, file: str) -> Path:
-    """Where the preview of a video is. ``folder``: of the output. ``file``: as in RECOGNITIONS."""
-    return folder / "previews" / f"{file}.mp4"
+def preview_path(video: Row, places: Places) -> Path:
+    """Where the preview of a row's video is written."""
+    return places.beside("previews", video, ".mp4")
 
 
-def write_previews(videos: Sequence[Row], root: Path, folder: Path) -> list[str]:
-    """Write the previews that are missing or older than their videos, each as a whole. Returns what went wrong, a line
-    for each video that has none.
+def preview_of(video: Row, places: Places) -> Path | None:
+    """The preview that was made of a row's video as it is now; the last one if the video is gone; None without one."""
+    source, preview = places.video(video), preview_path(video, places)
+    if not preview.is_file():
+        return None
+    try:
+        is_outdated = source.exists() and not _is_of(preview, source)
+    except OSError:  # such as from a drive that is no longer there
+        is_outdated = False
+    return None if is_outdated else preview
 
-    videos: rows of RECOGNITIONS; those without segments need no preview. root: the folder that their files are relative
-    to. folder: of the output.
+
+def write_previews(videos: Sequence[Row], places: Places) -> list[str]:
+    """Write the previews that are missing or of an earlier state of their videos, each as a whole. Returns what went
+    wrong, a line for each video that has none.
+
+    videos: rows of RECOGNITIONS; those without segments need no preview.
     """
     import av
 
     wrong = []
     for video in videos:
-        source, target = root / video["file"], preview_path(folder, video["file"])
+        source, target = places.video(video), preview_path(video, places)
         if not video["segments"]:
             continue
         try:
-            if not is_played(source) and not _is_of(target, source):
+            if not _is_of(target, source) and not _was_played(source, state_of(source)):
                 write_preview(source, target)
         except (ClipError, StageError, av.FFmpegError, OSError, ValueError) as error:
             wrong.append(f"no preview of {video['file']}: {error}")
     return wrong
+
+
+@lru_cache(maxsize=100_000)
+def _was_played(path: Path, _: FileState) -> bool:
+    """``is_played``, for which a file is opened once in each of its states, however often others arrive beside it."""
+    return is_played(path)
 
 
 def is_played(path: Path) -> bool:
@@ -63,7 +85,8 @@ def _is_container(container: Any) -> bool:
 
 def _is_of(preview: Path, source: Path) -> bool:
     """Whether a preview was made of the video as it is now."""
-    return preview.is_file() and preview.stat().st_mtime_ns == source.stat().st_mtime_ns
+    made_of, now = state_of(preview).mtime_ns, state_of(source).mtime_ns
+    return preview.is_file() and any(made_of == now - now % grain for grain in GRAINS)
 
 
 def write_preview(source: Path, target: Path) -> None:
@@ -75,6 +98,7 @@ def write_preview(source: Path, target: Path) -> None:
     from stages.showing.movie import Movie
 
     pictures = Footage(source).pictures()
+    state = state_of(source)  # before it is read: if it changes meanwhile, the preview is of neither state
     first = next(pictures, None)
     if first is None:
         raise ClipError("there is no picture in it")
@@ -84,5 +108,4 @@ def write_preview(source: Path, target: Path) -> None:
         movie.add(fitted(first.image, size), first.time, first.until)
         for picture in pictures:
             movie.add(fitted(picture.image, size), picture.time, picture.until)
-    state = source.stat()
-    os.utime(target, ns=(state.st_atime_ns, state.st_mtime_ns))  # says of which state of the video it is
+    os.utime(target, ns=(state.mtime_ns, state.mtime_ns))  # says of which state of the video it is

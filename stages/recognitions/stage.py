@@ -94,13 +94,13 @@ class Recognitions(WholeStage):
         from stages.recognitions.previews import write_previews
         from stages.recognitions.tables import write_tables
 
-        out, videos = self.out or folder, table.to_pylist()
-        write_tables(videos, out)
-        wrong = write_previews(videos, self.folder, out) if self.previews else []
-        write_page(out / "recognitions.html", videos, self.folder, self.root.absolute().name)
-        write_exports(self.exports, videos, Places(self.folder, out), self.model)
+        places, videos = Places(self.folder, self.out or folder), table.to_pylist()
+        write_tables(videos, places.out)
+        wrong = write_previews(videos, places) if self.previews else []
+        page = write_page(videos, places, self.root.absolute().name)
+        write_exports(self.exports, videos, places, self.model)
         segments = sum(len(video["segments"]) for video in videos)
-        said = f"{count(segments, 'segment')} in {count(len(videos), 'video')}: {out / 'recognitions.html'}"
+        said = f"{count(segments, 'segment')} in {count(len(videos), 'video')}: {page}"
         return "\n".join([*wrong, said])
 
 

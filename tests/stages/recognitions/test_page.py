@@ -9,6 +9,7 @@ import pytest
 
 from stages.images import encoded
 from stages.recognitions import page as module
+from stages.recognitions.exported_files import Places
 from stages.recognitions.page import address, write_page
 
 PICTURE = encoded(np.full((12, 16, 3), 90, np.uint8), ".jpg")
@@ -50,8 +51,7 @@ class Blocks(HTMLParser):
 
 def written(tmp_path, videos, title="mine"):
     """The page's blocks, and the data in it."""
-    path = tmp_path / "out" / "recognitions.html"
-    write_page(path, videos, tmp_path / "in", title)
+    path = write_page(videos, Places(tmp_path / "in", tmp_path / "out"), title)
     found = Blocks(path.read_text(encoding="utf-8"))
     style, data, script = found.blocks
     return found, json.loads(data), style, script

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stages.images import encoded
+from stages.recognitions.exported_files import Places
 from stages.recognitions.page import write_page
 from stages.sources.listing import Listing
 
@@ -44,8 +45,7 @@ def visit(browser, tmp_path):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda request: request.url[:5] in ("file:", "data:", "blob:") or wrong.append(request.url))
-        path = tmp_path / "out" / "recognitions.html"
-        write_page(path, videos, tmp_path / "in", title)
+        path = write_page(videos, Places(tmp_path / "in", tmp_path / "out"), title)
         page.goto(path.as_uri())
         return page
 
@@ -168,9 +168,11 @@ def test_a_click_plays_the_segment_and_stops_at_its_end(visit, videos, tmp_path)
 
 
 def test_a_preview_is_played_where_there_is_one(visit, tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "old.avi").write_bytes(b"RIFF of a format that no browser knows")
-    write_movie(tmp_path / "out" / "previews" / "old.avi.mp4")
+    source, preview = tmp_path / "in" / "old.avi", tmp_path / "out" / "previews" / "old.avi.mp4"
+    source.parent.mkdir()
+    source.write_bytes(b"RIFF of a format that no browser knows")
+    write_movie(preview)
+    shutil.copystat(source, preview)
     page = visit([video("old.avi", [segment(1, 3, "wave", 0.9)])])
     page.keyboard.press("p")
     until(page, "document.getElementById('video').currentTime > 1.1")
@@ -251,7 +253,7 @@ def test_corrections_train_the_next_model(visit, videos, tmp_path):
 def test_a_verdict_is_about_the_label_that_was_judged(visit, tmp_path):
     def rewritten(*labels):
         rows = [segment(i, i + 1, label, 0.9) for i, label in enumerate(labels)]
-        write_page(tmp_path / "out" / "recognitions.html", [video("a.mp4", rows)], tmp_path / "in", "mine")
+        write_page([video("a.mp4", rows)], Places(tmp_path / "in", tmp_path / "out"), "mine")
 
     def rows(page):
         return [line.split(",")[1:] for line in exported(page).read_text(encoding="utf-8-sig").splitlines()[1:]]
