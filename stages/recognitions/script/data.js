@@ -3,12 +3,13 @@
 // What was recognized, as objects, and how it is written for people.
 const data = JSON.parse(document.getElementById("data").textContent);
 const NONE = "none";
-const labels = [...data.labels];
+const labels = new Set(data.labels); // also those that somebody has chosen
+const numberOf = new Map(data.labels.map((label, i) => [label, i]));
 const videos = data.videos;
 const segments = [];
 for (const video of videos) {
   video.segments = video.segments.map(([start, end, person, label, score, thumbnail]) => {
-    const own = label < 0 ? null : labels[label];
+    const own = label < 0 ? null : data.labels[label];
     // The label is a part of the name by which a verdict is kept: what was said of one label is not said of another.
     const name = JSON.stringify([video.file, start, end, person, own]);
     const segment = { name, video, start, end, person, label: own, score, thumbnail, place: segments.length };
@@ -57,11 +58,11 @@ function duration(seconds) {
 }
 
 // Neighboring numbers get hues far apart; each round of eight has another lightness.
-const lightness = (label) => (dark.matches ? [0.72, 0.6, 0.82] : [0.56, 0.44, 0.74])[Math.floor(labels.indexOf(label) / 8) % 3];
+const lightness = (label) => (dark.matches ? [0.72, 0.6, 0.82] : [0.56, 0.44, 0.74])[Math.floor(numberOf.get(label) / 8) % 3];
 
 function colorOf(label) {
   if (label === null) return dark.matches ? "#3a414d" : "#d8dbe0";
-  return `oklch(${lightness(label)} 0.14 ${(255 + 137.5 * labels.indexOf(label)) % 360})`;
+  return `oklch(${lightness(label)} 0.14 ${(255 + 137.5 * numberOf.get(label)) % 360})`;
 }
 
 // Of text on that color.

@@ -1,32 +1,83 @@
-// A video's time line: a lane for each person, drawn on a canvas, since a video may have thousands of segments.
+// A video's time line: lanes drawn on a canvas, since a video may have thousands of segments, and a mark on top of it
+// for the time that is played, which moves without anything being drawn again.
 const LANE = { one: 26, several: 18, gap: 4, names: 22 };
 
-const laneHeight = (video) => (video.persons.length > 1 ? LANE.several : LANE.one);
-const lanesHeight = (video) => Math.max(1, video.persons.length) * (laneHeight(video) + LANE.gap);
+// So many people have a lane each. More share lanes with those who are not there at the same time.
+const OWN_LANES = 12;
+
+// So many lanes are drawn at most: browsers limit the size of a canvas.
+const MOST_LANES = 100;
+
+for (const video of videos) {
+  video.lanes = laidOut(video);
+  video.laneCount = Math.max(1, new Set(video.lanes.values()).size);
+}
+
 const numbered = (video) => video.persons.some((person) => person !== null);
+const isShared = (video) => video.persons.length > OWN_LANES;
+const laneHeight = (video) => (video.laneCount > 1 ? LANE.several : LANE.one);
+const lanesHeight = (video) => video.laneCount * (laneHeight(video) + LANE.gap);
+const laneTop = ({ video, person }) => (video.lanes.get(person) ?? 0) * (laneHeight(video) + LANE.gap);
+const namesWidth = (video) => (numbered(video) && !isShared(video) ? LANE.names : 0);
+
+// The number of each person's lane. People for whom no lane is free are left out.
+function laidOut({ persons, segments }) {
+  if (persons.length <= OWN_LANES) return new Map(persons.map((person, i) => [person, i]));
+  const stays = new Map();
+  for (const { person, start, end } of segments) {
+    const stay = stays.get(person) ?? { person, start, end };
+    stays.set(person, { person, start: Math.min(stay.start, start), end: Math.max(stay.end, end) });
+  }
+  const [lanes, free] = [new Map(), []]; // from when each lane is free
+  for (const { person, start, end } of [...stays.values()].sort((a, b) => a.start - b.start)) {
+    let lane = free.findIndex((time) => time <= start);
+    if (lane < 0) lane = free.length;
+    if (lane === MOST_LANES) continue;
+    free[lane] = end;
+    lanes.set(person, lane);
+  }
+  return lanes;
+}
+
+// What is to be said of people without a lane; empty if there are none.
+function leftOut({ persons, lanes }) {
+  const count = persons.length - lanes.size;
+  if (!count) return "";
+  const people = count === 1 ? "1 person is" : `${number(count)} people are`;
+  return `${people} not drawn here, since more than ${MOST_LANES} are there at once: see Segments.`;
+}
 
 // isShown(segment), isChosen(segment): what is dimmed and outlined. onPick(segment): called for a click on one.
 function lanesOf(video, { isShown, isChosen, onPick }) {
-  const canvas = element("canvas", { className: "lanes", role: "img", ariaLabel: spoken(video) });
+  const canvas = element("canvas", { role: "img", ariaLabel: spoken(video) });
   canvas.style.height = `${lanesHeight(video)}px`;
+  const mark = element("i", { className: "mark", hidden: true });
+  const lanes = element("div", { className: "lanes" }, canvas, mark);
+  const names = namesWidth(video);
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
-    const names = numbered(video) ? LANE.names : 0;
     const time = ((event.clientX - box.left - names) / (box.width - names)) * video.seconds;
-    const person = video.persons[Math.floor((event.clientY - box.top) / (laneHeight(video) + LANE.gap))];
-    return video.segments.find((s) => s.person === person && s.start <= time && time < s.end);
+    const lane = Math.floor((event.clientY - box.top) / (laneHeight(video) + LANE.gap));
+    return video.segments.find((s) => video.lanes.get(s.person) === lane && s.start <= time && time < s.end);
   };
-  canvas.addEventListener("click", (event) => at(event) && onPick(at(event)));
-  canvas.addEventListener("pointermove", (event) => {
+  lanes.addEventListener("click", (event) => at(event) && onPick(at(event)));
+  lanes.addEventListener("pointermove", (event) => {
     const segment = at(event);
-    canvas.classList.toggle("on", Boolean(segment));
-    canvas.title = segment ? `${labelText(segment.label)}, ${percent(segment.score)}, ${spanOf(segment)}` : "";
+    lanes.classList.toggle("on", Boolean(segment));
+    lanes.title = segment ? `${laneText(segment)}, ${percent(segment.score)}, ${spanOf(segment)}` : "";
   });
-  canvas.redraw = (seconds = null) => drawLanes(canvas, video, isShown, isChosen, seconds);
-  return canvas;
+  lanes.redraw = () => drawLanes(canvas, video, isShown, isChosen);
+  lanes.markTime = (seconds) => {
+    mark.hidden = false;
+    mark.style.left = `calc(${names}px + (100% - ${names + 2}px) * ${Math.min(1, seconds / (video.seconds || 1))})`;
+  };
+  return lanes;
 }
 
 const spanOf = (segment) => `${clock(segment.start)} – ${clock(segment.end)}`;
+
+// Lanes that people share have no name at their beginning.
+const laneText = ({ video, person, label }) => (isShared(video) ? `${person}: ${labelText(label)}` : labelText(label));
 
 function spoken(video) {
   const first = video.segments.slice(0, 12).map((segment) => `${labelText(segment.label)} ${spanOf(segment)}`);
@@ -34,7 +85,7 @@ function spoken(video) {
   return `Time line: ${first.join(", ") || "nothing was recognized"}${more > 0 ? `, and ${more} more` : ""}`;
 }
 
-function drawLanes(canvas, video, isShown, isChosen, seconds) {
+function drawLanes(canvas, video, isShown, isChosen) {
   const { clientWidth: width, clientHeight: height } = canvas;
   const scale = devicePixelRatio || 1;
   canvas.width = Math.max(1, width * scale);
@@ -43,20 +94,22 @@ function drawLanes(canvas, video, isShown, isChosen, seconds) {
   const pen = canvas.getContext("2d");
   pen.scale(scale, scale);
   pen.textBaseline = "middle";
-  const names = numbered(video) ? LANE.names : 0;
+  const names = namesWidth(video);
   const x = (time) => names + (time / (video.seconds || 1)) * (width - names);
   const tall = laneHeight(video);
-  const top = new Map(video.persons.map((person, i) => [person, i * (tall + LANE.gap)]));
-  for (const [person, y] of top) {
-    pen.fillStyle = style.getPropertyValue("--track");
-    pen.fillRect(names, y, width - names, tall);
-    pen.fillStyle = style.getPropertyValue("--soft");
-    pen.font = `12px ${style.fontFamily}`;
-    if (names) pen.fillText(person === null ? "–" : `${person}`, 2, y + tall / 2 + 1);
+  pen.fillStyle = style.getPropertyValue("--track");
+  for (let i = 0; i < video.laneCount; i++) pen.fillRect(names, i * (tall + LANE.gap), width - names, tall);
+  pen.fillStyle = style.getPropertyValue("--soft");
+  pen.font = `12px ${style.fontFamily}`;
+  if (names) {
+    for (const [person, i] of video.lanes) {
+      pen.fillText(person === null ? "–" : `${person}`, 2, i * (tall + LANE.gap) + tall / 2 + 1);
+    }
   }
   pen.font = `500 12px ${style.fontFamily}`;
-  for (const segment of video.segments) {
-    const [from, y] = [x(segment.start), top.get(segment.person)];
+  const drawn = video.segments.filter(({ person }) => video.lanes.has(person));
+  for (const segment of drawn) {
+    const [from, y] = [x(segment.start), laneTop(segment)];
     const wide = Math.max(1, x(segment.end) - from - 1);
     pen.globalAlpha = isShown(segment) ? 1 : 0.15;
     pen.fillStyle = colorOf(segment.label);
@@ -65,19 +118,15 @@ function drawLanes(canvas, video, isShown, isChosen, seconds) {
     pen.fill();
     if (wide < 40 || !isShown(segment)) continue;
     pen.fillStyle = inkOn(segment.label);
-    const text = fitting(pen, labelText(segment.label), wide - 12);
+    const text = fitting(pen, laneText(segment), wide - 12);
     if (text) pen.fillText(text, from + 6, y + tall / 2 + 1);
   }
   pen.globalAlpha = 1;
   pen.strokeStyle = style.getPropertyValue("--ink");
   pen.lineWidth = 2;
-  for (const segment of video.segments.filter(isChosen)) {
-    const y = top.get(segment.person);
+  for (const segment of drawn.filter(isChosen)) {
+    const y = laneTop(segment);
     pen.strokeRect(x(segment.start) + 1, y + 1, Math.max(2, x(segment.end) - x(segment.start) - 3), tall - 2);
-  }
-  if (seconds !== null) {
-    pen.fillStyle = style.getPropertyValue("--ink");
-    pen.fillRect(Math.min(x(seconds), width - 2), 0, 2, height - LANE.gap);
   }
 }
 

@@ -22,7 +22,7 @@ let ownLanes = null;
 
 const player = new Player({
   stops: () => find("stop").checked,
-  onTime: (seconds) => ownLanes?.redraw(seconds),
+  onTime: (seconds) => ownLanes?.markTime(seconds),
   onState: (isPlaying) => (find("play-text").textContent = isPlaying ? "Pause" : "Play"),
 });
 
@@ -67,7 +67,9 @@ function showChosen() {
     ownLanes.video = video;
     find("own-lanes").replaceChildren(ownLanes);
   }
-  ownLanes.redraw(chosen.start);
+  ownLanes.redraw();
+  ownLanes.markTime(chosen.start);
+  find("own-lanes").scrollTop = laneTop(chosen) - LANE.several;
 }
 
 // Say what is true of the chosen segment, and go on.
@@ -90,8 +92,8 @@ function say(verdict, label) {
 function relabel(text) {
   const label = text.trim();
   if (!label || !chosen) return;
-  if (!labels.includes(label)) {
-    labels.push(label);
+  if (!labels.has(label)) {
+    labels.add(label);
     showLabels();
   }
   if (label === chosen.label) say("right");
@@ -110,7 +112,7 @@ function showKept() {
 }
 
 function showLabels() {
-  find("labels").replaceChildren(...labels.map((label) => element("option", { value: label })));
+  find("labels").replaceChildren(...[...labels].map((label) => element("option", { value: label })));
 }
 
 function showChips() {
@@ -251,7 +253,7 @@ if (data.thumbnails_left_out) {
   find("left-out").textContent = `${plural(data.thumbnails_left_out, "segment")} without a thumbnail, to keep this page small: the first ${number(data.thumbnails.length)} have one.`;
   find("left-out").hidden = false;
 }
-for (const { label } of verdicts.values()) if (label !== undefined && !labels.includes(label)) labels.push(label);
+for (const { label } of verdicts.values()) if (label !== undefined) labels.add(label);
 showLabels();
 showChips();
 showKept();

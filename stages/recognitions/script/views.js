@@ -46,10 +46,12 @@ function scoreBar(score) {
   return element("div", { className: "score" }, element("span", { textContent: percent(score) }), bar);
 }
 
-const videoHeight = (video) => VIDEO_HEAD + lanesHeight(video) + (video.error === null ? 0 : 24) + 14;
+const LINE_HEIGHT = 24;
+const videoHeight = (video) =>
+  VIDEO_HEAD + lanesHeight(video) + LINE_HEIGHT * (Boolean(leftOut(video)) + (video.error !== null)) + 14;
 
 function videoRow(video) {
-  const canvas = lanesOf(video, lanesOptions);
+  const lanes = lanesOf(video, lanesOptions);
   const row = element(
     "div",
     { className: "video", role: "listitem" },
@@ -59,10 +61,11 @@ function videoRow(video) {
       isolated(video.file, "name"),
       element("span", { className: "soft", textContent: videoFacts(video) }),
     ),
-    canvas,
+    lanes,
   );
+  if (leftOut(video)) row.append(element("p", { className: "note line", textContent: leftOut(video) }));
   if (video.error !== null) row.append(failureOf(video));
-  requestAnimationFrame(() => canvas.redraw());
+  requestAnimationFrame(() => lanes.redraw());
   return row;
 }
 

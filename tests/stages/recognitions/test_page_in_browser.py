@@ -316,3 +316,91 @@ def test_ten_thousand_segments_scroll(visit):
     start = page.evaluate("performance.now()")
     page.select_option("#sort", "low")
     assert page.evaluate("performance.now()") - start < 2000
+
+
+def counting(page):
+    """Count the segments that are drawn from now on."""
+    page.evaluate("""() => {
+      const draw = CanvasRenderingContext2D.prototype.roundRect;
+      window.drawn = 0;
+      CanvasRenderingContext2D.prototype.roundRect = function (...args) { window.drawn++; draw.apply(this, args); };
+    }""")
+
+
+def test_nothing_is_drawn_again_while_a_video_plays(visit, videos, tmp_path):
+    write_movie(tmp_path / "in" / "sub" / "é.mp4")
+    page = visit(videos[2:])
+    page.keyboard.press("p")
+    until(page, "document.getElementById('video').currentTime > 0.3")
+    counting(page)
+    marked = [page.query_selector("#own-lanes .mark").bounding_box()["x"]]
+    until(page, "document.getElementById('video').currentTime > 1.2")
+    marked.append(page.query_selector("#own-lanes .mark").bounding_box()["x"])
+    until(page, "document.getElementById('video').paused")
+    marked.append(page.query_selector("#own-lanes .mark").bounding_box()["x"])
+    assert marked[0] < marked[1] < marked[2]
+    box = page.query_selector("#own-lanes canvas").bounding_box()
+    names = 22  # pixels
+    expected = box["x"] + names + (box["width"] - names) * time_of(page) / 4
+    assert marked[2] == pytest.approx(expected, abs=3)
+    assert page.evaluate("drawn") == 0
+    page.keyboard.press("j")
+    assert page.evaluate("drawn") >= 3, "what is chosen is drawn"
+
+
+CROWD = 2000
+
+
+def lanes_of_crowd(page):
+    """Height of the canvas of the first video's time line, and the share of each lane that a segment covers."""
+    return page.evaluate("""() => {
+      const canvas = document.querySelector("#videos canvas");
+      const [pen, track] = [canvas.getContext("2d"), getComputedStyle(canvas).getPropertyValue("--track")];
+      const shares = [];
+      for (let y = 9; y < canvas.height; y += 22) {
+        const { data } = pen.getImageData(0, y, canvas.width, 1);
+        let covered = 0;
+        for (let x = 0; x < data.length; x += 4) {
+          const isTrack = data[x] === 0xeb && data[x + 1] === 0xec && data[x + 2] === 0xef;
+          if (data[x + 3] > 0 && !isTrack) covered++;
+        }
+        shares.push(covered / canvas.width);
+      }
+      return [canvas.height, shares];
+    }""")
+
+
+def test_two_thousand_people_one_after_the_other_share_lanes(visit):
+    rows = [segment(i, i + 20, ("wave", "sit", "run")[i % 3], 0.5, i + 1, None) for i in range(CROWD)]
+    page = visit([video("a.mp4", rows)])
+    page.wait_for_timeout(200)
+    height, shares = lanes_of_crowd(page)
+    assert height == 20 * 22 and min(shares) > 0.5, "20 are there at the same time"
+    assert "2 000 people" in page.inner_text("#videos .head") and not page.query_selector("#videos .note")
+    box = page.query_selector("#videos .lanes").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 3 * 22 + 9)
+    title = page.get_attribute("#videos .lanes", "title")
+    page.mouse.down()
+    page.mouse.up()
+    said = page.inner_text("#now")
+    person, label = title.split(",")[0].split(": ")
+    assert f"person {person}" in said and said.startswith(label)
+    middle = (CROWD + 19) / 2
+    assert middle - 25 < int(person) < middle + 5
+    start = page.evaluate("performance.now()")
+    page.keyboard.press("j")
+    assert page.evaluate("performance.now()") - start < 1000
+
+
+def test_two_thousand_people_at_once_are_drawn_in_part_and_the_page_says_so(visit):
+    rows = [segment(0, 4, "wave", 0.5, i + 1, None) for i in range(CROWD)]
+    page = visit([video("a.mp4", rows), video("b.mp4", rows[:2])])
+    page.wait_for_timeout(200)
+    height, shares = lanes_of_crowd(page)
+    assert height == 100 * 22 and min(shares) > 0.9
+    said = "1 900 people are not drawn here, since more than 100 are there at once: see Segments."
+    assert page.inner_text("#videos .note") == said
+    page.click("#tab-segments")
+    page.focus("#segments [role=listbox]")
+    page.evaluate("choose(segments[1999])")
+    assert "person 2000" in page.inner_text("#now")
