@@ -9,9 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.files import replace_file
 from pipeline.stage import Row
-from stages.recognitions.exported_files import Places, labeled, was_read
+from stages.recognitions.exported_files import Places, labeled, rounded, was_read, write_changed
 
 NAME = "coco_videos.json"
 
@@ -33,7 +32,7 @@ def write_coco_videos(videos: Sequence[Row], places: Places, model: str) -> None
                     "category_id": category_of[segment["label"]],
                     "track_id": segment["person"],
                     "segment": [round(segment["start"], 3), round(segment["end"], 3)],
-                    "score": round(segment["score"], 4),
+                    "score": rounded(segment["score"]),
                 }
             )
     content = {
@@ -42,4 +41,4 @@ def write_coco_videos(videos: Sequence[Row], places: Places, model: str) -> None
         "categories": [{"id": number, "name": name} for name, number in category_of.items()],
         "annotations": annotations,
     }
-    replace_file(places.out / NAME, json.dumps(content, indent=1).encode())
+    write_changed(places.out / NAME, json.dumps(content, indent=1, allow_nan=False).encode())

@@ -6,6 +6,7 @@ scores. The classes are a controlled vocabulary, so that a correction in ELAN is
 
 import mimetypes
 import os
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
@@ -16,6 +17,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from pipeline.files import replace_file
 from pipeline.stage import Row
+from pipeline.texts import count as counted
 from stages.recognitions.exported_files import Places, labeled, percent, plain, was_read
 
 FOLDER = "elan"
@@ -23,6 +25,7 @@ SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 MARK = " written by pipeline recognize, which replaces this file until another program saves it "
 """A comment, which ELAN drops. A document without it holds somebody's work."""
+DATE = re.compile(rb' DATE="[^"]*"')
 ACTIONS, SCORES = "actions", "scores"
 """The kinds of tiers."""
 LANGUAGE = "und"
@@ -30,16 +33,28 @@ CONSTRAINT = "Symbolic_Association"
 ANY_VIDEO = "video/*"
 
 
-def write_elan(videos: Sequence[Row], places: Places, model: str) -> None:
-    """Write ``elan/VIDEO.eaf`` for each row of RECOGNITIONS that was read, unless somebody has worked on the file."""
+def write_elan(videos: Sequence[Row], places: Places, model: str) -> str | None:
+    """Write ``elan/VIDEO.eaf`` for each row of RECOGNITIONS that was read, unless somebody has worked on the file.
+    Returns a line about those."""
+    edited = 0
     for video in filter(was_read, videos):
         path = places.beside(FOLDER, video, ".eaf")
-        if not _is_edited(path):
-            replace_file(path, elan(video, places.video(video), path, model))
+        before = path.read_bytes() if path.exists() else None
+        if before is not None and MARK.encode() not in before:
+            edited += 1
+            continue
+        document = elan(video, places.video(video), path, model)
+        if before is None or _undated(document) != _undated(before):
+            replace_file(path, document)
+    if not edited:
+        return None
+    kept = f"kept {counted(edited, 'document')} in {places.out / FOLDER} that another program has saved"
+    return f"{kept}: one that you delete is written again"
 
 
-def _is_edited(path: Path) -> bool:
-    return path.exists() and MARK.encode() not in path.read_bytes()
+def _undated(document: bytes) -> bytes:
+    """A document without the time at which it was written."""
+    return DATE.sub(b"", document, count=1)
 
 
 def elan(row: Row, video: Path, document: Path, model: str) -> bytes:

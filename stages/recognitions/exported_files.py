@@ -1,11 +1,14 @@
-"""Names and texts in files for other programs, which no name of a video or of a class may break."""
+"""Files for other programs: their names and texts, which no name of a video or of a class may break, and how they are
+written."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.files import replace_file
 from pipeline.stage import Row
 from stages.recognitions.tables import NONE
 
@@ -33,8 +36,16 @@ class Places(NamedTuple):
         return self.out.joinpath(folder, *folders, name + extension)
 
 
-Writer = Callable[[Sequence[Row], Places, str], None]
-"""Writes a format. Takes rows of RECOGNITIONS, the places, and what the model is called."""
+Writer = Callable[[Sequence[Row], Places, str], str | None]
+"""Writes a format. Takes rows of RECOGNITIONS, the places, and what the model is called. Returns a line about what was
+not written, if anything."""
+
+
+def write_changed(path: Path, content: bytes) -> None:
+    """Write a file, unless it has this content already: what is known about a thousand videos costs no thousand writes
+    when one arrives, and programs see by the time of a file whether it is new."""
+    if not (path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content):
+        replace_file(path, content)
 
 
 def plain(text: str) -> str:
@@ -47,9 +58,14 @@ def labeled(segments: Sequence[Row]) -> list[Row]:
     return [segment for segment in segments if segment["label"] is not None]
 
 
+def rounded(score: float) -> float | None:
+    """A score as JSON holds it, which knows no NaN."""
+    return round(score, 4) if math.isfinite(score) else None
+
+
 def percent(score: float) -> str:
-    """``83 %``."""
-    return f"{100 * score:.0f} %"
+    """``83 %``, or a dash for what is no number."""
+    return f"{100 * score:.0f} %" if math.isfinite(score) else "–"
 
 
 def caption(segment: Row) -> str:

@@ -30,10 +30,11 @@ def asked_for(options: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def write_exports(names: Iterable[str], videos: Sequence[Row], places: Places, model: str) -> None:
-    """Write rows of RECOGNITIONS in the formats with these names; each file is replaced as a whole.
+def write_exports(names: Iterable[str], videos: Sequence[Row], places: Places, model: str) -> list[str]:
+    """Write rows of RECOGNITIONS in the formats with these names; each file that changes is replaced as a whole.
+    Returns lines about what was not written.
 
     model: what the model is called.
     """
-    for name in names:
-        EXPORTS[name](videos, places, model)
+    lines = [EXPORTS[name](videos, places, model) for name in names]
+    return [line for line in lines if line]

@@ -7,6 +7,7 @@ Label Studio counts frames from 1, the last one included, at the rate that the c
 import json
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,9 +16,9 @@ from xml.etree import ElementTree
 import numpy as np
 
 from pipeline.errors import ClipError
-from pipeline.files import replace_file
+from pipeline.files import FileState, state_of
 from pipeline.stage import Row
-from stages.recognitions.exported_files import Places, labeled, plain, was_read
+from stages.recognitions.exported_files import Places, labeled, plain, rounded, was_read, write_changed
 from stages.video.container import USUAL_RATE, film_stream, open_container, seconds_per_frame
 
 TASKS = "label_studio.json"
@@ -30,9 +31,9 @@ SERVED = "/data/local-files/?d="
 def write_label_studio(videos: Sequence[Row], places: Places, model: str) -> None:
     """Write ``label_studio.json``, to be imported, and ``label_studio.xml``, for the project's labeling interface."""
     tasks = [_task(video, places, model) for video in videos if was_read(video)]
-    replace_file(places.out / TASKS, json.dumps(tasks, indent=1).encode())
+    write_changed(places.out / TASKS, json.dumps(tasks, indent=1, allow_nan=False).encode())
     names: list[str] = next((video["class_names"] for video in videos), [])
-    replace_file(places.out / CONFIGURATION, _configuration(names))
+    write_changed(places.out / CONFIGURATION, _configuration(names))
 
 
 def _task(video: Row, places: Places, model: str) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def _task(video: Row, places: Places, model: str) -> dict[str, Any]:
     if segments:
         seconds = [segment["end"] - segment["start"] for segment in segments]
         scores = [segment["score"] for segment in segments]
-        prediction["score"] = round(float(np.average(scores, weights=np.maximum(seconds, 1e-3))), 4)
+        prediction["score"] = rounded(float(np.average(scores, weights=np.maximum(seconds, 1e-3))))
     served = SERVED + quote(f"{places.videos.absolute().name}/{video['file']}", errors="replace")
     return {"data": {"video": served, "fps": round(rate, 4), "file": video["file"]}, "predictions": [prediction]}
 
@@ -62,7 +63,7 @@ def _region(number: int, segment: Row, rate: float) -> dict[str, Any]:
             "ranges": [{"start": first + 1, "end": max(end, first + 1)}],
             "timelinelabels": [plain(segment["label"])],
         },
-        "score": round(segment["score"], 4),
+        "score": rounded(segment["score"]),
     }
     return region if segment["person"] is None else region | {"meta": {"text": [f"person {segment['person']}"]}}
 
@@ -70,10 +71,16 @@ def _region(number: int, segment: Row, rate: float) -> dict[str, Any]:
 def _rate(path: Path) -> float:
     """Frames per second of a video; a usual number if it cannot be read, with which times are right nevertheless."""
     try:
-        with open_container(str(path)) as container:
-            return 1 / seconds_per_frame(film_stream(container))
-    except (ClipError, OSError):
+        return _known_rate(path, state_of(path))
+    except (ClipError, OSError, ValueError):
         return float(USUAL_RATE)
+
+
+@lru_cache(maxsize=100_000)
+def _known_rate(path: Path, _: FileState) -> float:
+    """A video is opened once in each of its states, however often others arrive beside it."""
+    with open_container(str(path)) as container:
+        return 1 / seconds_per_frame(film_stream(container))
 
 
 def _configuration(names: Sequence[str]) -> bytes:

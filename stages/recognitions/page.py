@@ -3,7 +3,6 @@ training."""
 
 import base64
 import hashlib
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from markupsafe import Markup
 from pipeline.files import replace_file
 from pipeline.stage import Row
 from stages.html import templates
-from stages.recognitions.exported_files import Places
+from stages.recognitions.exported_files import Places, rounded
 from stages.recognitions.previews import preview_of
 
 NAME = "recognitions.html"
@@ -81,7 +80,7 @@ def page_data(videos: Sequence[Row], places: Places) -> dict[str, Any]:
                 left_out += 1
             start, end = round(segment["start"], 3), round(segment["end"], 3)
             label = -1 if segment["label"] is None else numbers[segment["label"]]
-            segments.append([start, end, segment["person"], label, _score(segment["score"]), number])
+            segments.append([start, end, segment["person"], label, rounded(segment["score"]), number])
         preview = preview_of(video, places)
         seen = [span["end"] for span in (*video["windows"], *video["segments"])]
         rows.append(
@@ -97,11 +96,6 @@ def page_data(videos: Sequence[Row], places: Places) -> dict[str, Any]:
             }
         )
     return {"labels": labels, "videos": rows, "thumbnails": thumbnails, "thumbnails_left_out": left_out}
-
-
-def _score(score: float) -> float | None:
-    """JSON knows no NaN."""
-    return round(score, 4) if math.isfinite(score) else None
 
 
 def address(file: Path, folder: Path) -> str:

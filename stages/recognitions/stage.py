@@ -96,12 +96,12 @@ class Recognitions(WholeStage):
 
         places, videos = Places(self.folder, self.out or folder), table.to_pylist()
         write_tables(videos, places.out)
-        wrong = write_previews(videos, places) if self.previews else []
+        lines = write_previews(videos, places) if self.previews else []
         page = write_page(videos, places, self.root.absolute().name)
-        write_exports(self.exports, videos, places, self.model)
+        lines += write_exports(self.exports, videos, places, self.model)
         segments = sum(len(video["segments"]) for video in videos)
         said = f"{count(segments, 'segment')} in {count(len(videos), 'video')}: {page}"
-        return "\n".join([*wrong, said])
+        return "\n".join([*lines, said])
 
 
 def errors_in(table: TableFiles) -> Iterator[tuple[str, str]]:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipeline.files import replace_file
 from pipeline.stage import Row
-from stages.recognitions.exported_files import Places, caption, labeled, was_read
+from stages.recognitions.exported_files import Places, caption, labeled, was_read, write_changed
 
 FOLDER = "subtitles"
 IN_VTT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -15,13 +14,13 @@ IN_SRT = str.maketrans("<>{}", "‹›()")
 def write_vtt(videos: Sequence[Row], places: Places, model: str) -> None:
     """Write ``subtitles/VIDEO.vtt`` for each row of RECOGNITIONS that was read."""
     for video in filter(was_read, videos):
-        replace_file(places.beside(FOLDER, video, ".vtt"), vtt(video["segments"]).encode())
+        write_changed(places.beside(FOLDER, video, ".vtt"), vtt(video["segments"]).encode())
 
 
 def write_srt(videos: Sequence[Row], places: Places, model: str) -> None:
     """Write ``subtitles/VIDEO.srt`` for each row of RECOGNITIONS that was read."""
     for video in filter(was_read, videos):
-        replace_file(places.beside(FOLDER, video, ".srt"), srt(video["segments"]).encode())
+        write_changed(places.beside(FOLDER, video, ".srt"), srt(video["segments"]).encode())
 
 
 def vtt(segments: Sequence[Row]) -> str:

@@ -142,5 +142,9 @@ def test_what_somebody_has_saved_stays(places: Places, video_row) -> None:
     file = places.beside("elan", row, ".eaf")
     saved = file.read_text(encoding="utf-8").replace(f"<!--{MARK}-->", "")
     file.write_text(saved, encoding="utf-8")
-    write_elan([video_row("x.mp4", [], NAMES)], places, "runs/mine")
+    line = write_elan([video_row("x.mp4", [], NAMES), video_row("y.mp4", [], NAMES)], places, "runs/mine")
+    assert line == (
+        f"kept 1 document in {places.out / 'elan'} that another program has saved: one that you delete is written again"
+    )
+    assert write_elan([video_row("y.mp4", SEGMENTS, NAMES)], places, "runs/mine") is None
     assert file.read_text(encoding="utf-8") == saved

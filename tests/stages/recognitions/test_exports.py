@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
+import time
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from pipeline.files import state_of
 from stages.recognitions.exported_files import Places, plain
 from stages.recognitions.exports import EXPORTS, asked_for, write_exports
 from stages.recognitions.stage import Recognitions
@@ -80,6 +83,33 @@ def test_files_are_replaced_as_a_whole(name: str, tmp_path: Path, video_row, mon
     with pytest.raises(OSError, match="no space left"):
         write_exports([name], [video_row("x.mp4", [(0, 2, None, "sit", 0.5)], ["sit"])], places, "second")
     assert {file: file.read_bytes() for file in written(tmp_path)} == before
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_what_is_the_same_is_not_written_again(name: str, tmp_path: Path, video_row, monkeypatch) -> None:
+    places, segments = Places(tmp_path / "in", tmp_path / "out"), [(0, 1, None, "sit", 0.5)]
+    names = ["sit", ' DATE="2000"']
+    rows = [video_row(file, segments, names) for file in ("a.mp4", "b.mp4")]
+    write_exports([name], rows, places, ' DATE="1999"')
+    before = {file: state_of(file) for file in written(tmp_path)}
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(number) or fsync(number))
+    time.sleep(1.1)  # the next second, in which ELAN's documents have another date
+    write_exports([name], rows, places, ' DATE="1999"')
+    assert {file: state_of(file) for file in written(tmp_path)} == before and synced == []
+    rows[1]["segments"][0]["end"] = 2
+    write_exports([name], rows, places, ' DATE="1999"')
+    changed = [file for file in written(tmp_path) if state_of(file) != before[file]]
+    assert len(changed) == len(synced) == 1 and "a.mp4" not in changed[0].name
+
+
+@pytest.mark.parametrize("name", ["eaf", "labelstudio", "coco", "jsonl", "srt"])
+def test_a_score_that_is_no_number(name: str, tmp_path: Path, video_row) -> None:
+    row = video_row("a.mp4", [(0, 1, None, "sit", float("nan"))], ["sit"])
+    write_exports([name], [row], Places(tmp_path, tmp_path / "out"), "model")
+    for file in written(tmp_path):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("name", ["vtt", "srt", "eaf"])

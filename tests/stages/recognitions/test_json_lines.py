@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from stages.recognitions.exported_files import Places
 from stages.recognitions.json_lines import write_json_lines
@@ -20,3 +21,10 @@ def test_one_segment_a_line(tmp_path: Path, video_row) -> None:
     assert second == {"file": odd, "start": 1, "end": 2, "label": "none", "score": 0.25, "person": None}
     table = pd.read_json(io.BytesIO(content), lines=True)
     assert table["file"].tolist() == [odd, odd] and table["end"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_is_no_number(tmp_path: Path, video_row, score: float) -> None:
+    write_json_lines([video_row("a.mp4", [(0, 1, None, "sit", score)], ["sit"])], Places(tmp_path, tmp_path), "model")
+    text = (tmp_path / "recognitions.jsonl").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["score"] is None

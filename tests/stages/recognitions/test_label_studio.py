@@ -61,3 +61,10 @@ def test_videos_that_are_gone_and_names_that_urls_do_not_hold(places: Places, vi
     (task,) = tasks(places, [video_row(odd, [], NAMES), unread])
     assert parse_qs(urlsplit(task["data"]["video"]).query) == {"d": [f"videos/{odd}"]}
     assert task["data"]["fps"] == 25 and "score" not in task["predictions"][0]
+
+
+def test_a_video_that_changes_has_its_new_rate(places: Places, video_row) -> None:
+    rows = [video_row("a.mp4", SEGMENTS, NAMES)]
+    for rate in (20, 10):
+        write_video(places.videos / "a.mp4", rate=rate)
+        assert tasks(places, rows)[0]["data"]["fps"] == rate
