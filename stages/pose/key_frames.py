@@ -30,12 +30,13 @@ def key_frames(numbers: Sequence[int], every: int) -> list[int]:
 
 
 def doubtful_frames(tracks: Sequence[Track], looked_at: Sequence[int]) -> set[int]:
-    """Frames in the middle between two that were looked at where somebody moved much, came or went.
+    """Frames in the middle between two that were looked at where somebody moved much, came or went; all of them as long
+    as nobody was found, since a detector may just have missed somebody.
 
     tracks: of the people who count.
     """
     pairs = [(a, b) for a, b in pairwise(looked_at) if b - a > 1]
-    return {(a + b) // 2 for a, b in pairs if any(_uncertain(person, a, b) for person in tracks)}
+    return {(a + b) // 2 for a, b in pairs if not tracks or any(_uncertain(person, a, b) for person in tracks)}
 
 
 def _uncertain(person: Track, a: int, b: int) -> bool:

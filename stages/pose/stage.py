@@ -45,7 +45,7 @@ class Pose(MapStage):
     """
 
     key_name: ClassVar[str | None] = "stages.pose.stage:Pose"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     makes = SKELETONS
     takes = (FRAMES,)
 
@@ -84,7 +84,7 @@ class Pose(MapStage):
     """Detected people with a lower score do not count, unless they continue the track of somebody."""
     detect_every: int = added(4, ge=1)
     """People are detected in every so many of the decoded frames, and wherever somebody moves much, comes, goes or gets
-    lost; between these frames tracks say where they are. 1: in all frames."""
+    lost, or in all as long as nobody is found; between these frames tracks say where they are. 1: in all frames."""
     persons: int = Field(2, ge=1)
     """M, the most people kept per clip: those with the largest sum over the frames of score times box size."""
     flip_test: bool = False

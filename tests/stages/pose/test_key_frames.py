@@ -63,6 +63,11 @@ def test_where_somebody_moves_much_comes_or_goes_the_middle_is_looked_at(
     assert doubtful_frames(found_at(positions), sorted(positions)) == looked_at
 
 
+def test_as_long_as_nobody_is_found_more_frames_are_looked_at() -> None:
+    assert doubtful_frames([], [0, 8, 16]) == {4, 12}
+    assert doubtful_frames([], list(range(T))) == set()
+
+
 def test_where_somebody_else_may_have_taken_the_place() -> None:
     (one,) = found_at({0: 0.0, 8: 0.0}, {0: RED, 8: RED + 15})
     one.appearances[8] = BLUE
