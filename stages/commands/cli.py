@@ -118,7 +118,8 @@ def publish(
     """Send a trained model with its card to the Hugging Face hub.
 
     Sent are config.json, model.safetensors, README.md and recognition.json, in which paths are reduced to names of
-    files. Whoever may see the model recognizes with it: pipeline recognize VIDEOS --model OWNER/NAME.
+    files; of an earlier model there, those that this one lacks are deleted. Whoever may see the model recognizes with
+    it: pipeline recognize VIDEOS --model OWNER/NAME --out recognized
 
     \b
     pipeline publish demo someone/waving --dry-run

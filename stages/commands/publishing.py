@@ -15,6 +15,13 @@ from pipeline.registry import load_stage
 from stages.commands.model_folder import FILES, model_folder
 from stages.train.usage import USAGE_FILE, Usage
 
+_OTHERWISE = {
+    False: "everybody can see it: add --public, or choose another name",
+    True: "only its owner can see it: make it public in its settings on the hub, leave out --public, or choose another "
+    "name",
+}
+"""Where ``public`` is not what an existing repository is: what it is, and what to do."""
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -57,7 +64,8 @@ def prepared(model: str, repository: str) -> Iterator[Sent]:
 def send(sent: Sent, repository: str, public: bool) -> str:
     """Send it, into a repository that is made if there is none, and return its address.
 
-    public: whether everybody may see it. Raises ManifestError if the hub does not take it.
+    Of an earlier model there, the files that this one lacks are deleted. public: whether everybody may see it. Raises
+    ManifestError if the hub does not take it, and for an existing repository that others see than is meant.
     """
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
@@ -67,10 +75,15 @@ def send(sent: Sent, repository: str, public: bool) -> str:
     api = HfApi()
     try:
         url = api.create_repo(repository, private=not public, exist_ok=True)
-        if not public and not api.model_info(repository).private:
-            raise ManifestError(f"{repository}: is there already, and everybody can see it: add --public, or rename")
+        if bool(api.model_info(repository).private) == public:  # who sees an existing repository does not change
+            raise ManifestError(f"{repository}: on the hub, {_OTHERWISE[public]}")
+        sent_names = {name for name, _, _ in sent.files}
         api.upload_folder(
-            repo_id=repository, folder_path=sent.folder, allow_patterns=list(FILES), commit_message="Publish the model"
+            repo_id=repository,
+            folder_path=sent.folder,
+            allow_patterns=list(FILES),
+            delete_patterns=[name for name in FILES if name not in sent_names],  # those of another model
+            commit_message="Publish the model",
         )
     except HfHubHTTPError as error:
         raise ManifestError(_refusal(repository, error)) from error

@@ -44,7 +44,7 @@ def model(tmp_path: Path) -> Path:
 
 
 class Hub(ThreadingHTTPServer):
-    """What the hub's client asks for when it makes a repository and sends small files."""
+    """What the hub's client asks for when it makes a repository, lists it, and sends and deletes small files."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
@@ -60,6 +60,10 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.headers["Authorization"] != "Bearer hf_good":
             return self._answer({"error": "Invalid credentials"}, 401)
+        if "/tree/" in self.path:
+            files = self.server.received.items()
+            listed = [{"type": "file", "path": name, "size": len(content), "oid": name} for name, content in files]
+            return self._answer(listed)
         self._answer({"id": "someone/waving", "sha": "0" * 40, "private": self.server.private, "siblings": []})
 
     def do_POST(self) -> None:
@@ -79,6 +83,8 @@ class Answers(BaseHTTPRequestHandler):
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     self.server.received[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                elif line["key"] == "deletedFile":
+                    del self.server.received[line["value"]["path"]]
             url = f"{self.server.address}/someone/waving/commit/0"
             self._answer({"commitUrl": url, "commitOid": "0" * 40, "success": True})
         elif self.path == "/api/validate-yaml":
@@ -86,7 +92,7 @@ class Answers(BaseHTTPRequestHandler):
         else:
             self._answer({"error": self.path}, 404)
 
-    def _answer(self, content: dict[str, Any], code: int = 200) -> None:
+    def _answer(self, content: Any, code: int = 200) -> None:
         sent = json.dumps(content).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -132,10 +138,29 @@ def test_the_models_files_and_no_others_are_sent(model: Path, hub: Hub, publish:
         if name != "recognition.json":
             assert content == (model / name).read_bytes()
     assert b"/home/someone" not in hub.received["recognition.json"]
-    hub.private = False  # somebody has made it public
+
+
+def test_who_sees_an_existing_repository_is_who_was_meant(hub: Hub, publish: Callable[..., Done]) -> None:
+    for private, options, message in (
+        (False, (), "everybody can see it: add --public"),
+        (True, ("--public",), "only its owner can see it: make it public in its settings on the hub"),
+    ):
+        hub.private = private
+        done = publish(*options)
+        assert done.returncode == 2 and message in done.stderr
+        assert hub.private is private and not hub.received
+    hub.private = False
+    assert publish("--public").returncode == 0 and hub.received
+
+
+def test_nothing_of_another_model_stays_beside_the_weights(model: Path, hub: Hub, publish: Callable[..., Done]) -> None:
+    hub.private = True
+    hub.received = dict.fromkeys((".gitattributes", "README.md", "recognition.json", "notes/README.md"), b"old")
+    (model / "README.md").unlink()
+    (model / "recognition.json").unlink()
     done = publish()
-    assert done.returncode == 2 and "everybody can see it: add --public" in done.stderr
-    assert publish("--public").returncode == 0
+    assert done.returncode == 0, done.stderr
+    assert sorted(hub.received) == [".gitattributes", "config.json", "model.safetensors", "notes/README.md"]
 
 
 def test_what_hinders_it_is_said(hub: Hub, publish: Callable[..., Done]) -> None:
