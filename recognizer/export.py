@@ -7,8 +7,10 @@ metadata under ``recognizer``, elsewhere in the extra file ``recognizer.json``. 
 import json
 import warnings
 from copy import deepcopy
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +29,8 @@ DESCRIPTION = "recognizer"
 
 OPSET = 20
 """The first version of ONNX's operators that samples in three dimensions."""
+
+VALUES = "divided by the temperature, softmax gives probabilities"
 
 
 def export(recognizer: Recognizer, file: str | Path, form: str, frames: int | None) -> None:
@@ -52,7 +56,7 @@ def export(recognizer: Recognizer, file: str | Path, form: str, frames: int | No
         warnings.simplefilter("ignore")  # of constants that are meant, and of formats that PyTorch has newer ones for
         if form == "torchscript":
             traced = torch.jit.trace(network, tuple(clips.values()), check_trace=False)
-            torch.jit.save(traced, str(file), _extra_files=extra)
+            _save_torchscript(traced, file, extra)
             return
         program = torch.export.export(network, tuple(clips.values()), dynamic_shapes=_any_number(config, clips, frames))
         for module in program.graph_module.modules():
@@ -90,11 +94,11 @@ def describe(config: RecognizerConfig, frames: int | None) -> dict[str, Any]:
         inputs["keypoints"] = {"shape": shape, "values": meaning, "layout": joints.definition()}
     return {
         "inputs": inputs,
-        "output": {"logits": {"shape": ["batch", len(config.class_names)], "values": "softmax gives probabilities"}},
+        "output": {"logits": {"shape": ["batch", len(config.class_names)], "values": VALUES}},
         "class_names": list(config.class_names),
         "frames": {"trained": config.frames, "fewest": frames or fewest_frames(config)},
         "sampling": "each frame is the middle one of as many equal segments of the clip",
-        "temperature": getattr(config, "temperature", None) or 1.0,
+        "temperature": config.temperature,
         "preprocessing": config.preprocessing,
     }
 
@@ -144,6 +148,16 @@ def _any_number(config: RecognizerConfig, clips: dict[str, Tensor], frames: int 
     if frames is None:
         open_dims[2] = Dim("frames", min=fewest_frames(config))
     return dict.fromkeys(clips, open_dims)
+
+
+def _save_torchscript(traced: torch.jit.ScriptModule, file: str | Path, extra: dict[str, str]) -> None:
+    """Save all but the entries for debugging, which name this machine's source files."""
+    whole = BytesIO()
+    torch.jit.save(traced, whole, _extra_files=extra)
+    with ZipFile(whole) as entries, ZipFile(file, "w") as kept:
+        for entry in entries.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                kept.writestr(entry, entries.read(entry))
 
 
 def _needs_onnx() -> None:
