@@ -1,5 +1,6 @@
 """``pipeline export`` of networks."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,36 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_a_models_folder_is_exported(saved: Path, tmp_path: Path) -> None:
-    file = tmp_path / "own.pt"
+    file = tmp_path / "made" / "for it" / "own.pt"
     done = command("export", str(saved), "--format", "torchscript", "--frames", "9", "--out", str(file))
     assert (done.returncode, done.stdout.strip()) == (0, str(file))
     keypoints = torch.rand(3, 2, 9, 17, 3)
     expected = Recognizer.from_pretrained(saved)(None, keypoints)
     torch.testing.assert_close(torch.jit.load(str(file))(keypoints), expected, rtol=0, atol=1e-4)
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_folder_that_cannot_be_written_is_named(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    for file, reason in ((tmp_path / "taken" / "own.pt", "File exists"), (Path("/proc/own.pt"), "")):
+        done = command("export", str(saved), "--format", "torchscript", "--out", str(file))
+        assert done.returncode == 2 and f"--out: {file} cannot be written: {reason}" in done.stderr
+
+
+def test_a_file_that_is_there_survives_a_failure(saved: Path, tmp_path: Path) -> None:
+    file = tmp_path / "out" / "own.pt"
+    file.parent.mkdir()
+    file.write_text("good")
+    arguments = ("export", str(saved), "--format", "torchscript", "--out", str(file))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # as a disk that is full halfway
+    try:
+        done = command(*arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert done.returncode == 2 and f"--out: {file} cannot be written: File too large" in done.stderr
+    assert file.read_text() == "good" and list(file.parent.iterdir()) == [file]
+    assert command(*arguments).returncode == 0 and file.stat().st_size > 20_000
 
 
 @pytest.mark.parametrize(
