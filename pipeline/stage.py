@@ -7,6 +7,7 @@ from its fields and tables, so a stage never mentions files of the store, keys o
 A file that defines a stage imports nothing heavy (no torch, cv2, av) at its top: planning imports it.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,14 @@ class KnownFile(NamedTuple):
 
     name: str
     sha256: str
+
+    @classmethod
+    def of(cls, file: "Path | KnownFile") -> "KnownFile":
+        """The name and hash of a file, for which one that is here is read. Raises OSError if it cannot be."""
+        if isinstance(file, KnownFile):
+            return file
+        with file.open("rb") as content:
+            return cls(file.name, hashlib.file_digest(content, "sha256").hexdigest())
 
 
 def unkeyed(default: Any, **constraints: Any) -> Any:

@@ -62,7 +62,7 @@ def recognition_manifest(
     """
     folder = model_folder(model)
     usage = usage_in(folder)
-    if not any(load_stage(stage.uses).makes.name == FRAMES.name for stage in usage.stages.values()):
+    if not usage.reads_videos:
         raise ManifestError(
             f"{folder}: this model was trained on skeleton files alone, by a manifest that decodes no videos: to "
             "recognize videos, train with the stages decode and pose"

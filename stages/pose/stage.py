@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -285,11 +284,7 @@ class Models:
 
 def _named(file: Path | KnownFile) -> str:
     """A file's name, and the beginning of its SHA-256."""
-    if isinstance(file, KnownFile):
-        name, sha256 = file
-    else:
-        with file.open("rb") as content:
-            name, sha256 = file.name, hashlib.file_digest(content, "sha256").hexdigest()
+    name, sha256 = KnownFile.of(file)
     return f"{name} {sha256[:12]}"
 
 

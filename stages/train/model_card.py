@@ -1,6 +1,5 @@
 """README.md of a model: the card that the Hugging Face hub shows. Generated down to a line below which people write."""
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -159,7 +158,7 @@ def _data(config: RecognizerConfig) -> str:
 
 
 def _estimation(usage: Usage) -> str | None:
-    """The estimator, the detector, and the hashes of their weights."""
+    """The estimator, the detector, and their weights."""
     for used in usage.stages.values():
         stage = load_stage(used.uses)
         if stage.makes.name != SKELETONS.name or "estimator" not in stage.model_fields:
@@ -168,27 +167,27 @@ def _estimation(usage: Usage) -> str | None:
             name: used.parameters.get(name, stage.model_fields[name].default) for name in ("estimator", "detector")
         }
         lines = [f"- {name}: {plain(value)}" for name, value in chosen.items() if value]
-        return "\n".join(lines + [f"- weights: {plain(name)}, SHA-256 {digest}" for name, digest in _weights(used)])
+        return "\n".join([*lines, *_weights(used)])
     return None
 
 
-def _weights(used: UsedStage) -> list[tuple[str, str]]:
-    """The files that a stage's results depend on, as far as they can be found here, with their hashes."""
+def _weights(used: UsedStage) -> Iterator[str]:
+    """The files that a stage's results depend on, with the hashes of those that are known or can be read here."""
     try:
         files = load_stage(used.uses).model_validate(used.parameters).files()
-        return [
-            (file.name, file.sha256)
-            if isinstance(file, KnownFile)
-            else (file.name, hashlib.sha256(file.read_bytes()).hexdigest())
-            for file in files
-        ]
     except (PipelineError, ValueError, OSError):
-        return []
+        return
+    for file in files:
+        try:
+            digest = f"SHA-256 {KnownFile.of(file).sha256}"
+        except OSError:
+            digest = "which could not be read when this card was written"
+        yield f"- weights: {plain(file.name)}, {digest}"
 
 
 def _figures(usage: Usage | None, metrics: dict[str, Any] | None) -> Iterator[str]:
     if not metrics:
-        yield "None: the run has not evaluated this model."
+        yield "There are no figures beside this model."
         return
     low, high = metrics["top1_interval"]
     groups = f" of {count(metrics['groups'], 'group')}" if metrics.get("groups") else ""
@@ -257,8 +256,8 @@ def _limits(config: RecognizerConfig) -> str:
 
 def _use(config: RecognizerConfig, usage: Usage | None) -> Iterator[str]:
     yield "MODEL is the folder of this file, or the model's name on the hub (`owner/name`)."
-    if usage:
-        yield "```bash\npipeline recognize my_videos --model MODEL\n```"
+    if usage and usage.reads_videos:
+        yield "```bash\npipeline recognize my_videos --model MODEL --out recognized\n```"
     given = {
         "rgb+pose": "frames_B3THW, keypoints_BMTR3",
         "rgb": "frames_B3THW, None",

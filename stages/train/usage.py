@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.registry import load_stage
 from pipeline.stage import StageUse
-from stages.tables import CLIPS, PREDICTIONS
+from stages.tables import CLIPS, FRAMES, PREDICTIONS
 
 USAGE_FILE = "recognition.json"
 FORMAT = 1
@@ -45,6 +46,11 @@ class Usage(BaseModel):
     predict: str
     """The stage that predicts."""
     stages: dict[str, UsedStage]
+
+    @property
+    def reads_videos(self) -> bool:
+        """Whether a stage makes frames; without one, the model was trained on skeleton files alone."""
+        return any(load_stage(stage.uses).makes.name == FRAMES.name for stage in self.stages.values())
 
     @classmethod
     def read(cls, folder: Path) -> "Usage":

@@ -1,4 +1,5 @@
 import json
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,15 @@ def save(folder: Path, class_names: tuple[str, ...] = ("sit", "wave"), **changes
     return folder
 
 
+DECODE = {"uses": "stages.video.stage:Decode", "needs": ["index"], "with": {}}
+
+
+def save_usage(model: Path, stages: dict[str, Any]) -> None:
+    predict = {"uses": "stages.predict.stage:Predict", "needs": [*stages, "train"], "with": {"views": 10}}
+    usage = {"format": 1, "partition": 8, "source": "index", "model": "train", "predict": "predict"}
+    (model / "recognition.json").write_text(json.dumps(usage | {"stages": stages | {"predict": predict}}))
+
+
 def evaluated(class_names: tuple[str, ...], labels: list[str], probabilities: list[list[float]]) -> dict[str, Any]:
     clip_ids = [str(number) for number in range(len(labels))]
     return figures(list(class_names), clip_ids, labels, probabilities) | {"split": "test", "failed": 1}
@@ -52,12 +62,10 @@ def test_a_card_says_what_people_must_know(tmp_path: Path) -> None:
         "needs": ["decode"],
         "with": {"estimator": "movenet_lightning", "detector": "nanodet"},
     }
-    predict = {"uses": "stages.predict.stage:Predict", "needs": ["pose", "train"], "with": {"views": 10}}
-    usage = {"format": 1, "partition": 8, "source": "index", "model": "train", "predict": "predict"}
-    (model / "recognition.json").write_text(json.dumps(usage | {"stages": {"pose": pose, "predict": predict}}))
+    save_usage(model, {"decode": DECODE, "pose": pose})
     write_card(model)
     text = (model / "README.md").read_text()
-    assert "None: the run has not evaluated this model." in text and "model-index" not in text
+    assert "There are no figures beside this model." in text and "model-index" not in text
     chances = [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]]
     write_card(model, evaluated(("sit", "wave"), ["sit", "wave", "wave", "wave"], chances))
     text = (model / "README.md").read_text()
@@ -73,7 +81,7 @@ def test_a_card_says_what_people_must_know(tmp_path: Path) -> None:
         "| wave | sit | 1 of 3 |",
         "divided by the temperature 1.5 before they become probabilities, chosen on 40 validation clips.",
         "| 90.0 % | 0.750 |",
-        "pipeline recognize my_videos --model MODEL",
+        "pipeline recognize my_videos --model MODEL --out recognized",
         'Recognizer.from_pretrained("MODEL")',
     ):
         assert part in text, part
@@ -82,6 +90,29 @@ def test_a_card_says_what_people_must_know(tmp_path: Path) -> None:
     assert "The license is yours to choose" in text and "video-classification" in data.tags
     found = data.eval_results[0]
     assert (found.metric_type, found.metric_value, found.dataset_name) == ("accuracy", 0.75, "waving people")
+
+
+def test_a_missing_file_of_weights_leaves_the_hashes_of_the_others(tmp_path: Path) -> None:
+    model = save(tmp_path / "model")
+    there = tmp_path / "detector.onnx"
+    there.write_bytes(b"weights")
+    parameters = {"estimator": "onnx", "weights": str(tmp_path / "lost.onnx"), "detector": "onnx"}
+    parameters["detector_weights"] = str(there)
+    pose = {"uses": "stages.pose.stage:Pose", "needs": ["decode"], "with": parameters}
+    save_usage(model, {"decode": DECODE, "pose": pose})
+    write_card(model)
+    lines = (model / "README.md").read_text().splitlines()
+    assert "- weights: lost.onnx, which could not be read when this card was written" in lines
+    assert f"- weights: detector.onnx, SHA-256 {sha256(b'weights').hexdigest()}" in lines
+
+
+def test_videos_are_recognized_only_where_frames_are_made(tmp_path: Path) -> None:
+    model = save(tmp_path / "model", modality="pose")
+    skeletons = {"uses": "stages.pose.given:Skeletons", "needs": ["index"], "with": {}}
+    save_usage(model, {"skeletons": skeletons})
+    write_card(model)
+    text = (model / "README.md").read_text()
+    assert "pipeline recognize" not in text and "model(None, keypoints_BMTR3)" in text
 
 
 def test_what_people_write_stays(tmp_path: Path) -> None:
