@@ -63,7 +63,9 @@ def export(recognizer: Recognizer, file: str | Path, form: str, frames: int | No
             for node in module.graph.nodes if isinstance(module, GraphModule) else ():
                 node.meta.pop("stack_trace", None)  # lines of this machine's source files
         if form == "torch-export":
-            torch.export.save(program, str(file), extra_files=extra)
+            whole = BytesIO()  # PyTorch ends the process where it cannot write to a file
+            torch.export.save(program, whole, extra_files=extra)
+            Path(file).write_bytes(whole.getbuffer())
         else:
             _save_onnx(program, list(clips), file, description)
 
