@@ -16,10 +16,9 @@ from pipeline.stage import Row
 from stages.html import templates
 from stages.recognitions.exported_files import Places, rounded
 from stages.recognitions.previews import preview_of
+from stages.recognitions.thumbnails import MOST
 
 NAME = "recognitions.html"
-THUMBNAILS = 2000
-"""So many are put into the page at most, so that browsers open it quickly."""
 THUMBNAIL_BYTES = 12_000_000
 """All thumbnails of a page together, before they are encoded as text."""
 SCRIPTS = ("data", "rows", "lanes", "corrections", "player", "state", "views", "main")
@@ -67,13 +66,13 @@ def page_data(videos: Sequence[Row], places: Places) -> dict[str, Any]:
     numbers = {name: i for i, name in enumerate(labels)}
     thumbnails: list[str] = []
     left = THUMBNAIL_BYTES
-    left_out = 0
+    left_out = max(sum(len(video["segments"]) for video in videos) - MOST, 0)
     rows = []
     for video in videos:
         segments = []
         for segment in video["segments"]:
             picture, number = segment["thumbnail"], -1
-            if picture is not None and len(thumbnails) < THUMBNAILS and len(picture) <= left:
+            if picture is not None and len(picture) <= left:
                 number, left = len(thumbnails), left - len(picture)
                 thumbnails.append(base64.b64encode(picture).decode())
             elif picture is not None:

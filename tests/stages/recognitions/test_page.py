@@ -86,12 +86,17 @@ def test_only_the_page_s_own_script_may_run_and_nothing_is_fetched(tmp_path):
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)
 
 
-@pytest.mark.parametrize("limit", [{"THUMBNAILS": 2}, {"THUMBNAIL_BYTES": 2 * len(PICTURE) + 1}])
-def test_thumbnails_up_to_the_budget(tmp_path, monkeypatch, limit):
-    for name, value in limit.items():
-        monkeypatch.setattr(module, name, value)
+def test_thumbnails_up_to_the_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "THUMBNAIL_BYTES", 2 * len(PICTURE) + 1)
     _, data, *_ = written(tmp_path, [video("a.mp4", [segment(i) for i in range(5)] + [segment(9, thumbnail=None)])])
     assert [row[5] for row in data["videos"][0]["segments"]] == [0, 1, -1, -1, -1, -1]
+    assert (len(data["thumbnails"]), data["thumbnails_left_out"]) == (2, 3)
+
+
+def test_segments_that_were_given_no_thumbnail_count_as_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST", 2)
+    none = [segment(i, thumbnail=None) for i in range(2, 5)]
+    _, data, *_ = written(tmp_path, [video("a.mp4", [segment(0), segment(1)]), video("b.mp4", none)])
     assert (len(data["thumbnails"]), data["thumbnails_left_out"]) == (2, 3)
 
 
