@@ -5,7 +5,6 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
-import pytest
 
 from stages.images import encoded
 from stages.recognitions import page as module
