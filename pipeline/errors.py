@@ -47,6 +47,10 @@ class DamagedResultError(StageError):
         return f"{self.path} is damaged: {self.reason}. The next run sets it aside and computes it again"
 
 
+class MissingResultError(DamagedResultError):
+    """A result that is known to have been made is not in the store, as the machine that needs it sees it."""
+
+
 class UnreadableError(StageError):
     """A file cannot be read at the moment, although it was tried again for some time: its disk or network fails."""
 

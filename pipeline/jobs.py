@@ -1,5 +1,6 @@
 """Computes a partition, or a whole stage. All executors call these functions, so all of them make the same files."""
 
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -79,6 +80,8 @@ class Outcome:
     seconds: float
     overcome: tuple[str, ...] = ()
     """What had to be read again, in words for people."""
+    host: str = ""
+    """The machine that wrote the result."""
 
 
 def do_job(job: Job) -> Outcome:
@@ -101,6 +104,7 @@ def do_job(job: Job) -> Outcome:
         bytes=size,
         seconds=time.perf_counter() - started,
         overcome=take_overcome(),
+        host=socket.gethostname(),
     )
 
 
@@ -111,7 +115,7 @@ def do_whole(job: WholeJob, progress: Callable[..., None]) -> Outcome:
     table = job.stage.run(job.variants, StageContext(job.work_folder, progress))
     size = Store(job.store).write(job.folder, job.key, table.cast(job.stage.makes.schema), job.stage.makes)
     clips = sum(variant.clips.num_rows for variant in job.variants)
-    return Outcome(clips, (), size, time.perf_counter() - started, take_overcome())
+    return Outcome(clips, (), size, time.perf_counter() - started, take_overcome(), socket.gethostname())
 
 
 def healthy(clips: pa.Table, inputs: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, pa.Table]]:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import cast
 
 from pipeline.content import content_key, same_rows
-from pipeline.errors import DamagedResultError, PipelineError, StageError, UnreadableError
+from pipeline.errors import DamagedResultError, MissingResultError, PipelineError, StageError, UnreadableError
 from pipeline.events import EventLog
 from pipeline.executor import Executor, WorkerDied
 from pipeline.failures import find_failures, too_many
 from pipeline.jobs import Job, Outcome, WholeJob, do_whole
 from pipeline.plan import Plan
 from pipeline.stage import MapStage, WholeStage
+from pipeline.store import ARRIVAL
 from pipeline.texts import count
 from pipeline.writers import writer_name
 
@@ -30,6 +31,7 @@ DEATHS_OF_A_WHOLE_STAGE = 3
 LOST_NODES = 10
 UNREADABLE_IN_A_ROW = 8
 """After this many partitions of a stage that cannot be read, one after the other, the stage has failed."""
+SHARED_STORE = "set store to a folder or URL that is the same on all machines (--set store=...)"
 
 
 class Schedule:
@@ -71,6 +73,8 @@ class Schedule:
         """(key, clip) that have run out of memory once, alone."""
         self._unreadable: dict[str, list[str]] = {}
         """By node, the errors of partitions whose files could not be read. They are not computed, others are."""
+        self._hosts: set[str] = set()
+        """Machines whose results have been found in the store."""
         self._in_a_row: dict[str, int] = {}
         """By node, how many of its partitions could not be read since the last one that could."""
 
@@ -82,10 +86,14 @@ class Schedule:
                 for job, result in self.executor.wait(1.0):
                     task = self._running.pop(job.key)
                     if isinstance(result, Outcome):
-                        self.computed[task[0]] += 1
-                        self._finished(task, result)
+                        if self._is_stored(task, result):
+                            self.computed[task[0]] += 1
+                            self._finished(task, result)
                     elif isinstance(result, WorkerDied):
                         self._worker_died(task, job, result)
+                    elif isinstance(result, MissingResultError) and self.plan.store.has_arrived(result.path, ()):
+                        text = f"{result.path} is here, but not on a machine that needs it: {SHARED_STORE}"
+                        self._stage_failed(task[0], StageError(text))
                     elif isinstance(result, DamagedResultError):
                         self.damaged.append(result.path)
                     elif isinstance(result, UnreadableError) and isinstance(job, Job):
@@ -221,6 +229,19 @@ class Schedule:
         else:
             self._running[job.key] = task
             self._begun_with[task] = self._at_once
+
+    def _is_stored(self, task: Task, outcome: Outcome) -> bool:
+        """Whether the result of a job is really in the store. If not, the stage has failed."""
+        name, i = task
+        store, path = self.plan.store, self.plan.nodes[name].path(self.plan.store, i)
+        if not store.is_local and outcome.host in self._hosts:
+            return True  # to ask a service about every result would take longer than to make it
+        if store.has_arrived(path, () if name in self.blocked else ARRIVAL):
+            self._hosts.add(outcome.host)
+            return True
+        error = f"{outcome.host} has written {path}, but it is not here: {SHARED_STORE}"
+        self._stage_failed(name, StageError(error))
+        return False
 
     def _finished(self, task: Task, outcome: Outcome) -> None:
         name, i = task

@@ -6,15 +6,17 @@ store at the same time: at worst, two of them make the same file.
 
 import contextlib
 import io
+import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import DamagedResultError, ManifestError, StageError, UnreadableError
+from pipeline.errors import ManifestError, MissingResultError, StageError, UnreadableError
 from pipeline.files import check_writable, replace_file
 from pipeline.keys import KEY_BYTES
 from pipeline.parquet import read_parquet
@@ -27,6 +29,9 @@ ATTEMPTS = "attempts"
 DAMAGED = "damaged"
 SAME = "same"
 CONTENTS = "contents"
+
+ARRIVAL = (0.1, 0.4, 1.0, 2.0)
+"""Seconds between two looks for a file that another machine has written."""
 
 
 class Attempts(NamedTuple):
@@ -120,15 +125,25 @@ class Store:
             return PatientFile(path, lambda: self.filesystem.open(path, "rb"))
 
     def open_input(self, path: str) -> Any:
-        """A result that is known to have been made. Raises DamagedResultError if somebody has removed it since."""
+        """A result that is known to have been made. Raises MissingResultError if somebody has removed it since."""
         try:
             return self.open(path)
         except FileNotFoundError as error:
-            raise DamagedResultError(path, "somebody has removed it") from error
+            raise MissingResultError(path, "somebody has removed it") from error
 
     def read_input(self, path: str) -> pa.Table:
         with self.open_input(path) as file:
             return read_parquet(file, path)
+
+    def has_arrived(self, path: str, pauses: Sequence[float] = ARRIVAL) -> bool:
+        """Whether a file is here that another machine says it has written. Network file systems may show it later."""
+        for pause in pauses:
+            if self._is_there(path):
+                return True
+            time.sleep(pause)
+            with contextlib.suppress(OSError):  # NFS asks its server again about a folder that is opened
+                os.scandir(Path(path).parent).close()
+        return self._is_there(path)
 
     def read(self, path: str, columns: list[str] | None = None) -> pa.Table:
         with self.open(path) as file:
@@ -206,6 +221,12 @@ class Store:
             with contextlib.suppress(FileNotFoundError):  # renamed, or removed by another sweep
                 if "@" in name and not is_alive(name, path.stat().st_mtime):
                     path.unlink()
+
+    def _is_there(self, path: str) -> bool:
+        if self.is_local:
+            return os.path.lexists(path)
+        with self._reaching():
+            return bool(patiently(path, lambda: self.filesystem.exists(path)))
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:

@@ -1,16 +1,18 @@
 """The schedule: in which order tasks are done, and what happens when workers die and stages fail."""
 
+import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from pipeline.errors import StageError
+from pipeline.errors import MissingResultError, StageError
 from pipeline.events import Event, EventLog
 from pipeline.executor import Executor, LocalExecutor, Result, WorkerDied
-from pipeline.jobs import Job, WholeJob
+from pipeline.jobs import Job, WholeJob, do_job
 from pipeline.manifest import load_manifest
 from pipeline.plan import Plan
 from pipeline.runs import Options, plan_run
@@ -244,6 +246,37 @@ def test_a_lost_node_counts_against_no_clip(toy: Toy, losses: int, lost: bool) -
     assert done.schedule.errors == (["double: lost 10 machines during the same work"] if lost else [])
     if not lost:
         assert errors(done, "double", 0) == {}
+
+
+def test_what_a_machine_writes_to_a_store_of_its_own_is_an_error(toy: Toy, tmp_path: Path) -> None:
+    """Three jobs at a time have written there before the first result is missed."""
+    other = str(tmp_path / "other")
+    executor = ToyExecutor(lambda job: do_job(replace(job, store=other)) if isinstance(job, Job) else None, slots=3)
+    done = compute(toy, executor)
+    [error] = done.schedule.errors
+    assert error.startswith(f"double: {socket.gethostname()} has written {done.plan.store.root}/double/")
+    assert error.endswith("set store to a folder or URL that is the same on all machines (--set store=...)")
+    assert not done.schedule.computed
+    assert len(done.tasks("started")) == 3 and not done.tasks("finished")
+
+
+def test_a_machine_that_does_not_see_what_another_has_written_is_an_error(toy: Toy, tmp_path: Path) -> None:
+    other = str(tmp_path / "other")
+
+    def elsewhere(job: Job | WholeJob) -> Result | None:
+        if not isinstance(job, Job) or job.node != "add":
+            return None
+        here = {table: path.replace(job.store, other) for table, path in job.inputs.items()}
+        try:
+            return do_job(replace(job, store=other, inputs=here))
+        except MissingResultError as error:  # the same path on every machine
+            return MissingResultError(error.path.replace(other, job.store), error.reason)
+
+    done = compute(toy, ToyExecutor(elsewhere))
+    [error] = done.schedule.errors
+    assert error.startswith(f"add: {done.plan.store.root}/double/")
+    assert "is here, but not on a machine that needs it: set store to" in error
+    assert not done.schedule.damaged
 
 
 def test_variants_that_share_a_failed_result_are_all_blocked(toy: Toy) -> None:
