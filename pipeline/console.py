@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline.errors import INTERRUPTED
-from pipeline.texts import count, duration, sanitize
+from pipeline.texts import columns, count, duration, sanitize
 
 if TYPE_CHECKING:
     from pipeline.events import Listener
@@ -133,11 +133,8 @@ def say_what_was_skipped(result: "Result", each: bool) -> None:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns that are as wide as their content, on any output."""
-    table = [head, *rows] if any(head) else rows
-    widths = [max(len(row[i]) for row in table) for i in range(len(head) - 1)]
-    for row in table:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-        say("  ".join([*cells, row[-1]]).rstrip())
+    for line in columns([head, *rows] if any(head) else rows):
+        say(line)
 
 
 def paragraph(text: str) -> str:

@@ -44,6 +44,10 @@ class RayExecutor(Executor):
         self._waiting: deque[Job] = deque()
         """GPU jobs that wait for an actor."""
 
+    def is_cluster(self) -> bool:
+        """Whether work may run on other machines."""
+        return len(self._machines()) > 1
+
     def slots(self) -> int:
         """Twice the cores, so that the next job's process is ready when a core becomes free."""
         return max(2, 2 * int(self._resource("CPU")))

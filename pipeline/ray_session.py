@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from pipeline.errors import StageError
 
@@ -27,6 +28,8 @@ def start_ray(address: str | None = None) -> bool:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     # The schedule reports dead workers; Ray's own messages would disturb the progress display.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    if address and _has_token():  # Ray's head uses it if it is there; those that connect only if they are told to
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
     if ray.is_initialized():
@@ -41,11 +44,34 @@ def start_ray(address: str | None = None) -> bool:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_termination)  # Ray's own would end the program without a message
     except (Exception, SystemExit) as error:  # Ray itself exits where a cluster does not answer
-        where = f"the cluster at {address}" if address else "on this machine"
+        if address:
+            raise StageError(f"cannot use the Ray cluster at {address}: {_refusal(error)}") from error
         raise StageError(
-            f"Ray does not start {where}: {error} (--executor local and data_parallel: 1 work without Ray)"
+            f"Ray does not start on this machine: {error} (--executor local and data_parallel: 1 work without Ray)"
         ) from error
     return True
+
+
+def _refusal(error: BaseException) -> str:
+    """Why a cluster did not let this process in, and what to do."""
+    text = " ".join(str(error).split())
+    if "Version mismatch" in text:
+        return f"{text}. Install the same Python and the same Ray on all machines, this one included"
+    cause: BaseException | None = error
+    while cause is not None and "InvalidAuthToken" not in str(cause):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        return (
+            "it asks for a token. Copy ~/.ray/auth_token from its head to this machine and to all others, and set "
+            "RAY_AUTH_MODE=token for each ray start --address"
+        )
+    return text
+
+
+def _has_token() -> bool:
+    """Whether there is a token for clusters that ask for one. To all others, it does no harm."""
+    given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(given) or Path("~/.ray/auth_token").expanduser().is_file()
 
 
 def _check_reachable(address: str) -> None:
@@ -63,9 +89,9 @@ def _check_reachable(address: str) -> None:
 
 
 @contextmanager
-def ray_session() -> Iterator[None]:
-    """Ray runs inside the block. If it was started for the block, it is stopped at the end."""
-    started = start_ray()
+def ray_session(address: str | None = None) -> Iterator[None]:
+    """Ray runs inside the block. If it was started or connected to for the block, that is ended."""
+    started = start_ray(address)
     import ray
 
     try:

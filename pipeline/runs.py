@@ -268,9 +268,17 @@ def _choose_executor(plan: Plan, options: Options) -> Executor:
         from pipeline.child_executor import ChildExecutor
 
         return ChildExecutor()
+    from pipeline.nodes import examine_nodes, refuse_nodes
     from pipeline.ray_executor import RayExecutor
 
-    return RayExecutor(options.ray_address)
+    executor = RayExecutor(options.ray_address)
+    try:
+        if options.ray_address or executor.is_cluster():
+            refuse_nodes(examine_nodes(plan))
+    except BaseException:
+        executor.close()
+        raise
+    return executor
 
 
 def _only(graph: Graph, options: Options) -> set[str] | None:

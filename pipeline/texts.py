@@ -1,6 +1,6 @@
 """Values as texts for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 
 def duration(seconds: float) -> str:
@@ -23,6 +23,14 @@ def byte_size(size: float) -> str:
 def count(number: int, noun: str) -> str:
     """``1 clip``, ``2,000 clips``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The rows as lines, in columns that are as wide as their content."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)] if rows else []
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        yield "  ".join([*cells, row[-1]]).rstrip()
 
 
 def figures_text(figures: Mapping[str, object]) -> str:

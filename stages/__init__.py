@@ -52,3 +52,6 @@ API = {
 
 CODE = ("stages", "recognizer")
 """Packages whose code affects what the stages compute: a plan says when it has changed."""
+
+USABLE_GPUS = "stages.devices:usable_gpus"
+"""Says how many GPUs a machine has that the stages can use."""

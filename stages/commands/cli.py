@@ -49,6 +49,9 @@ def doctor(
     manifest: Annotated[
         str | None, typer.Argument(metavar="[MANIFEST]", help="Also check what this one needs.")
     ] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Also ask all machines of the Ray cluster at this address.")
+    ] = None,
     settings: Settings = None,
     debug: Debug = False,
 ) -> None:
@@ -56,6 +59,7 @@ def doctor(
 
     \b
     pipeline doctor demo
+    pipeline doctor demo --ray-address auto
     pipeline doctor finegym --set index.val_share=0.1
     """
     with plain_errors(debug):
@@ -68,6 +72,15 @@ def doctor(
         findings = list(examine(find_manifest(manifest) if manifest else None, settings or ()))
         table(("", "", ""), [(finding.what, finding.verdict, finding.detail) for finding in findings])
         missing = sum(finding.verdict == "missing" for finding in findings)
+        if ray_address:
+            from pipeline.nodes import node_lines
+            from stages.commands.examination import examine_cluster
+
+            nodes = examine_cluster(ray_address, find_manifest(manifest) if manifest else None, settings or ())
+            say("")
+            for line in node_lines(nodes):
+                say(line)
+            missing += sum(len(node.lacks) for node in nodes)
         if missing:
             say(f"\n{count(missing, 'thing')} missing")
             raise typer.Exit(1)

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +17,8 @@ from pipeline.errors import PipelineError
 from pipeline.failures import too_many
 from pipeline.graph import Graph, build_graph
 from pipeline.manifest import Manifest, load_manifest
+from pipeline.nodes import Node, examine_nodes
+from pipeline.ray_session import ray_session
 from pipeline.registry import DISTRIBUTION, extras
 from pipeline.runs import plan_run
 from pipeline.stage import Source
@@ -45,6 +48,19 @@ def examine(path: Path | None = None, settings: Sequence[str] = ()) -> Iterator[
     yield from _downloaded_weights()
     if path is not None:
         yield from _manifest(path, settings)
+
+
+def examine_cluster(address: str, path: Path | None = None, settings: Sequence[str] = ()) -> list[Node]:
+    """What the machines of a Ray cluster lack, for any work or for all stages of a manifest that can be planned.
+
+    Raises StageError if the cluster does not answer.
+    """
+    plan = None
+    if path is not None:
+        with suppress(PipelineError):  # which is one of the other findings
+            plan = plan_run(load_manifest(path, settings))
+    with ray_session(address):
+        return examine_nodes(plan, only_todo=False)
 
 
 def _packages() -> Iterator[Finding]:

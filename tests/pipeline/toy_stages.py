@@ -161,6 +161,13 @@ class Remarkable(Double):
         return [Problem(f"files: {self.remark}", fatal=False)] if self.remark else []
 
 
+class Unprepared(Double):
+    """Lacks something here."""
+
+    def prepare(self, clips: pa.Table, fetch: bool) -> list[Problem]:
+        return [Problem("its weights are on no machine but one")]
+
+
 class Worker(Faulty):
     """Instead of a number, the process that worked on the clip."""
 

@@ -1,0 +1,152 @@
+"""What the machines of a cluster are asked before a run: nodes of Ray on this machine, one with its own mounts."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import pipeline.node_probe
+import pipeline.nodes
+from pipeline.errors import ManifestError
+from pipeline.manifest import load_manifest
+from pipeline.node_probe import Lack, Wanted, look, versions
+from pipeline.nodes import CLOCKS, Node, _compare, examine_nodes, node_lines, refuse_nodes
+from pipeline.runs import Options, run
+from toy_manifest import Toy
+from toy_stages import CLIPS, Double, Unprepared
+
+MEMORY = 100 * 2**20
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in whose place one of the nodes sees another."""
+    return tmp_path_factory.mktemp("private")
+
+
+@pytest.fixture(scope="module")
+def cluster(private: Path) -> Iterator[Any]:
+    """A head without CPUs, a node with one, and one with two that sees another folder and finds no toy stages."""
+    ray = pytest.importorskip("ray")
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("mounts of one's own need the rights of root")
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY})
+    start = f"{Path(sys.executable).parent}/ray start --address={cluster.address} --num-cpus=2 --block"
+    command = f"mount -t tmpfs none {private} && exec {start} --object-store-memory={MEMORY}"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    other = None
+    try:
+        cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+        other = subprocess.Popen(
+            ["unshare", "--mount", "bash", "-c", command], env=environment, stdout=subprocess.DEVNULL
+        )
+        ray.init(address=cluster.address, log_to_driver=False)
+        end = time.monotonic() + 60
+        while ray.cluster_resources().get("CPU") != 3 and time.monotonic() < end:
+            time.sleep(0.1)
+        yield other
+    finally:
+        ray.shutdown()
+        if other is not None:
+            other.terminate()
+            other.wait(30)
+        cluster.shutdown()
+
+
+def test_a_machine_that_lacks_the_store_and_the_stages_is_shown_before_anything_runs(
+    cluster: subprocess.Popen, private: Path
+) -> None:
+    toy = Toy(private)
+    with pytest.raises(ManifestError) as refused:
+        run(load_manifest(toy.path, ["total.cpus=1"]), Options(executor="ray"))
+    lines = str(refused.value).splitlines()
+    assert lines[0] == "not all machines have what the run needs:"
+    assert lines[1].split() == ["node", "CPUs", "GPUs", "disk", "free"]
+    rows = {row.split()[2]: row for row in lines[2:5]}
+    assert rows["0"].endswith("no work runs here")
+    assert re.search(r"B +ok$", rows["1"])
+    lacks = rows["2"].partition("B  ")[2].strip().split("; ")
+    assert lacks == [
+        f"other {private}/store",
+        f"other {private}/runs",
+        *(f"{stage} cannot work" for stage in ("double", "add", "share")),
+    ]
+    assert f"- {private}/store must be the same folder on all machines: mount it there, or choose another" in lines[5]
+    assert lines[7].startswith("- double: No module named 'toy_stages': install it on all machines")
+    assert sum(toy.all_visits().values()) == 0
+    left = [path for folder in ("store", "runs") for path in (private / folder).rglob("*probe*")]
+    assert left == []
+
+
+def test_a_machine_that_does_not_answer_is_shown(
+    cluster: subprocess.Popen, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline.nodes, "ANSWER", 5.0)
+    stopped = [one for one in psutil.Process(cluster.pid).children(recursive=True) if one.name() != "bash"]
+    for process in stopped:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        nodes = examine_nodes()
+    finally:
+        for process in stopped:
+            process.send_signal(signal.SIGCONT)
+    assert {node.cpus: [lack.what for lack in node.lacks] for node in nodes} == {0: [], 1: [], 2: ["does not answer"]}
+
+
+def test_other_versions_and_clocks_are_named() -> None:
+    here, now = versions(), time.time()
+    same = ((here, 10**12, []), "", now)
+    far = ((here | {"ray": "2.1", "source code": "0"}, 10**12, []), "", now + CLOCKS + 5)
+    none = (None, "ModuleNotFoundError: No module named 'pipeline'", now)
+    nodes = [Node("a", 1, 0), Node("b", 1, 0), Node("c", 1, 0)]
+    for node, answer in zip(nodes, (same, far, none), strict=True):
+        _compare(node, answer, now - 1, now)
+    assert list(node_lines(nodes))[1:] == [
+        "a     1     0     1.0 TB     ok",
+        "b     1     0     1.0 TB     ray 2.1; source code 0; clock differs by 15 s",
+        "c     1     0                another installation",
+        f"- install the same ray on all machines: {here['ray']} is here",
+        f"- install the same source code on all machines: {here['source code']} is here",
+        "- set the clocks of all machines, for example by NTP",
+        "- install the same version of the package as here, in the Python that runs Ray (ModuleNotFoundError: No "
+        "module named 'pipeline')",
+    ]
+    refuse_nodes(nodes[:1])
+    with pytest.raises(ManifestError):
+        refuse_nodes(nodes)
+
+
+def test_what_a_node_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.node_probe, "FREE", 10**18)
+    cloudpickle = pytest.importorskip("ray").cloudpickle
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").write_bytes(b"12345")
+    clips = CLIPS.schema.empty_table()
+    stages = [(name, cloudpickle.dumps((stage, clips))) for name, stage in (("a", Double()), ("b", Unprepared()))]
+    files = [("weights", 5), ("weights", 6), ("video.mp4", None)]
+    _, free, lacks = look(Wanted(str(tmp_path), files=files, stages=stages, gpus=True), "key", 1000)
+    assert free > 0
+    assert [lack.what for lack in lacks] == [
+        "disk full",
+        "1 file not there",
+        "1 other file",
+        "b cannot work",
+        f"PyTorch can use {usable()} of 1000 GPUs",
+    ]
+    assert lacks[3] == Lack("b cannot work", "b: its weights are on no machine but one")
+
+
+def usable() -> int:
+    torch = pytest.importorskip("torch")
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
