@@ -41,10 +41,14 @@ class Skeletons(MapStage):
     and z, with a minus sign for its opposite. [x, -y] is the front where y points up, [z, -y] the side, [x, -z] from
     above. The Kinect's x points to its left: there [-x, -y] is what it saw, and [x, -y] the mirror image."""
 
-    @field_validator("plane")
+    second_plane: Plane | None = added(None)
+    """Another picture of skeletons in space, such as [z, -y], the side, so that depth is not lost: each person becomes
+    two, as seen in plane and in second_plane. Give the network twice as many ``persons``."""
+
+    @field_validator("plane", "second_plane")
     @classmethod
-    def _two_axes(cls, plane: Plane) -> Plane:
-        if plane[0][-1] == plane[1][-1]:
+    def _two_axes(cls, plane: Plane | None) -> Plane | None:
+        if plane and plane[0][-1] == plane[1][-1]:
             raise ValueError(f"{plane[0]} and {plane[1]} are the same axis: give two different ones")
         return plane
 
@@ -75,7 +79,10 @@ class Skeletons(MapStage):
             raise ClipError("the index names no skeleton file: use decode and pose to estimate skeletons from videos")
         if clip["start"] is not None or clip["end"] is not None:
             raise ClipError("a skeleton file has no times, so a span cannot be cut out of it: use decode and pose")
-        file = projected(read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"]), self.plane)
+        planes = [self.plane] + ([self.second_plane] if self.second_plane else [])
+        read = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
+        file = projected(read, *planes)
+        pictures = len(file.keypoints) // len(read.keypoints)
         size = file.size or self.size
         if size is None:
             raise ClipError(
@@ -84,7 +91,7 @@ class Skeletons(MapStage):
             )
         width, height = size
         sampled = sample_frames(file.keypoints.shape[1], self.frames)
-        keypoints = file.in_pixels(width, height).frames(sampled, self.persons)
+        keypoints = file.in_pixels(width, height).frames(sampled, self.persons * pictures)
         target = layout(self.convert_to) if self.convert_to else file.layout
         if target != file.layout:
             try:

@@ -19,15 +19,39 @@ MARGIN = 0.1
 """Around the people, as a share of the longer side of their box."""
 
 
-def projected(file: SkeletonFile, plane: Plane) -> SkeletonFile:
-    """The skeletons as a picture in a plane, if they are in space (M,T,R,4: x, y, z, score); else as they are."""
+def projected(file: SkeletonFile, *planes: Plane) -> SkeletonFile:
+    """The skeletons as a picture in a plane, if they are in space (M,T,R,4: x, y, z, score); else as they are.
+
+    With several planes each person becomes several, one after the other: what is seen of them in each plane. All
+    pictures have the same middle and the same scale.
+    """
     if file.keypoints.shape[3] == 3:
         return file
+    views = [_seen(file.keypoints, plane) for plane in planes]
+    flat = np.stack(views if len(views) == 1 else [_centered(view) for view in views], axis=1)
+    keypoints, size = framed(flat.reshape(-1, *flat.shape[2:]))
+    return file._replace(keypoints=keypoints, size=size)
+
+
+def _seen(keypoints_MTR4: np.ndarray, plane: Plane) -> np.ndarray:
     chosen = ["xyz".index(axis[-1]) for axis in plane]
     signs = [-1.0 if axis.startswith("-") else 1.0 for axis in plane]
-    flat = np.concatenate([file.keypoints[..., chosen] * signs, file.keypoints[..., 3:]], axis=3)
-    keypoints, size = framed(flat)
-    return file._replace(keypoints=keypoints, size=size)
+    return np.concatenate([keypoints_MTR4[..., chosen] * signs, keypoints_MTR4[..., 3:]], axis=3)
+
+
+def _centered(keypoints_MTR3: np.ndarray) -> np.ndarray:
+    """The keypoints with the middle of the box around the people at 0."""
+    known = _known(keypoints_MTR3)
+    if not known.any():
+        return keypoints_MTR3
+    points = keypoints_MTR3[known][:, :2]
+    centered = keypoints_MTR3.copy()
+    centered[..., :2] -= (points.min(0) + points.max(0)) / 2
+    return centered
+
+
+def _known(keypoints: np.ndarray) -> np.ndarray:
+    return (keypoints[..., 2] > 0) & np.isfinite(keypoints).all(-1)
 
 
 def framed(keypoints: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
@@ -36,8 +60,7 @@ def framed(keypoints: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     The picture is the same for all frames of a clip, with the people in its middle, and one unit is equally long in
     both directions.
     """
-    known = (keypoints[..., 2] > 0) & np.isfinite(keypoints).all(-1)
-    points = keypoints[known][:, :2]
+    points = keypoints[_known(keypoints)][:, :2]
     if not len(points):
         return keypoints, (PIXELS, PIXELS)
     low, high = points.min(0), points.max(0)

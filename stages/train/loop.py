@@ -80,7 +80,8 @@ class Training:
         self.precision = chosen_precision(recipe.precision, self.device)
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
         self.steps_per_epoch = math.ceil(len(clips.train) / (recipe.batch * recipe.accumulate))
-        self.total_steps = recipe.epochs * self.steps_per_epoch
+        self.epochs = max(recipe.epochs, math.ceil(recipe.least_steps / self.steps_per_epoch))
+        self.total_steps = self.epochs * self.steps_per_epoch
 
         model, self.started = initial_model(recipe, config)
         model = model.to(self.device)
@@ -106,7 +107,7 @@ class Training:
         """Train to the last epoch."""
         state = self.state
         with self.log:
-            while state.progress.epoch < self.recipe.epochs:
+            while state.progress.epoch < self.epochs:
                 figures = {"epoch": state.progress.epoch + 1, **self._train_epoch(), **self._validate()}
                 started = self.started if state.progress.epoch == 0 else {}
                 state.progress = state.progress.after_epoch({**figures, "precision": self.precision, **started})
@@ -191,7 +192,7 @@ class Training:
         with self.autocast:
             found = evaluate(self.state.result, loader, self.clips.targets, self.group)
         self.log.plot(self.steps_done - 1, {"val/loss": found.loss, "val/accuracy": found.accuracy})
-        is_last = self.state.progress.epoch + 1 == self.recipe.epochs
+        is_last = self.state.progress.epoch + 1 == self.epochs
         if self.state.keep_if_best(found.accuracy) if self.recipe.keep == "best" else is_last:
             logits_NK, target_N = self.group.all_gather(found.logits_NK), self.group.all_gather(found.target_N)
             self.state.progress.calibration = calibrate(logits_NK, target_N)

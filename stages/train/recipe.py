@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from pipeline.stage import unkeyed
+from pipeline.stage import added, unkeyed
 from recognizer.config import NetworkConfig, RecognizerConfig
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -87,6 +87,9 @@ class Recipe(BaseModel):
 
     epochs: int = Field(90, ge=1)
     """Passes over all training clips."""
+
+    least_steps: int = added(0, ge=0)
+    """Steps that a training takes at least: with so few clips that ``epochs`` passes have fewer, there are more."""
 
     warmup_epochs: float = Field(5, ge=0)
     """Epochs in which the learning rate rises linearly from 0 to ``lr``; at most a third of all epochs."""

@@ -90,3 +90,22 @@ def test_what_came_later_is_part_of_keys_only_where_it_is_set(tmp_path: Path) ->
         file.write_text(f"joints: [{joints}]")
         texts.append(keyed_parameters(Skeletons(convert_to=str(file)))["convert_to"])
     assert texts[0] == texts[2] != texts[1]  # by content, not by name or time
+
+
+def test_a_second_plane_makes_two_people_of_each(tmp_path: Path) -> None:
+    keypoints = np.random.default_rng(0).normal(size=(2, 8, 20, 4))
+    keypoints[..., 3] = 1
+    np.savez(tmp_path / "a.npz", keypoints=keypoints, layout="kinect20")
+
+    def found(**parameters: Any) -> np.ndarray:
+        return keypoints_of(Skeletons(frames=2, **parameters).clip(clip(tmp_path / "a.npz"), {}, None))
+
+    both = found(second_plane=("z", "-y"))
+    assert both.shape == (4, 2, 20, 3)
+    assert both[0, ..., 1] == pytest.approx(both[1, ..., 1]) and both[2, ..., 1] == pytest.approx(both[3, ..., 1])
+    assert (found(second_plane=("z", "-y"), persons=1) == both[:2]).all()
+    np.savez(tmp_path / "a.npz", keypoints=np.ones((2, 8, 20, 3)), layout="kinect20", size=(32, 32))
+    assert len(found(second_plane=("z", "-y"))) == 2  # these are in a picture already
+    assert "second_plane" not in keyed_parameters(Skeletons())
+    with pytest.raises(ValidationError, match="z and -z are the same axis"):
+        Skeletons(second_plane=("z", "-z"))

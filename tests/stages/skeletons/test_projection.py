@@ -40,3 +40,22 @@ def test_a_frame_around_nobody_and_around_a_point() -> None:
     assert framed(np.zeros((1, 4, 20, 3)))[1] == (1000, 1000)
     keypoints, size = framed(np.ones((1, 4, 20, 3)))
     assert np.isfinite(keypoints).all() and all(edge > 0 for edge in size)
+
+
+def test_two_planes_make_two_people_of_each_with_one_middle_and_one_scale() -> None:
+    rng = np.random.default_rng(0)
+    keypoints = np.concatenate([rng.normal((1, 2, 30), (1, 1, 0.5), (2, 5, 20, 3)), np.ones((2, 5, 20, 1))], axis=3)
+    keypoints[1, 2, 4] = np.nan
+    space = SkeletonFile(Path("a.npz"), keypoints, KINECT20, None)
+    found = projected(space, ("x", "-y"), ("z", "-y")).keypoints
+    assert found.shape == (4, 5, 20, 3)
+    for person in (0, 1):
+        front, side = found[2 * person : 2 * person + 2]
+        known = np.isfinite(keypoints[person]).all(-1)
+        assert np.allclose(front[known][:, 1], side[known][:, 1])  # the same height in both
+        scale = np.ptp(front[known][:, 1]) / np.ptp(keypoints[person][known][:, 1])
+        for picture, axis in ((front, 0), (side, 2)):
+            assert np.ptp(picture[known][:, 0]) == pytest.approx(scale * np.ptp(keypoints[person][known][:, axis]))
+    left, right = np.nanmin(found[..., 0], axis=(1, 2)), np.nanmax(found[..., 0], axis=(1, 2))
+    front, side = ((left[i::2].min() + right[i::2].max()) / 2 for i in (0, 1))
+    assert front == pytest.approx(side)  # the middle of all people

@@ -14,6 +14,7 @@ from safetensors.torch import load
 from torchvision.models.video import mc3_18
 
 from pipeline.errors import StageError
+from pipeline.keys import keyed_parameters
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
@@ -62,6 +63,17 @@ def test_it_learns_and_says_so(made_set, tmp_path):
         "seconds": 0.4,
     }
     assert json.loads((tmp_path / "run" / "history.json").read_text()) == history
+
+
+def test_few_clips_are_passed_more_often_for_the_least_number_of_steps(made_set, tmp_path):
+    clips, files = made_set(12)
+
+    def epochs(**parameters: Any) -> int:
+        return len(json.loads(train(tmp_path / str(parameters), clips, files, val_share=0, **parameters)["history"]))
+
+    assert epochs(batch=5, least_steps=9) == 5  # of two steps each
+    assert epochs(batch=5, least_steps=4) == epochs(batch=5) == 2
+    assert "least_steps" not in keyed_parameters(Train())
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_bits(made_set, training_process, checkpointed, tmp_path):
