@@ -1,15 +1,16 @@
 """Evaluate: predictions compared with labels."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import StageError
-from pipeline.stage import StageUse, WholeStage
+from pipeline.stage import Problem, Stage, StageUse, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from pipeline.texts import count
 from stages.predict.intervals import accuracy_interval, count_groups
@@ -31,6 +32,20 @@ class Evaluate(WholeStage):
 
     split: str = "test"
     """The split whose clips are evaluated."""
+
+    def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+        predicted = getattr(upstream.get(PREDICTIONS.name), "split", None)
+        labels = clips.filter(pc.equal(clips["split"], self.split))["label"]
+        if predicted not in (None, self.split):
+            yield Problem(
+                f"split: {self.split} is compared with the labels, but {predicted} is predicted: give both the same"
+            )
+        elif not len(labels):
+            yield Problem(
+                f"no clip has the split {self.split}: set the split parameters of the index, or leave evaluate out"
+            )
+        elif labels.null_count == len(labels):
+            yield Problem(f"none of the {len(labels):,} clips of the split {self.split} has a label")
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         (variant,) = variants

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import StageError
 from stages.predict.evaluate import Evaluate, accuracy_text, figures
+from stages.predict.stage import Predict
 from stages.tables import CLIPS, PREDICTIONS
 
 NAMES = ["a", "b", "c", "d", "e", "f"]
@@ -97,6 +98,28 @@ def test_nothing_to_compare(evaluated):
         evaluated({"0": ("a", "test")}, [prediction("0", error="cannot be decoded")])
     with pytest.raises(StageError, match="has a label"):
         evaluated({"0": (None, "test")}, [prediction("0", "a")])
+
+
+@pytest.mark.parametrize(
+    ("rows", "predicted", "problem"),
+    [
+        ([("a", "test")], "test", None),
+        ([("a", "test")], None, None),
+        ([("a", "test")], "val", "split: test is compared with the labels, but val is predicted: give both the same"),
+        (
+            [("a", "train")],
+            None,
+            "no clip has the split test: set the split parameters of the index, or leave evaluate",
+        ),
+        ([(None, "test")], "test", "none of the 1 clips of the split test has a label"),
+    ],
+)
+def test_what_will_be_missing_is_known_before_anything_runs(clip_row, rows, predicted, problem):
+    clips = [clip_row(f"{i}", *row) for i, row in enumerate(rows)]
+    table = pa.Table.from_pylist(clips, schema=CLIPS.schema)
+    found = list(Evaluate().check(table, {PREDICTIONS.name: Predict(split=predicted)}))
+    assert [found.fatal for found in found] == ([] if problem is None else [True])
+    assert problem is None or found[0].text.startswith(problem)
 
 
 def test_what_the_figures_leave_out(tmp_path, context, write_table, files_of, clip_row, variant):
