@@ -6,11 +6,14 @@ from typing import cast
 import pyarrow as pa
 
 from pipeline.errors import ManifestError
-from pipeline.keys import columns_of, digest, partition_bounds, row_texts
+from pipeline.keys import columns_of, digest_of, partition_bounds, row_texts
 from pipeline.stage import MapStage, Source, WholeStage
 
 NO_CLIPS = pa.table({"clip_id": pa.array([], pa.string())})
 """The clips of a stage without a source, such as one that loads a trained model."""
+
+BLOCK = 2**16
+"""Rows whose texts are made at a time: those of ten million clips would fill the memory."""
 
 
 class Clips:
@@ -22,8 +25,17 @@ class Clips:
         for one, other in zip(self.ids, self.ids[1:], strict=False):
             if one == other:
                 raise ManifestError(f"two clips have the id {one!r}; every clip needs its own")
-        self.content = row_texts(self.table, columns_of(self.table, "content"))
         self.bounds = partition_bounds(self.ids, partition)
+        self._content: tuple[int, list[str]] = -1, []
+        """The number of the block that was last asked for, and its texts."""
+
+    def content(self, row: int) -> str:
+        """All that counts of a clip, as one string. Rows are asked for in order, so one block is kept of them all."""
+        number, place = divmod(row, BLOCK)
+        if number != self._content[0]:
+            block = self.table.slice(number * BLOCK, BLOCK)
+            self._content = number, row_texts(block, columns_of(block, "content"))
+        return self._content[1][place]
 
     @cached_property
     def digest(self) -> str:
@@ -52,7 +64,9 @@ class Selection:
 
 
 def _digest_of(clips: pa.Table) -> str:
-    return digest(*row_texts(clips, columns_of(clips, "content", "annotation")))
+    columns = columns_of(clips, "content", "annotation")
+    blocks = (clips.slice(start, BLOCK) for start in range(0, clips.num_rows, BLOCK))
+    return digest_of(text for block in blocks for text in row_texts(block, columns))
 
 
 def listed_clips(source: Source) -> pa.Table:

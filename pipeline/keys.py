@@ -23,6 +23,11 @@ KEY_BYTES = 16
 
 def digest(*parts: str) -> str:
     """A key: 32 hex digits, the hash of the given strings in the given order."""
+    return digest_of(parts)
+
+
+def digest_of(parts: Iterable[str]) -> str:
+    """As ``digest``, for parts that need not all be there at the same time."""
     state = hashlib.blake2b(digest_size=KEY_BYTES)
     for part in parts:
         encoded = part.encode("utf-8", "surrogateescape")

@@ -3,28 +3,40 @@ whole stages side by side, each in a process of its own.
 
 CPU stages that load a model are tasks too: the model stays in the worker process (see ``pipeline.jobs``), which Ray
 keeps between tasks, so that the same cores can decode now and estimate poses next. An actor would occupy its core even
-when idle. A GPU, on the other hand, must stay with one process.
+when idle. A GPU, on the other hand, must stay with one process. That is an actor, which occupies the GPU but no core:
+decoding would wait forever for its core on a machine that has no more cores than GPUs.
 """
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.errors import StageError
 from pipeline.executor import Executor, Result, WorkerDied
 from pipeline.jobs import Job, Outcome, WholeJob, do_job, do_whole
 from pipeline.limits import allow_hard_exit
+from pipeline.machines import Machines, is_gone
 from pipeline.ray_session import start_ray
 from pipeline.stage import Resources
 
 
-class RayExecutor(Executor):
-    """Starts Ray on this machine, or connects to the cluster at ``address``."""
+class Running(NamedTuple):
+    """A job that was handed to Ray."""
 
-    def __init__(self, address: str | None = None) -> None:
-        self._own = start_ray(address)
+    job: Job | WholeJob
+    actor: Any = None
+    """None for a task."""
+    machine: Any = None
+    """Where the id of the actor's machine is as soon as it has started; None for a task."""
+
+
+class RayExecutor(Executor):
+    """Starts Ray on this machine, or connects to the cluster at ``address``, to which ``modules`` travel."""
+
+    def __init__(self, address: str | None = None, modules: Sequence[str] = ()) -> None:
+        self._own = start_ray(address, modules)
         import ray
 
         self._ray = ray
@@ -33,47 +45,55 @@ class RayExecutor(Executor):
         self._actor = ray.remote(max_restarts=0, max_task_retries=0)(_GPUWorker)
         # A process for each: it ends with the training, and frees all its memory, also on a GPU.
         self._whole_task = ray.remote(max_retries=0, max_calls=1)(_do_whole_in_folder)
-        self._running: dict[Any, tuple[Job | WholeJob, Any]] = {}
-        """Job and actor (None for a task) by reference."""
+        self._machines = Machines()
+        self._running: dict[Any, Running] = {}
+        """What runs or waits to run, by reference."""
         self._progress: dict[str, Callable[..., None]] = {}
         """Callbacks of the running whole stages, by key."""
         self._news: Any = None
         """A queue from whole stages to this process; None until the first one starts."""
         self._idle: dict[Resources, list[Any]] = {}
         """Actors without a job, by the resources that they hold."""
+        self._gone: set[str] = set()
+        """Ids of machines that no longer answer."""
         self._waiting: deque[Job] = deque()
         """GPU jobs that wait for an actor."""
 
     def is_cluster(self) -> bool:
         """Whether work may run on other machines."""
-        return len(self._machines()) > 1
+        return len(self._machines.up) > 1
 
     def slots(self) -> int:
-        """Twice the cores, so that the next job's process is ready when a core becomes free."""
-        return max(2, 2 * int(self._resource("CPU")))
+        """Twice the cores and GPUs, so that the next job's process is ready when one becomes free."""
+        return max(2, 2 * int(self._has("CPU") + self._has("GPU")))
 
     def submit(self, job: Job) -> None:
         worker = job.stage.resources()
-        if 0 < self._resource("CPU") < worker.num_cpus:  # 0 while the first node is still joining
-            raise StageError(f"{job.node} asks for {worker.num_cpus:g} CPUs; the cluster has {self._resource('CPU'):g}")
-        if worker.num_gpus and self._resource("GPU") >= worker.num_gpus:
+        if worker.num_gpus and self._has("GPU"):
+            self._refuse_if_too_large(job, "GPU", worker.num_gpus)
             self._waiting.append(job)
             self._hand_out()
         else:
+            self._refuse_if_too_large(job, "CPU", worker.num_cpus)
             self._start_task(job, worker)
+
+    def _refuse_if_too_large(self, job: Job, kind: str, wanted: float) -> None:
+        """Raises StageError where no machine would ever be free for it."""
+        if 0 < (most := self._machines.most(kind)) < wanted:  # 0 while the first node is still joining
+            raise StageError(f"{job.node} asks for {wanted:g} {kind}s; no machine has more than {most:g}")
 
     def _start_task(self, job: Job, worker: Resources) -> None:
         """Run a job on CPUs."""
         task = self._task.options(num_cpus=worker.num_cpus, name=f"{job.node} {job.key}")
-        self._running[task.remote(job, self._folder)] = job, None
+        self._running[task.remote(job, self._folder)] = Running(job)
 
     def has_room(self, worker: Resources) -> bool:
         """Only if at least two fit: a whole stage that would run alone does better in the main process."""
         cpus, gpus = self._granted(worker)
-        if gpus and self._gpus_in_use() + gpus > self._resource("GPU"):
+        if gpus and self._gpus_in_use() + gpus > self._has("GPU"):
             return False
         places = 0
-        for machine in self._machines():
+        for machine in self._machines.up:
             fits = [int(machine.get(kind, 0) // wanted) for kind, wanted in (("CPU", cpus), ("GPU", gpus)) if wanted]
             places += min(fits, default=0)
         return places > max(1, len(self._progress))
@@ -85,12 +105,14 @@ class RayExecutor(Executor):
         self._progress[job.key] = progress
         options = self._granted(job.stage.resources() or Resources())._asdict()
         task = self._whole_task.options(**options, name=f"{job.node} {job.key}")
-        self._running[task.remote(job, self._folder, self._news)] = job, None
+        self._running[task.remote(job, self._folder, self._news)] = Running(job)
 
     def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
         ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
         self._read_news()
         results = [self._result(reference) for reference in ready]
+        if not ready:
+            self._end_what_never_starts()
         self._hand_out()
         return results
 
@@ -103,11 +125,11 @@ class RayExecutor(Executor):
         if self._own:  # ends tasks and actors; canceling a task as it completes would crash Ray
             self._ray.shutdown()
             return
-        for reference, (_, actor) in self._running.items():
-            if actor is None:
+        for reference, running in self._running.items():
+            if running.actor is None:
                 self._ray.cancel(reference, force=True)
             else:
-                self._ray.kill(actor)
+                self._ray.kill(running.actor)
         self._running.clear()
         self.rest()
 
@@ -115,22 +137,31 @@ class RayExecutor(Executor):
         """Give waiting GPU jobs to idle actors, or to new ones while GPUs are free."""
         while self._waiting:
             worker = self._waiting[0].stage.resources()
-            if self._resource("GPU") < worker.num_gpus:  # the last GPU is gone by now
+            if not self._has("GPU"):  # the last one is gone by now
                 self._start_task(self._waiting.popleft(), worker)
                 continue
             idle = self._idle.setdefault(worker, [])
-            if not idle and self._gpus_in_use() + worker.num_gpus > self._resource("GPU"):
+            if not idle and self._gpus_in_use() + worker.num_gpus > self._has("GPU"):
                 return
             if not idle:
                 for others in self._idle.values():  # they may hold the GPU that the new actor needs
                     while others:
                         self._ray.kill(others.pop())
-            actor = idle.pop() if idle else self._actor.options(**worker._asdict()).remote()
+            actor = idle.pop() if idle else self._actor.options(num_cpus=0, num_gpus=worker.num_gpus).remote()
+            machine = actor.machine.remote()
             job = self._waiting.popleft()
-            self._running[actor.do.remote(job, self._folder)] = job, actor
+            self._running[actor.do.remote(job, self._folder)] = Running(job, actor, machine)
+
+    def _end_what_never_starts(self) -> None:
+        """End the actors that wait for a GPU that is lost: their jobs are tried again, without one if need be."""
+        if self._gpus_in_use() > self._has("GPU"):
+            for running in self._running.values():
+                if running.actor is not None and not self._ray.wait([running.machine], timeout=0)[0]:
+                    self._ray.kill(running.actor)
 
     def _result(self, reference: Any) -> tuple[Job | WholeJob, Result]:
-        job, actor = self._running.pop(reference)
+        running = self._running.pop(reference)
+        job = running.job
         self._progress.pop(job.key, None)
         exceptions = self._ray.exceptions
         result: Result
@@ -139,16 +170,31 @@ class RayExecutor(Executor):
         except exceptions.RayTaskError as error:
             result = error.cause if isinstance(error.cause, Exception) else error
         except (exceptions.NodeDiedError, exceptions.ObjectLostError):
+            self._machines.look_again()
             return job, WorkerDied(node_lost=True)
         except exceptions.LocalRayletDiedError:
             return job, StageError("Ray itself has died on this machine; what is done is kept: run again to resume")
         except exceptions.OutOfMemoryError:
             return job, WorkerDied(out_of_memory=True)
+        except exceptions.RayActorError:
+            self._ray.kill(running.actor)  # it may only be out of reach
+            return job, WorkerDied(node_lost=self._has_lost_its_machine(running))
         except exceptions.RayError:
             return job, WorkerDied()
-        if actor is not None and (worker := job.stage.resources()):
-            self._idle.setdefault(worker, []).append(actor)
+        if running.actor is not None and (worker := job.stage.resources()):
+            self._idle.setdefault(worker, []).append(running.actor)
         return job, result
+
+    def _has_lost_its_machine(self, running: Running) -> bool:
+        """Whether an actor has died with its machine, or has never had one. Of tasks, Ray says it itself."""
+        self._machines.look_again()
+        try:
+            machine = self._ray.get(running.machine, timeout=0)
+        except self._ray.exceptions.RayError:
+            return True
+        if machine not in self._gone and self.is_cluster() and is_gone(machine):
+            self._gone.add(machine)
+        return machine in self._gone
 
     def _queue(self) -> Any:
         """A queue on this machine, so that it survives when other machines are lost."""
@@ -166,24 +212,20 @@ class RayExecutor(Executor):
 
     def _granted(self, worker: Resources) -> Resources:
         """What a stage gets here: no GPU if there are too few; with a GPU, at most that GPU's share of the cores."""
-        if self._resource("GPU") < worker.num_gpus:
+        if self._machines.most("GPU") < worker.num_gpus:
             return worker._replace(num_gpus=0)
         if not worker.num_gpus:
             return worker
-        shares = [machine.get("CPU", 0) / machine["GPU"] for machine in self._machines() if machine.get("GPU")]
-        share = min(shares, default=0)  # empty if the last such machine has just been lost
-        return worker._replace(num_cpus=min(worker.num_cpus, max(1, int(share * worker.num_gpus))))
+        shares = [machine.get("CPU", 0) / machine["GPU"] for machine in self._machines.up if machine.get("GPU")]
+        share = min(shares, default=0) * worker.num_gpus  # empty if the last such machine has just been lost
+        return worker._replace(num_cpus=min(worker.num_cpus, int(share) or share))
 
     def _gpus_in_use(self) -> float:
-        jobs = (job for job, actor in self._running.values() if actor is not None or isinstance(job, WholeJob))
-        return sum(self._granted(worker).num_gpus for job in jobs if (worker := job.stage.resources()))
+        at_work = (one.job for one in self._running.values() if one.actor is not None or isinstance(one.job, WholeJob))
+        return sum(self._granted(worker).num_gpus for job in at_work if (worker := job.stage.resources()))
 
-    def _machines(self) -> list[dict[str, float]]:
-        """The resources of each machine that is up."""
-        return [machine["Resources"] for machine in self._ray.nodes() if machine["Alive"]]
-
-    def _resource(self, name: str) -> float:
-        return float(self._ray.cluster_resources().get(name, 0))
+    def _has(self, kind: str) -> float:
+        return self._machines.all_together(kind)
 
 
 class _GPUWorker:
@@ -191,6 +233,12 @@ class _GPUWorker:
 
     def do(self, job: Job, folder: str) -> Outcome:
         return _do_in_folder(job, folder)
+
+    def machine(self) -> str:
+        """The id of the machine on which it is."""
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
 
 
 def _do_in_folder(job: Job, folder: str) -> Outcome:

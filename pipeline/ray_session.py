@@ -3,10 +3,12 @@
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import StageError
 
@@ -17,8 +19,10 @@ ANSWER = 10.0
 """Seconds in which a cluster must answer."""
 
 
-def start_ray(address: str | None = None) -> bool:
+def start_ray(address: str | None = None, modules: Sequence[str] = ()) -> bool:
     """Start Ray on this machine, or connect to the cluster at ``address``; False if this process has already done so.
+
+    modules: files and folders of modules that a cluster's machines get, for as long as this process is connected.
 
     Raises StageError if Ray does not start.
     """
@@ -28,14 +32,15 @@ def start_ray(address: str | None = None) -> bool:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     # The schedule reports dead workers; Ray's own messages would disturb the progress display.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-    if address and _has_token():  # Ray's head uses it if it is there; those that connect only if they are told to
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if address and "ray" not in sys.modules and _has_token():  # Ray reads this as it is imported
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # its head uses a token that is there; this would not
     import ray
 
     if ray.is_initialized():
         return False
     local = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
-    options = {"address": address} if address else {"address": "local"} | local
+    travels: dict[str, Any] = {"runtime_env": {"py_modules": list(modules)}} if modules else {}
+    options = {"address": address} | travels if address else {"address": "local"} | local
     on_termination = signal.getsignal(signal.SIGTERM)
     if address:
         _check_reachable(address)
@@ -89,9 +94,9 @@ def _check_reachable(address: str) -> None:
 
 
 @contextmanager
-def ray_session(address: str | None = None) -> Iterator[None]:
+def ray_session(address: str | None = None, modules: Sequence[str] = ()) -> Iterator[None]:
     """Ray runs inside the block. If it was started or connected to for the block, that is ended."""
-    started = start_ray(address)
+    started = start_ray(address, modules)
     import ray
 
     try:

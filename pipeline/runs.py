@@ -30,6 +30,7 @@ from pipeline.notes import write_notes
 from pipeline.plan import Plan, make_plan
 from pipeline.reasons import RECORD, last_record, own_code_changed, record
 from pipeline.schedule import Schedule
+from pipeline.source_code import modules_here
 from pipeline.stage import Source
 from pipeline.store import Attempts, Store
 from pipeline.timings import timings
@@ -271,7 +272,7 @@ def _choose_executor(plan: Plan, options: Options) -> Executor:
     from pipeline.nodes import examine_nodes, refuse_nodes
     from pipeline.ray_executor import RayExecutor
 
-    executor = RayExecutor(options.ray_address)
+    executor = RayExecutor(options.ray_address, own_modules(plan))
     try:
         if options.ray_address or executor.is_cluster():
             refuse_nodes(examine_nodes(plan))
@@ -279,6 +280,11 @@ def _choose_executor(plan: Plan, options: Options) -> Executor:
         executor.close()
         raise
     return executor
+
+
+def own_modules(plan: Plan) -> list[str]:
+    """What has to travel to other machines: see ``modules_here``."""
+    return modules_here((type(one.node.stage), one.identity["parameters"]) for one in plan.nodes.values())
 
 
 def _only(graph: Graph, options: Options) -> set[str] | None:

@@ -47,6 +47,16 @@ def plugins_of(parameters: Any) -> list[str]:
     return [parameters] if _file_of(parameters.partition(":")[0]) else []
 
 
+def modules_here(used: Iterable[tuple[type[Stage], Any]]) -> list[str]:
+    """The modules and packages in the current folder of which stages, each with its parameters as JSON values, are
+    made: they are installed on no other machine."""
+    here = Path.cwd()
+    installed = {ENGINE, *importlib.import_module("stages").CODE}
+    modules = {module.partition(".")[0] for stage, values in used for module in code_of(stage, plugins_of(values))}
+    own = sorted(module for module in modules - installed if _folder_of(module) == here)
+    return [str(here / module if (here / module).is_dir() else here / f"{module}.py") for module in own]
+
+
 def declared_version(plugin: str) -> int | None:
     """The number that the class ``module:Class`` has as its ``version``, read from its source without an import."""
     module, _, name = plugin.partition(":")

@@ -20,7 +20,7 @@ from pipeline.manifest import Manifest, load_manifest
 from pipeline.nodes import Node, examine_nodes
 from pipeline.ray_session import ray_session
 from pipeline.registry import DISTRIBUTION, extras
-from pipeline.runs import plan_run
+from pipeline.runs import own_modules, plan_run
 from pipeline.stage import Source
 from pipeline.texts import byte_size, count
 from stages.commands.census import census, gaps, lacking
@@ -59,7 +59,7 @@ def examine_cluster(address: str, path: Path | None = None, settings: Sequence[s
     if path is not None:
         with suppress(PipelineError):  # which is one of the other findings
             plan = plan_run(load_manifest(path, settings))
-    with ray_session(address):
+    with ray_session(address, own_modules(plan) if plan else ()):
         return examine_nodes(plan, only_todo=False)
 
 

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 
+import pipeline.clips
 from pipeline.clips import Clips, listed_clips
 from pipeline.errors import ManifestError
 from toy_stages import Numbers
@@ -34,11 +35,22 @@ def test_map_stages_see_no_annotations() -> None:
 
 
 def test_the_content_of_a_clip_is_neither_its_place_nor_its_annotation() -> None:
-    clips = Clips(table(), 32)
-    assert Clips(table(path=["X", "Y", "Z"]), 32).content == clips.content
-    assert Clips(table(label=["y"] * 3, split=["test"] * 3), 32).content == clips.content
-    other = Clips(table(number=[3, 9, 2]), 32).content
-    assert [one == two for one, two in zip(other, clips.content, strict=True)] == [False, True, True]
+    contents = content(table())
+    assert content(table(path=["X", "Y", "Z"])) == contents
+    assert content(table(label=["y"] * 3, split=["test"] * 3)) == contents
+    other = content(table(number=[3, 9, 2]))
+    assert [one == two for one, two in zip(other, contents, strict=True)] == [False, True, True]
+
+
+def test_contents_and_digests_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    contents, digest = content(table()), Clips(table(), 32).digest
+    monkeypatch.setattr(pipeline.clips, "BLOCK", 2)
+    assert content(table()) == contents
+    assert Clips(table(), 32).digest == digest
+
+
+def content(clips: pa.Table) -> list[str]:
+    return [*map(Clips(clips, 32).content, range(clips.num_rows))]
 
 
 def test_whole_stages_depend_on_annotations_but_not_on_places() -> None:

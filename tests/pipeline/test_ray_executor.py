@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,14 @@ def test_gpu_stages_run_in_actors(toy: Toy, two_places: None) -> None:
     assert toy.total() == {"total": 144 - 15, "clips": 11}
     settings = ["double.cpus=64", "double.factor=3"]
     greedy = run(load_manifest(toy.path, settings), Options(executor="ray"))
-    assert greedy.errors == ["double: double asks for 64 CPUs; the cluster has 2"]
+    assert greedy.errors == ["double: double asks for 64 CPUs; no machine has more than 2"]
+
+
+def test_gpu_stages_leave_the_cores_to_others(toy: Toy, two_places: None) -> None:
+    """As many GPUs as cores: if idle actors held cores, the next partitions could never be doubled."""
+    result = run(load_manifest(toy.path, ["index.count=12", "add.gpus=1"]), Options(executor="ray"))
+    assert result.errors == []
+    assert toy.total() == {"total": 144, "clips": 12}
 
 
 @pytest.mark.parametrize("settings", [["total.cpus=1"], ["total.cpus=2", "total.gpus=1", "share.gpus=1"]])
@@ -135,7 +143,8 @@ def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy, cluster: 
                 cluster.remove_node(lost, allow_graceful=False)
 
     settings = ["double.slow=0.05", "double.gpus=1", "partition=4"]
-    result = run(load_manifest(toy.path, settings), Options(executor="ray"), [lose])
+    # With an executor that is given, nobody asks for GPUs that can be used.
+    result = run(load_manifest(toy.path, settings), Options(), [lose], RayExecutor())
     assert result.errors == [] and result.failures == []
     assert len(done) > 2
     assert toy.total() == {"total": 1600, "clips": 40}
@@ -158,6 +167,32 @@ def test_a_lost_node_counts_against_no_clip(toy: Toy, cluster: Any) -> None:
     assert result.errors == [] and result.failures == []
     assert len(done) > 2
     assert toy.total() == {"total": 1600, "clips": 40}
+
+
+def test_what_no_single_machine_has_is_an_error_at_once(toy: Toy, cluster: Any) -> None:
+    cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    cluster.wait_for_nodes()
+    executor = RayExecutor()
+    result = run(load_manifest(toy.path, ["double.cpus=2"]), Options(), executor=executor)
+    assert result.errors == ["double: double asks for 2 CPUs; no machine has more than 1"]
+
+
+@pytest.mark.parametrize("how", ["killed", "terminated"])
+def test_a_machine_that_is_taken_away_counts_against_no_clip(toy: Toy, cluster: Any, how: str) -> None:
+    """An actor is ended with its machine in the middle of a clip."""
+    taken = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=MEMORY)
+    cluster.wait_for_nodes()
+    plan = plan_run(load_manifest(toy.path, ["double.slow=60", "double.gpus=1"]))
+    executor = RayExecutor()
+    executor.submit(Schedule(plan, executor, EventLog(toy.run_folder), toy.run_folder, 0)._job("double", 0))
+    while not toy.visits("double"):
+        time.sleep(0.1)
+    cluster.remove_node(taken, allow_graceful=how == "terminated")
+    ended: list = []
+    while not ended:
+        ended = executor.wait(10)
+    assert [result for _, result in ended] == [WorkerDied(node_lost=True)]
+    executor.close()
 
 
 def test_a_worker_that_ray_ends_for_want_of_memory_is_said_to_be_out_of_memory(toy: Toy) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.registry import find_stage
-from pipeline.source_code import _folder_of, code_of
+from pipeline.source_code import _folder_of, code_of, modules_here
 from toy_manifest import Toy
 
 STAGE = """
@@ -28,6 +28,7 @@ class Mine(MapStage):
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
+    _folder_of.cache_clear()
     (tmp_path / "my_stage.py").write_text(STAGE)
     (tmp_path / "my_own").mkdir()
     (tmp_path / "my_own" / "__init__.py").touch()
@@ -53,6 +54,18 @@ def test_a_stage_of_ones_own_with_what_lies_beside_it(own: Path) -> None:
     (own / "my_own" / "helper.py").write_text("work = 2\n")
     after = code_of(find_stage("my_stage:Mine"))
     assert {module for module in after if before[module] != after[module]} == {"my_own.helper"}
+
+
+def test_modules_in_the_current_folder_travel_and_installed_ones_do_not(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimator = {"estimator": "my_estimator:Mine"}
+    (own / "my_estimator.py").write_text("import numpy\nclass Mine: pass\n")
+    importlib.invalidate_caches()
+    used = [(find_stage("my_stage:Mine"), {}), (find_stage("pose"), estimator), (find_stage("train"), {})]
+    assert modules_here(used) == [], "somewhere on the path of modules is somewhere else"
+    monkeypatch.chdir(own)
+    assert modules_here(used) == [str(own / "my_estimator.py"), str(own / "my_own"), str(own / "my_stage.py")]
 
 
 def test_a_plan_names_the_changed_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

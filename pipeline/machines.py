@@ -1,0 +1,57 @@
+"""The machines of the running Ray, and what each has."""
+
+import time
+
+FRESH = 1.0
+"""Seconds for which an answer of Ray is used again: to ask for every job would take longer than to submit it."""
+PING = 10.0
+"""Seconds in which a machine starts a process."""
+
+
+class Machines:
+    """What Ray last said of them."""
+
+    def __init__(self) -> None:
+        self._up: list[dict[str, float]] = []
+        self._asked = float("-inf")
+
+    def look_again(self) -> None:
+        """Ask Ray now: a machine may just have been lost."""
+        import ray
+
+        self._up = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        self._asked = time.monotonic()
+
+    @property
+    def up(self) -> list[dict[str, float]]:
+        """The resources of each machine that is up."""
+        if time.monotonic() - self._asked > FRESH:
+            self.look_again()
+        return self._up
+
+    def all_together(self, kind: str) -> float:
+        """How much of ``CPU`` or ``GPU`` all machines have."""
+        return sum(machine.get(kind, 0) for machine in self.up)
+
+    def most(self, kind: str) -> float:
+        """How much the machine has that has most."""
+        return max((machine.get(kind, 0) for machine in self.up), default=0)
+
+
+def is_gone(node_id: str) -> bool:
+    """Whether a machine no longer answers. Ray itself says so only after some seconds, unless it was shut down."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    ping = ray.remote(num_cpus=0, max_retries=0)(_ping).options(scheduling_strategy=there).remote()
+    try:
+        ray.get(ping, timeout=PING)
+    except ray.exceptions.RayError:
+        ray.cancel(ping, force=True)
+        return True
+    return False
+
+
+def _ping() -> None:
+    """Has nothing to say."""
