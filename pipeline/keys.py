@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel
 
 from pipeline.errors import ManifestError
 from pipeline.files import FileState, state_of
@@ -57,13 +58,20 @@ def file_digests(stage: Stage) -> list[list[str]]:
 
 def keyed_parameters(stage: Stage) -> dict[str, Any]:
     """The parameters that affect the result, as JSON values: all but those declared with ``unkeyed``, and those
-    declared with ``added`` that have their default."""
-    left_out = set()
-    for name, field in type(stage).model_fields.items():
-        declared = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        if declared.get("keyed") is False or (declared.get("added") and getattr(stage, name) == field.default):
-            left_out.add(name)
-    return stage.model_dump(mode="json", exclude=left_out)
+    declared with ``added`` that have their default; also within parameters that are groups of parameters."""
+    return stage.model_dump(mode="json", exclude=_left_out(stage))
+
+
+def _left_out(parameters: BaseModel) -> dict[str, Any]:
+    left_out: dict[str, Any] = {}
+    for name, field in type(parameters).model_fields.items():
+        declared, value = field.json_schema_extra, getattr(parameters, name)
+        declared = declared if isinstance(declared, dict) else {}
+        if declared.get("keyed") is False or (declared.get("added") and value == field.default):
+            left_out[name] = True
+        elif isinstance(value, BaseModel) and (within := _left_out(value)):
+            left_out[name] = within
+    return left_out
 
 
 def canonical(value: Any) -> str:

@@ -28,6 +28,8 @@ class View(NamedTuple):
     flip: bool = False
     brightness: float = 0.0
     contrast: float = 0.0
+    turn: float = 0.0
+    """Rotation of people about the vertical axis, in degrees."""
 
 
 def random_view(augmentation: Augmentation, rng: np.random.Generator, count: int, wanted: int) -> View:
@@ -40,7 +42,8 @@ def random_view(augmentation: Augmentation, rng: np.random.Generator, count: int
     angle = rng.uniform(-1, 1) * augmentation.rotation
     flip = augmentation.flip and bool(rng.random() < 0.5)
     brightness, contrast = rng.uniform(-1, 1, 2) * (augmentation.brightness, augmentation.contrast)
-    return View(frames, left, top, side, angle, flip, brightness, contrast)
+    turn = rng.uniform(-1, 1) * augmentation.turn if augmentation.turn else 0.0
+    return View(frames, left, top, side, angle, flip, brightness, contrast, turn)
 
 
 def fixed_views(count: int, wanted: int, views: int, side: float, flip: bool) -> list[View]:
@@ -75,7 +78,8 @@ def apply_view(sample: Sample, view: View, size: int, layout_name: str) -> Sampl
         if view.flip:
             frames = frames[:, :, ::-1]
     if keypoints is not None:
-        keypoints = rotate_keypoints(crop.keypoints(keypoints[:, chosen], edge, edge), view.angle)
+        turned = turn_people(keypoints[:, chosen], view.turn)
+        keypoints = rotate_keypoints(crop.keypoints(turned, edge, edge), view.angle)
         if view.flip:
             keypoints = mirror_keypoints(keypoints, layout_name)
     return Sample(sample.clip_id, frames, keypoints)
@@ -98,6 +102,23 @@ def rotate_keypoints(keypoints_MTR3: np.ndarray, angle: float) -> np.ndarray:
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     keypoints[..., :2] = (keypoints[..., :2] - 0.5) @ np.array([[cos, sin], [-sin, cos]], np.float32) + 0.5
     return zero_invisible(keypoints)
+
+
+def turn_people(keypoints_MTR3: np.ndarray, angle: float) -> np.ndarray:
+    """People who are seen from the front and from the side, by turns, rotated about the vertical axis in their middle.
+
+    What is right in one picture is depth in the other. A joint that is missing in either is missing in both.
+    """
+    if not angle:
+        return keypoints_MTR3
+    keypoints = keypoints_MTR3.copy()
+    front_NTR3, side_NTR3 = keypoints[0::2], keypoints[1::2]
+    x_NTR, z_NTR = front_NTR3[..., 0] - 0.5, side_NTR3[..., 0] - 0.5
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    front_NTR3[..., 0], side_NTR3[..., 0] = cos * x_NTR - sin * z_NTR + 0.5, sin * x_NTR + cos * z_NTR + 0.5
+    missing_NTR = (front_NTR3[..., 2] <= 0) | (side_NTR3[..., 2] <= 0)
+    front_NTR3[missing_NTR] = side_NTR3[missing_NTR] = 0
+    return keypoints
 
 
 def mirror_keypoints(keypoints_MTR3: np.ndarray, layout_name: str) -> np.ndarray:

@@ -79,6 +79,19 @@ def check_sizes(recipe: Recipe, upstream: Mapping[str, Stage]) -> Iterator[Probl
         )
 
 
+def check_turn(recipe: Recipe, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+    """Problems with turning people about the vertical axis."""
+    if not recipe.augment.turn:
+        return
+    skeletons = upstream.get("skeletons")
+    pictures = skeletons is None or getattr(skeletons, "second_plane", None) is not None
+    if recipe.model.modality != "pose" or recipe.model.persons % 2 or not pictures:
+        yield Problem(
+            "augment.turn is for skeletons alone that are seen from the front and from the side: set "
+            "model.modality: pose, skeletons.second_plane, and an even number of model.persons; or leave turn out"
+        )
+
+
 def _labels(clips: pa.Table, split: str) -> set[str | None]:
     """The classes of a split, with None for clips without a label; empty where no clip has the split."""
     return set(clips.filter(pc.equal(clips["split"], split))["label"].unique().to_pylist())

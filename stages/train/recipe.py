@@ -24,6 +24,10 @@ class Augmentation(BaseModel):
     rotation: float = Field(0.0, ge=0, le=180)
     """Largest rotation of a clip about its center, in degrees, in either direction."""
 
+    turn: float = added(0.0, ge=0, le=180)
+    """Largest turn of people about the vertical axis, in degrees, in either direction. For skeletons in space that are
+    seen from the front and from the side (``skeletons.second_plane``)."""
+
     flip: bool = True
     """Mirror half of the clips and swap their left and right joints. Not for classes that differ only in the side."""
 

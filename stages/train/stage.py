@@ -55,11 +55,12 @@ class Train(WholeStage, Recipe):
         return (*backbone, *(model_files(self.start_from) if self.start_from else ()))
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
-        from stages.train.checks import check_labels, check_sizes, check_validation
+        from stages.train.checks import check_labels, check_sizes, check_turn, check_validation
 
         yield from check_labels(clips)
         yield from check_validation(clips, self.val_share)
         yield from check_sizes(self, upstream)
+        yield from check_turn(self, upstream)
         if self.start_from:
             labels = set(self.select(clips)["label"].unique().to_pylist()) - {None}
             yield from check_start(self.start_from, self.model, labels)

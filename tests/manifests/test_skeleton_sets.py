@@ -11,8 +11,8 @@ from pipeline.runs import Options, run
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 SMALL = [
-    *("partition=16", "skeletons.frames=8", "train.frames=8", "train.epochs=2", "train.model.width=4"),
-    *("train.model.blocks=1", "predict.views=1", "report.samples=0"),
+    *("partition=16", "skeletons.frames=8", "train.frames=8", "train.epochs=2", "train.least_steps=0"),
+    *("train.model.width=4", "train.model.blocks=1", "predict.views=1", "report.samples=0"),
 ]
 
 

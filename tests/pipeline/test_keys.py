@@ -2,6 +2,7 @@ import os
 
 import pyarrow as pa
 import pytest
+from pydantic import BaseModel
 
 from pipeline.errors import ManifestError
 from pipeline.keys import canonical, digest, keyed_parameters, partition_bounds, row_texts, stage_identity
@@ -59,6 +60,18 @@ def test_an_added_parameter_is_in_the_key_only_where_it_is_not_the_default() -> 
 
     assert keyed_parameters(Grown(amount=3)) == {"amount": 3}
     assert keyed_parameters(Grown(amount=3, size=(4, 5))) == {"amount": 3, "size": [4, 5]}
+
+
+def test_an_added_parameter_of_a_group_is_in_the_key_only_where_it_is_not_the_default() -> None:
+    class Group(BaseModel):
+        size: int = 1
+        turn: float = added(0.0)
+
+    class Grouped(Example):
+        group: Group = Group()
+
+    assert keyed_parameters(Grouped()) == {"amount": 1, "group": {"size": 1}}
+    assert keyed_parameters(Grouped(group=Group(turn=2))) == {"amount": 1, "group": {"size": 1, "turn": 2.0}}
 
 
 def test_files_count_by_content(tmp_path) -> None:

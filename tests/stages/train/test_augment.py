@@ -3,7 +3,15 @@ import pytest
 
 from recognizer.skeletons import layout
 from stages.cache.shards import Sample
-from stages.train.augment import View, apply_view, fixed_views, jitter_joints, mirror_keypoints, random_view
+from stages.train.augment import (
+    View,
+    apply_view,
+    fixed_views,
+    jitter_joints,
+    mirror_keypoints,
+    random_view,
+    turn_people,
+)
 from stages.train.recipe import Augmentation
 
 
@@ -48,6 +56,28 @@ def test_skeletons_alone_get_the_same_view():
 def test_mirroring_twice_changes_nothing():
     keypoints = np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 17, 3)).astype(np.float32)
     assert mirror_keypoints(mirror_keypoints(keypoints, "coco17"), "coco17") == pytest.approx(keypoints, abs=1e-6)
+
+
+def test_people_turn_about_the_vertical_axis():
+    rng = np.random.default_rng(0)
+    space = rng.uniform(-0.2, 0.2, (4, 17, 3))  # x, y, z
+    seen = [np.stack([space[..., i] + 0.5, space[..., 1] + 0.5, np.ones((4, 17))], axis=-1) for i in (0, 2)]
+    keypoints = np.stack(seen).astype(np.float32)
+    keypoints[1, 2, 5] = 0
+    front, side = apply_view(Sample("a", None, keypoints), View((0, 1, 2, 3), turn=90), 64, "coco17").keypoints
+    assert not front[2, 5].any() and not side[2, 5].any()
+    known = front[..., 2] > 0
+    assert known.sum() == 4 * 17 - 1
+    assert front[known][:, :2] == pytest.approx((space[known][:, [2, 1]] * (-1, 1)) + 0.5, abs=1e-6)
+    assert side[known][:, :2] == pytest.approx(space[known][:, [0, 1]] + 0.5, abs=1e-6)
+    back = turn_people(turn_people(keypoints, 40), -40)
+    assert back[:, known] == pytest.approx(keypoints[:, known], abs=1e-6)
+
+
+def test_turning_leaves_all_other_draws_as_they_are():
+    plain, turned = (random_view(Augmentation(turn=turn), np.random.default_rng(0), 48, 8) for turn in (0, 30))
+    assert turned._replace(turn=0) == plain
+    assert 0 < abs(turned.turn) <= 30
 
 
 def test_random_frames_are_frames_of_the_clip():

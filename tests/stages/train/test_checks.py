@@ -99,3 +99,15 @@ def test_frames_and_sizes_beyond_what_the_stages_before_give() -> None:
     assert len(notes(skeletons=Skeletons(frames=4), shards=Cache(size=96))) == 1
     pose = Train(frames=4, model={"size": 96, "modality": "pose"})
     assert list(pose.check(clips(*GOOD), {"shards": Cache(size=64)})) == []
+
+
+def test_turning_people_needs_two_pictures_of_them() -> None:
+    def fatal(upstream: dict[str, object], **model: object) -> bool:
+        stage = Train(augment={"turn": 30}, model={"modality": "pose", "persons": 2, **model})
+        return any(problem.fatal and "augment.turn" in problem.text for problem in stage.check(clips(*GOOD), upstream))
+
+    both = {"skeletons": Skeletons(second_plane=("z", "-y"))}
+    assert not fatal(both)
+    assert fatal({"skeletons": Skeletons()})
+    assert fatal(both, persons=1)
+    assert fatal(both, modality="rgb+pose")
