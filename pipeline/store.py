@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from pipeline.files import check_writable, replace_file
 from pipeline.keys import KEY_BYTES
 from pipeline.parquet import read_parquet
 from pipeline.patience import PatientFile, patiently
+from pipeline.remote_files import RemoteFile, kept
 from pipeline.stage import Table
 from pipeline.writers import is_alive, writer_name
 
@@ -34,6 +36,10 @@ ARRIVAL = (0.1, 0.4, 1.0, 2.0)
 """Seconds between two looks for a file that another machine has written."""
 
 
+STATES = ("size", "ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
+"""What file systems call that which changes when a file does."""
+
+
 class Attempts(NamedTuple):
     """How often a partition has been asked for again: the number of the last attempt, and of the last forced one."""
 
@@ -43,12 +49,15 @@ class Attempts(NamedTuple):
 
 CREDENTIALS = {
     "s3": "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for a service other than Amazon's also "
-    "FSSPEC_S3_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS (a key file)",
     "abfs": "FSSPEC_ABFS_CONNECTION_STRING, or FSSPEC_ABFS_ACCOUNT_NAME and FSSPEC_ABFS_ACCOUNT_KEY",
 }
 """The environment variables that fsspec and the libraries of clouds read."""
 CREDENTIALS |= {"s3a": CREDENTIALS["s3"], "gcs": CREDENTIALS["gs"], "az": CREDENTIALS["abfs"]}
+
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+"""The extras of this package that bring what opens URLs of a kind."""
 
 
 class Store:
@@ -61,11 +70,14 @@ class Store:
         import fsspec
 
         self.url = url
+        self._bucket_is_there = False
         try:
             # Other processes write files too: a cached listing would hide them.
             self.filesystem, self.root = fsspec.core.url_to_fs(url, use_listings_cache=False)
-        except (ImportError, ValueError) as error:  # which name the package to install
-            raise ManifestError(f"cannot open the store {url}: {error}") from error
+        except (ImportError, ValueError) as error:
+            extra = EXTRAS.get(url.partition("://")[0]) if isinstance(error, ImportError) else None
+            remedy = f" (pip install 'action-pipeline[{extra}]')" if extra else ""
+            raise ManifestError(f"cannot open the store {url}: {error}{remedy}") from error
         except Exception as error:  # of many kinds: of the cloud's own library, for want of credentials
             raise ManifestError(unusable(url, error)) from error
         self.is_local = "file" in _protocols(self.filesystem)
@@ -74,6 +86,11 @@ class Store:
             there = next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
             if not there.is_dir():
                 raise ManifestError(f"store: {there} is not a folder")
+        elif self._is_cloud and not self._bucket:
+            raise ManifestError(f"store: {url} names no bucket: give it as {url.partition('://')[0]}://BUCKET/FOLDER")
+
+    def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
+        return Store, (self.url,)
 
     def check_writable(self) -> None:
         """Raises ManifestError that says what to do if nothing can be written here, before anything has run."""
@@ -121,19 +138,25 @@ class Store:
         """A binary file object, seekable, for reading. Where that fails for the moment, it is tried again."""
         if self.is_local:
             return PatientFile(path, lambda: Path(path).open("rb"))
-        with self._reaching():
-            return PatientFile(path, lambda: self.filesystem.open(path, "rb"))
+        return RemoteFile(self._info(path)["size"], partial(self._fetch, path))
 
     def open_input(self, path: str) -> Any:
-        """A result that is known to have been made. Raises MissingResultError if somebody has removed it since."""
-        try:
-            return self.open(path)
-        except FileNotFoundError as error:
-            raise MissingResultError(path, "somebody has removed it") from error
+        """A result that is known to have been made. Raises MissingResultError if somebody has removed it since.
+
+        Of a store at a URL, what is read is kept for the next time.
+        """
+        with _known_to_exist(path):
+            if self.is_local:
+                return self.open(path)
+            info = self._info(path)
+            name = " ".join([path, *(str(info.get(state)) for state in STATES)])
+            fetch = partial(self._fetch, path)
+            return RemoteFile(info["size"], lambda start, stop: kept.read(name, start, stop, fetch))
 
     def read_input(self, path: str) -> pa.Table:
-        with self.open_input(path) as file:
-            return read_parquet(file, path)
+        """The whole of such a result."""
+        with _known_to_exist(path):
+            return self.read(path)
 
     def has_arrived(self, path: str, pauses: Sequence[float] = ARRIVAL) -> bool:
         """Whether a file is here that another machine says it has written. Network file systems may show it later."""
@@ -146,8 +169,10 @@ class Store:
         return self._is_there(path)
 
     def read(self, path: str, columns: list[str] | None = None) -> pa.Table:
-        with self.open(path) as file:
-            return read_parquet(file, path, columns)
+        if self.is_local or columns:
+            with self.open(path) as file:
+                return read_parquet(file, path, columns)
+        return read_parquet(io.BytesIO(self._fetch(path)), path)
 
     def remove(self, path: str) -> None:
         self.filesystem.rm_file(path)
@@ -222,6 +247,22 @@ class Store:
                 if "@" in name and not is_alive(name, path.stat().st_mtime):
                     path.unlink()
 
+    @property
+    def _is_cloud(self) -> bool:
+        return not CREDENTIALS.keys().isdisjoint(_protocols(self.filesystem))
+
+    @property
+    def _bucket(self) -> str:
+        return self.root.strip("/").partition("/")[0]
+
+    def _info(self, path: str) -> dict[str, Any]:
+        with self._reaching():
+            return dict(patiently(path, lambda: self.filesystem.info(path)))
+
+    def _fetch(self, path: str, start: int | None = None, stop: int | None = None) -> bytes:
+        with self._reaching():
+            return bytes(patiently(path, lambda: self.filesystem.cat_file(path, start=start, end=stop)))
+
     def _is_there(self, path: str) -> bool:
         if self.is_local:
             return os.path.lexists(path)
@@ -247,9 +288,18 @@ class Store:
                 paths = patiently(path, lambda: self.filesystem.ls(path, detail=False))
             return [path.rpartition("/")[2] for path in paths]
         except FileNotFoundError:
+            self._check_bucket()
             return []
         except UnreadableError as error:
             raise ManifestError(unusable(self.url, error)) from error
+
+    def _check_bucket(self) -> None:
+        """An empty store needs no folder, but a bucket, which nobody makes by the way."""
+        if self._is_cloud and not self._bucket_is_there:
+            with self._reaching():
+                self._bucket_is_there = patiently(self.url, lambda: self.filesystem.exists(self._bucket))
+            if not self._bucket_is_there:
+                raise ManifestError(f"store: there is no bucket {self._bucket} for {self.url}: make it, or correct it")
 
     def _commit(self, path: str, content: memoryview) -> None:
         def write() -> None:
@@ -271,6 +321,14 @@ class Store:
                 f"cannot write {path}: {reason}. What is done is kept: make room (pipeline clean) "
                 "or choose another store (--set store=FOLDER), then run again"
             ) from error
+
+
+@contextlib.contextmanager
+def _known_to_exist(path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingResultError(path, "somebody has removed it") from error
 
 
 def unusable(url: str, error: Exception) -> str:

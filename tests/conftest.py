@@ -1,9 +1,12 @@
 """Fixtures shared by all tests."""
 
+import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from s3_server import s3_server
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,3 +18,21 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder} (set PIPELINE_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_variables() -> Iterator[dict[str, str]]:
+    """The environment variables by which clients find an S3-compatible server on this machine."""
+    for needed in ("moto", "flask_cors", "s3fs"):
+        if importlib.util.find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed (pip install 'action-pipeline[test]')")
+    with s3_server() as variables:
+        yield variables
+
+
+@pytest.fixture
+def s3(s3_variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A URL on that server, for this test alone."""
+    for name, value in s3_variables.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://bucket/{tmp_path.name}"

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import cv2
@@ -10,12 +11,19 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import ClipError, StageError
 from pipeline.parquet import open_parquet, reading
+from pipeline.remote_files import RemoteFile
 from pipeline.stage import Row
 from pipeline.stage_inputs import TableFiles
 from recognizer.skeletons import layout
 
 OPEN_FILES = 8
 """Number of shard files that each reading thread keeps open."""
+
+WAITING = 16
+"""Number of threads that read from a store at a URL, where most of the time is spent waiting."""
+
+LOOKED_AT = ["clip_id", "error", "layout", "times"]
+"""The columns that say where clips are and whether they fit together."""
 
 IN_MEMORY = 1 << 30
 """Bytes. Shards that are smaller in total stay in memory after they have been read once."""
@@ -58,20 +66,36 @@ class Shards:
         self._seconds: list[float] = []
         self._rows: dict[str, Row] = {}
         self._threads = threading.local()
+        self._remote: dict[str, RemoteFile] = {}
+        """Files at URLs, so that to open them again takes no request."""
         size = 0
-        for path in files.paths:
-            with files.open(path) as file, reading(path):
-                parquet = open_parquet(file)
-                if parquet.metadata.num_rows not in (0, parquet.num_row_groups):
-                    raise StageError(f"{path} is not a shard with one clip per row group: remove it and run again")
-                size += sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
-                rows = parquet.read(columns=["clip_id", "error", "layout", "times"]).to_pylist()
-            for i, row in enumerate(rows):
-                if row["error"] is None and files.holds(row["clip_id"]):
-                    self.locations[row["clip_id"]] = (path, i)
-                    self._seconds += [seconds_of(row["times"])] if row["times"] else []
-                    self._check_layout(row)
+        with ThreadPoolExecutor(WAITING) as pool:
+            for path, (rows, own_size) in zip(files.paths, pool.map(self._look_into, files.paths), strict=True):
+                size += own_size
+                for i, row in enumerate(rows):
+                    if row["error"] is None and files.holds(row["clip_id"]):
+                        self.locations[row["clip_id"]] = (path, i)
+                        self._seconds += [seconds_of(row["times"])] if row["times"] else []
+                        self._check_layout(row)
         self._keeps_rows = size <= in_memory
+
+    def _look_into(self, path: str) -> tuple[list[Row], int]:
+        """What is to be known of each clip in a file before it is read, and the bytes of them all."""
+        with self.files.open(path) as file, reading(path):
+            if isinstance(file, RemoteFile):
+                self._remote[path] = file.again()
+            parquet = open_parquet(file)
+            metadata = parquet.metadata
+            if metadata.num_rows not in (0, metadata.num_row_groups):
+                raise StageError(f"{path} is not a shard with one clip per row group: remove it and run again")
+            size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+            if isinstance(file, RemoteFile) and (rows := rows_by_statistics(metadata)) is not None:
+                return rows, size
+            return parquet.read(columns=LOOKED_AT, use_threads=False).to_pylist(), size
+
+    def reading_threads(self, wanted: int) -> int:
+        """The number of threads for ``read``, of which ``wanted`` are to be busy."""
+        return max(wanted, WAITING) if self._remote else wanted
 
     def median_seconds(self) -> float | None:
         """The median length of the clips, or None if the shards have no times."""
@@ -97,7 +121,11 @@ class Shards:
         if row is None:
             path, group = self.locations[clip_id]
             with reading(path):
-                row = self._file(path).read_row_group(group, columns=columns_of(self.modality)).to_pylist()[0]
+                file, parquet = self._file(path)
+                columns = columns_of(self.modality)
+                if isinstance(file, RemoteFile):
+                    file.expect(*extent_of(parquet.metadata.row_group(group), columns))
+                row = parquet.read_row_group(group, columns=columns).to_pylist()[0]
             if self._keeps_rows:
                 self._rows[clip_id] = row
         try:
@@ -105,18 +133,47 @@ class Shards:
         except ClipError as error:
             raise StageError(str(error)) from error
 
-    def _file(self, path: str) -> pq.ParquetFile:
-        """The open file, one per thread, since two threads must not read the same Parquet file at once."""
+    def _file(self, path: str) -> tuple[Any, pq.ParquetFile]:
+        """The open file, and the same as Parquet: one per thread, since two must not read a Parquet file at once."""
         opened: OrderedDict[str, tuple[Any, pq.ParquetFile]] = self._threads.__dict__.setdefault(
             "opened", OrderedDict()
         )
         if path not in opened:
             if len(opened) == OPEN_FILES:
                 opened.popitem(last=False)[1][0].close()
-            file = self.files.open(path)
+            file = self._remote[path].again() if path in self._remote else self.files.open(path)
             opened[path] = (file, open_parquet(file))
         opened.move_to_end(path)
-        return opened[path][1]
+        return opened[path]
+
+
+def rows_by_statistics(metadata: pq.FileMetaData) -> list[Row] | None:
+    """``LOOKED_AT`` of each clip as far as a file's footer tells: all there is to know, except that of the times only
+    the first and the last are true. None if it does not tell. Reading the columns takes a request for each clip."""
+    rows = []
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        chunks = {_name_of(chunk): chunk for chunk in map(group.column, range(group.num_columns))}
+        found = [chunks[name].statistics for name in LOOKED_AT]
+        if any(one is None or not (one.has_min_max or one.null_count) for one in found):
+            return None
+        row = {name: one.min if one.has_min_max else None for name, one in zip(LOOKED_AT, found, strict=True)}
+        if row["times"] is not None:
+            count = chunks["times"].num_values
+            row["times"] = [row["times"], *[row["times"]] * (count - 2), found[-1].max][:count]
+        rows.append(row)
+    return rows
+
+
+def extent_of(group: pq.RowGroupMetaData, columns: list[str]) -> tuple[int, int]:
+    """Where a row group's columns begin and end in their file."""
+    chunks = [chunk for chunk in map(group.column, range(group.num_columns)) if _name_of(chunk) in columns]
+    starts = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
+    return min(starts), max(start + chunk.total_compressed_size for start, chunk in zip(starts, chunks, strict=True))
+
+
+def _name_of(chunk: pq.ColumnChunkMetaData) -> str:
+    """The column that a chunk belongs to; lists have a path below it."""
+    return chunk.path_in_schema.partition(".")[0]
 
 
 def seconds_of(times: list[float]) -> float:

@@ -79,6 +79,7 @@ class Training:
         self.device = chosen_device(recipe.device)
         self.precision = chosen_precision(recipe.precision, self.device)
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        self.reading_threads = shards.reading_threads(recipe.workers)
         self.steps_per_epoch = math.ceil(len(clips.train) / (recipe.batch * recipe.accumulate))
         self.epochs = max(recipe.epochs, math.ceil(recipe.least_steps / self.steps_per_epoch))
         self.total_steps = self.epochs * self.steps_per_epoch
@@ -124,7 +125,7 @@ class Training:
         steps = [chunked(clip_ids, recipe.batch) for clip_ids in chunked(order, recipe.batch * recipe.accumulate)]
         remaining = steps[progress.step :]
         to_read = [self.group.clips_to_read(clip_ids, bool(recipe.mixup)) for step in remaining for clip_ids in step]
-        loader = batches(to_read, partial(self._training_sample, progress.epoch), self.device, recipe.workers)
+        loader = batches(to_read, partial(self._training_sample, progress.epoch), self.device, self.reading_threads)
         self.state.model.train()
         for step in remaining:
             lr = self._train_step(step, islice(loader, len(step)))
@@ -188,7 +189,7 @@ class Training:
         if not self.clips.val:
             return {"val_loss": None, "val_accuracy": None}
         shares = [self.group.share(clip_ids) for clip_ids in chunked(self.clips.val, self.recipe.batch)]
-        loader = batches(list(filter(None, shares)), self._validation_sample, self.device, self.recipe.workers)
+        loader = batches(list(filter(None, shares)), self._validation_sample, self.device, self.reading_threads)
         with self.autocast:
             found = evaluate(self.state.result, loader, self.clips.targets, self.group)
         self.log.plot(self.steps_done - 1, {"val/loss": found.loss, "val/accuracy": found.accuracy})

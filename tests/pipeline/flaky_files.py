@@ -32,9 +32,15 @@ class FlakyFiles(LocalFileSystem):
         os.makedirs(os.path.dirname(self._strip_protocol(path)), exist_ok=True)  # noqa: PTH103, PTH120
         return super().pipe_file(path, *args, **options)
 
-    def cat_file(self, path: str, *args: Any, **options: Any) -> Any:
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **options: Any) -> bytes:
         self._go_wrong("open", path)
-        return super().cat_file(path, *args, **options)
+        self._go_wrong("read", path)
+        with super().open(path, "rb") as file:
+            return file.read()[start:end]
+
+    def info(self, path: str, *args: Any, **options: Any) -> Any:
+        self._go_wrong("size", path)
+        return super().info(path, *args, **options)
 
     def open(self, path: str, mode: str = "rb", *args: Any, **options: Any) -> Any:
         if mode != "rb":

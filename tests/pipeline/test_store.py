@@ -137,7 +137,7 @@ def test_a_store_that_can_be_written_is_left_as_it_was(store: Store) -> None:
     ("url", "variable"),
     [
         ("s3://bucket/a", "AWS_ACCESS_KEY_ID"),
-        ("s3a://bucket/a", "FSSPEC_S3_ENDPOINT_URL"),
+        ("s3a://bucket/a", "AWS_ENDPOINT_URL"),
         ("gs://bucket/a", "GOOGLE_APPLICATION_CREDENTIALS"),
         ("az://container/a", "FSSPEC_ABFS_CONNECTION_STRING"),
         ("sftp://host/a", "FSSPEC_"),
@@ -169,7 +169,7 @@ def test_a_store_that_does_not_let_us_in_is_a_sentence(tmp_path, monkeypatch: py
             work()
     with pytest.raises(StageError, match=r"cannot be used: .*FSSPEC_"):
         store.write("add", KEY, TABLE, NUMBERS)
-    assert set(asked) == {"ls", "write", "open"}
+    assert set(asked) == {"ls", "write", "open", "size"}
 
 
 def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path) -> None:
