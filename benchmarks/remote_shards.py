@@ -19,11 +19,8 @@ from statistics import median
 import numpy as np
 import torch
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [
-    str(ROOT),
-    str(ROOT / "tests" / "plugins"),
-]  # before this folder, whose recognizer.py is not the package
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins"))  # the server
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose recognizer.py is not the package
 
 from s3_server import s3_server
 
