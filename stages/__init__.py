@@ -10,6 +10,7 @@ STAGES = {
     "pennaction": "stages.sources.pennaction:PennAction",
     "ntu": "stages.sources.ntu:NTU",
     "finegym": "stages.sources.finegym:FineGym",
+    "random_motions": "stages.sources.random_motions:RandomMotions",
     "skeleton_set": "stages.sources.skeleton_set:SkeletonSet",
     "pyskl": "stages.sources.pyskl:Pyskl",
     "synthetic": "stages.sources.synthetic:Synthetic",

@@ -64,6 +64,7 @@ def test_what_stages_are_called_in_keys_stays() -> None:
         "pennaction": "stages.sources.pennaction:PennAction",
         "ntu": "stages.sources.ntu:NTU",
         "finegym": "stages.sources.finegym:FineGym",
+        "random_motions": "stages.sources.random_motions:RandomMotions",
         "skeleton_set": "stages.sources.skeleton_set:SkeletonSet",
         "pyskl": "stages.sources.pyskl:Pyskl",
         "synthetic": "stages.sources.synthetic:Synthetic",
