@@ -6,6 +6,7 @@ PASSING = frozenset(
     number
     for name in (
         *("EIO", "ESTALE", "ETIMEDOUT", "EREMOTEIO"),
+        "EBUSY",  # what S3's library makes of a service that asks to be asked less often
         *("ECONNRESET", "ECONNREFUSED", "ECONNABORTED", "ENOTCONN", "ESHUTDOWN"),
         *("ENETDOWN", "ENETUNREACH", "ENETRESET", "EHOSTDOWN", "EHOSTUNREACH"),
     )

@@ -24,6 +24,7 @@ from pipeline.parquet import read_parquet
 from pipeline.patience import PatientFile, patiently
 from pipeline.remote_files import RemoteFile, kept
 from pipeline.stage import Table
+from pipeline.urls import is_cloud, open_filesystem, protocols, state_of, unusable
 from pipeline.writers import is_alive, writer_name
 
 TEMPORARY = "tmp"
@@ -36,28 +37,11 @@ ARRIVAL = (0.1, 0.4, 1.0, 2.0)
 """Seconds between two looks for a file that another machine has written."""
 
 
-STATES = ("size", "ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
-"""What file systems call that which changes when a file does."""
-
-
 class Attempts(NamedTuple):
     """How often a partition has been asked for again: the number of the last attempt, and of the last forced one."""
 
     last: int = 0
     forced: int = 0
-
-
-CREDENTIALS = {
-    "s3": "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for a service other than Amazon's also "
-    "AWS_ENDPOINT_URL",
-    "gs": "GOOGLE_APPLICATION_CREDENTIALS (a key file)",
-    "abfs": "FSSPEC_ABFS_CONNECTION_STRING, or FSSPEC_ABFS_ACCOUNT_NAME and FSSPEC_ABFS_ACCOUNT_KEY",
-}
-"""The environment variables that fsspec and the libraries of clouds read."""
-CREDENTIALS |= {"s3a": CREDENTIALS["s3"], "gcs": CREDENTIALS["gs"], "az": CREDENTIALS["abfs"]}
-
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
-"""The extras of this package that bring what opens URLs of a kind."""
 
 
 class Store:
@@ -67,27 +51,15 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        import fsspec
-
         self.url = url
         self._bucket_is_there = False
-        try:
-            # Other processes write files too: a cached listing would hide them.
-            self.filesystem, self.root = fsspec.core.url_to_fs(url, use_listings_cache=False)
-        except (ImportError, ValueError) as error:
-            extra = EXTRAS.get(url.partition("://")[0]) if isinstance(error, ImportError) else None
-            remedy = f" (pip install 'action-pipeline[{extra}]')" if extra else ""
-            raise ManifestError(f"cannot open the store {url}: {error}{remedy}") from error
-        except Exception as error:  # of many kinds: of the cloud's own library, for want of credentials
-            raise ManifestError(unusable(url, error)) from error
-        self.is_local = "file" in _protocols(self.filesystem)
+        self.filesystem, self.root = open_filesystem(url, "the store")
+        self.is_local = "file" in protocols(self.filesystem)
         if self.is_local:
             self.url = self.root  # absolute, because workers may run in another folder
             there = next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
             if not there.is_dir():
                 raise ManifestError(f"store: {there} is not a folder")
-        elif self._is_cloud and not self._bucket:
-            raise ManifestError(f"store: {url} names no bucket: give it as {url.partition('://')[0]}://BUCKET/FOLDER")
 
     def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
         return Store, (self.url,)
@@ -149,8 +121,7 @@ class Store:
             if self.is_local:
                 return self.open(path)
             info = self._info(path)
-            name = " ".join([path, *(str(info.get(state)) for state in STATES)])
-            fetch = partial(self._fetch, path)
+            name, fetch = f"{path} {state_of(info)}", partial(self._fetch, path)
             return RemoteFile(info["size"], lambda start, stop: kept.read(name, start, stop, fetch))
 
     def read_input(self, path: str) -> pa.Table:
@@ -247,14 +218,6 @@ class Store:
                 if "@" in name and not is_alive(name, path.stat().st_mtime):
                     path.unlink()
 
-    @property
-    def _is_cloud(self) -> bool:
-        return not CREDENTIALS.keys().isdisjoint(_protocols(self.filesystem))
-
-    @property
-    def _bucket(self) -> str:
-        return self.root.strip("/").partition("/")[0]
-
     def _info(self, path: str) -> dict[str, Any]:
         with self._reaching():
             return dict(patiently(path, lambda: self.filesystem.info(path)))
@@ -295,11 +258,12 @@ class Store:
 
     def _check_bucket(self) -> None:
         """An empty store needs no folder, but a bucket, which nobody makes by the way."""
-        if self._is_cloud and not self._bucket_is_there:
+        if is_cloud(self.filesystem) and not self._bucket_is_there:
+            bucket = self.root.partition("/")[0]
             with self._reaching():
-                self._bucket_is_there = patiently(self.url, lambda: self.filesystem.exists(self._bucket))
+                self._bucket_is_there = patiently(self.url, lambda: self.filesystem.exists(bucket))
             if not self._bucket_is_there:
-                raise ManifestError(f"store: there is no bucket {self._bucket} for {self.url}: make it, or correct it")
+                raise ManifestError(f"store: there is no bucket {bucket} for {self.url}: make it, or correct the URL")
 
     def _commit(self, path: str, content: memoryview) -> None:
         def write() -> None:
@@ -329,19 +293,3 @@ def _known_to_exist(path: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise MissingResultError(path, "somebody has removed it") from error
-
-
-def unusable(url: str, error: Exception) -> str:
-    """What to say of a store at a URL that cannot be used: the library's own words, and what it reads to get there."""
-    reason = error.reason if isinstance(error, UnreadableError) else f"{type(error).__name__}: {error}"
-    variables = CREDENTIALS.get(url.partition("://")[0])
-    credentials = f"set {variables}" if variables else "give fsspec its credentials (FSSPEC_… or ~/.config/fsspec)"
-    return (
-        f"the store {url} cannot be used: {reason}. Is the URL right, can this machine reach it, and may you write "
-        f"there? If it asks for credentials, {credentials}"
-    )
-
-
-def _protocols(filesystem: Any) -> tuple[str, ...]:
-    protocol = filesystem.protocol
-    return (protocol,) if isinstance(protocol, str) else tuple(protocol)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pipeline.errors import ManifestError
 from stages.leftovers import is_leftover
+from stages.places import files_below, is_url, state_at, url_of
 from stages.skeletons.npz import layout_file
 from stages.skeletons.versions import VERSIONS
 
@@ -44,9 +45,12 @@ class Skipped(NamedTuple):
 def fingerprint(path: str | os.PathLike[str]) -> str:
     """``SIZE:MTIME_NS`` of a file, by which changes are detected; ``missing`` if it cannot be read.
 
-    For a folder of images ``COUNT:SIZE:DIGEST``: the number of its files, their total size, and a digest of the name
-    (which decides the order), size and time of each.
+    Of a file at a URL it is its size and what else the service says of its state. For a folder of images it is
+    ``COUNT:SIZE:DIGEST``: the number of its files, their total size, and a digest of the name (which decides the
+    order), size and time of each.
     """
+    if is_url(path):
+        return state_at(str(path)) or "missing"
     try:
         status = os.stat(path)  # noqa: PTH116, for a million files, creating Path objects would double the time
         if not S_ISDIR(status.st_mode):
@@ -96,6 +100,8 @@ def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
     images are the videos.
     Raises ManifestError if the folder does not exist or contains no video; ``wanted`` says what it should contain.
     """
+    if (url := url_of(root)) is not None:
+        return _at_url(url, wanted)
     if not root.is_dir():
         raise ManifestError(f"root: there is no folder {root}: it should contain {wanted}")
     videos: list[Video] = []
@@ -110,6 +116,20 @@ def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
     if not videos:
         reasons = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
         raise ManifestError(f"root: no videos below {root}{reasons}: it should contain {wanted}")
+    return sorted(videos), sorted(skipped)
+
+
+def _at_url(url: str, wanted: str) -> tuple[list[Video], list[Skipped]]:
+    """The same of what is at a URL, which is listed once: a state of each file comes with it."""
+    videos, skipped = [], []
+    for file in files_below(url, "root"):
+        is_video = os.path.splitext(file.name)[1].lower() in VIDEO_EXTENSIONS  # noqa: PTH122
+        if not any(is_leftover(part) for part in file.name.split("/")) and (is_video or file.url == url):
+            videos.append(Video(file.name, file.url, file.state))
+        else:
+            skipped.append(Skipped(file.name, LEFTOVER if is_video else OTHER_FILE))
+    if not videos:
+        raise ManifestError(f"root: no videos below {url}: it should contain {wanted}")
     return sorted(videos), sorted(skipped)
 
 

@@ -15,6 +15,7 @@ from pydantic import PrivateAttr, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table, added
+from stages.places import files_below, is_url, url_of
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares, untested
 from stages.sources.files import fingerprint, skeleton_fingerprint
 from stages.sources.list_text import forward_slashes, read_text
@@ -76,8 +77,9 @@ class Listing(Source):
         """
         file = self.list.expanduser().absolute()
         rows, places = self._checked(file)
-        root = file.parent if self.root is None else self.root.expanduser().absolute()
-        ids, paths, sources = _files(places, rows["path"], root, fingerprint)
+        root: Path | str = file.parent if self.root is None else url_of(self.root) or self.root.expanduser().absolute()
+        states = {video.url: video.state for video in files_below(root, "root")} if isinstance(root, str) else {}
+        ids, paths, sources = _files(places, rows["path"], root, lambda path: states.get(path) or fingerprint(path))
         _, skeleton_paths, skeleton_sources = _files(places, rows["skeleton"], root, skeleton_fingerprint)
         groups = rows["group"]
         if rows["start"].null_count + rows["end"].null_count < 2 * rows.num_rows:
@@ -266,17 +268,17 @@ def _mask(condition: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def _files(
-    places: _Places, names: pa.ChunkedArray, root: Path, state: Callable[[str], str]
+    places: _Places, names: pa.ChunkedArray, root: Path | str, state: Callable[[str], str]
 ) -> tuple[pa.Array, pa.Array, pa.Array]:
     """Listed files with forward slashes, their absolute paths and fingerprints, each read once for all its clips."""
     encoded = names.combine_chunks().dictionary_encode()
     listed = encoded.dictionary.to_pylist()
     for i, name in enumerate(listed):
         try:
-            listed[i] = forward_slashes(name, lambda name: (root / name).exists())
+            listed[i] = forward_slashes(name, lambda name: not is_url(root) and Path(root, name).exists())
         except ManifestError as error:
             places.refuse(pc.equal(names, name), str(error))
-    paths = [os.path.join(root, name) for name in listed]  # noqa: PTH118, for a million files
+    paths = [name if is_url(name) else os.path.join(root, name) for name in listed]  # noqa: PTH118, for a million
     sources = [state(path) for path in paths]
     return tuple(pa.array(values, pa.string()).take(encoded.indices) for values in (listed, paths, sources))
 

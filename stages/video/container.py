@@ -9,6 +9,7 @@ import av
 from av.logging import Capture
 
 from pipeline.errors import ClipError, is_passing
+from stages.places import is_url, opened, size_of
 
 HIGHEST_RATE = 1000
 """Frames per second from which on a file's rate is a mistake: units of time."""
@@ -22,10 +23,10 @@ def open_container(path: str) -> Any:
     """The file as a PyAV container. Raises ClipError that says what the file is instead."""
     errors: list[tuple[int, str, str]] = []
     try:
-        if Path(path).is_file() and Path(path).stat().st_size == 0:
+        if (is_url(path) or Path(path).is_file()) and size_of(path) == 0:
             raise ClipError("the file is empty (0 bytes): copy or download it again")
         with logged_errors() as errors:
-            return av.open(path, metadata_errors="replace")
+            return av.open(opened(path) if is_url(path) else path, metadata_errors="replace")
     except FileNotFoundError:
         raise ClipError("no such file: was it moved or renamed, or is its name not UTF-8?") from None
     except IsADirectoryError:
@@ -44,6 +45,8 @@ def check_disk(path: str, error: Exception) -> None:
     """Raises OSError if the disk or network is at fault for FFmpeg's error. FFmpeg calls much that is wrong with a
     file's content an error of reading, too; so the file is then read without it."""
     if is_passing(error):
+        if is_url(path):
+            raise error  # what FFmpeg calls so has then been raised by what it reads through
         with Path(path).open("rb") as file:
             while file.read(2**20):
                 pass
@@ -72,7 +75,7 @@ def is_encrypted(packet: Any) -> bool:
 
 def is_text(path: str) -> bool:
     """Whether a file begins like text."""
-    with Path(path).open("rb") as file:
+    with opened(path) as file:
         beginning = file.read(512)
     return beginning.isascii() and b"\0" not in beginning
 

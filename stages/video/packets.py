@@ -3,12 +3,12 @@ decoder agrees."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
+from stages.places import version_of
 from stages.video.container import check_disk, film_stream, logged_errors, open_container, seconds_per_frame
 from stages.video.film import LEADING, RESTART, Start
 
@@ -132,15 +132,15 @@ def _one_clock(pts: np.ndarray, base: float, step: float) -> np.ndarray:
 def packets_of(path: str) -> Packets:
     """The packets of a file's film, listed once per process. Raises ClipError where the file is no film."""
     try:
-        status = Path(path).stat()
+        version = version_of(path)
     except OSError:
         open_container(path)  # which says what is wrong
         raise
-    return _listed(path, status.st_size, status.st_mtime_ns)
+    return _listed(path, version)
 
 
 @lru_cache(maxsize=KEPT)
-def _listed(path: str, size: int, mtime_ns: int) -> Packets:
+def _listed(path: str, version: tuple[int | str, ...]) -> Packets:
     rows: list[tuple[int, int, int, bool, bool]] = []
     unstamped = 0
     with open_container(path) as container, logged_errors():

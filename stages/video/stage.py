@@ -11,6 +11,7 @@ from pydantic import Field
 from pipeline.errors import ClipError, StageError, is_passing
 from pipeline.rows import Row, attempt
 from pipeline.stage import MapStage, Problem, Stage, Table, unkeyed
+from stages.places import refuse_changed
 from stages.tables import FRAMES
 
 if TYPE_CHECKING:
@@ -71,9 +72,13 @@ class Decode(MapStage):
         listed = clips.to_pylist()
         for path, positions in _by_file([clip["path"] for clip in listed]):
             spans = [(listed[i]["start"], listed[i]["end"]) for i in positions]
+            planned = listed[positions[0]]["source"]
             read: list[Row] = []
 
-            def work(path: str = path, spans: "list[Span]" = spans, read: list[Row] = read) -> Row:
+            def work(
+                path: str = path, spans: "list[Span]" = spans, planned: str = planned, read: list[Row] = read
+            ) -> Row:
+                refuse_changed(path, planned)
                 read.extend(self._read(path, spans, loaded))
                 return {}
 

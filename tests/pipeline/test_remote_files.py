@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.parquet import open_parquet
-from pipeline.remote_files import AT_ONCE, KeptRanges, RemoteFile
+from pipeline.remote_files import AT_MOST, AT_ONCE, BLOCK, KeptRanges, RemoteFile
 
 CONTENT = np.random.default_rng(0).bytes(3 * AT_ONCE)
 
@@ -94,8 +94,23 @@ def test_a_full_disk_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     kept.read("a", 0, 10, requests.fetch)
     assert kept._file is not None
     full = os.open("/dev/full", os.O_RDWR)
-    os.dup2(full, kept._file)
+    os.dup2(full, kept._file.fileno())
     for _ in range(2):
         assert kept.read("a", 10, 20, requests.fetch) == CONTENT[10:20]
     os.close(full)
-    os.close(kept._file)
+
+
+def test_in_blocks_a_file_is_fetched_once_however_it_is_read() -> None:
+    requests, kept = Requests(), KeptRanges()
+    for start, stop in ((10, 20), (0, len(CONTENT)), (AT_ONCE - 5, AT_ONCE + 5), (1, len(CONTENT) - 1)):
+        assert kept.read_blocks("a", start, stop, len(CONTENT), requests.fetch) == CONTENT[start:stop]
+    assert requests.asked == [(0, BLOCK), (BLOCK, len(CONTENT))]
+
+
+def test_what_is_read_from_one_end_to_the_other_is_read_in_growing_ranges() -> None:
+    requests = Requests(bytes(40 * AT_ONCE))
+    file = RemoteFile(len(requests.content), requests.fetch)
+    while file.read(32768):
+        pass
+    sizes = [stop - start for start, stop in requests.asked]
+    assert sum(sizes) == len(requests.content) and len(sizes) < 8 and max(sizes) == AT_MOST

@@ -9,7 +9,8 @@ from flaky_files import FlakyFiles
 
 from pipeline.errors import ManifestError, StageError
 from pipeline.stage import Table
-from pipeline.store import Attempts, Store, unusable
+from pipeline.store import Attempts, Store
+from pipeline.urls import unusable
 from pipeline.writers import writer_name
 
 KEY = "0123456789abcdef" * 2

@@ -1,0 +1,152 @@
+"""Where videos and skeletons are: in folders of this machine, or at URLs that fsspec opens, such as ``s3://bucket/a``.
+
+A file at a URL is read in ranges of a few megabytes, and kept as long as the process works on it. Its state is that
+which the service says of it, and is asked for once for all clips of a partition.
+"""
+
+import errno
+import os
+import re
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from pipeline.errors import ClipError, ManifestError, is_passing
+from pipeline.patience import patiently
+from pipeline.remote_files import KeptRanges, RemoteFile
+from pipeline.urls import open_filesystem, state_of, unusable
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+URL_AS_PATH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
+"""What ``pathlib`` makes of a URL: a second slash is dropped."""
+RECENT = 8
+"""Files at URLs of which a process keeps what it has read."""
+
+
+class Found(NamedTuple):
+    """A file below a URL."""
+
+    name: str
+    """Path below it."""
+    url: str
+    state: str
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is somewhere that fsspec must open."""
+    return URL.match(str(path)) is not None
+
+
+def url_of(place: Path) -> str | None:
+    """The URL that a parameter names, or None for a local path."""
+    match = URL_AS_PATH.fullmatch(str(place))
+    return f"{match[1]}://{match[2]}" if match else None
+
+
+def files_below(url: str, what: str) -> list[Found]:
+    """All files below a URL, or the one that it names. Raises ManifestError if they cannot be listed.
+
+    what: the URL's part in the manifest, for the message.
+    """
+    filesystem, root = open_filesystem(url, what)
+    try:
+        infos = patiently(url, lambda: filesystem.find(root, detail=True))
+    except Exception as error:  # of many kinds: of the cloud's own library
+        raise ManifestError(unusable(url, error, what)) from error
+    root = root.rstrip("/")
+    folder = root.rpartition("/")[0] if root in infos else root  # or it is a single file
+    scheme = url.partition("://")[0]
+    return sorted(
+        Found(path.removeprefix(f"{folder}/"), f"{scheme}://{path.lstrip('/')}", state_of(info))
+        for path, info in infos.items()
+        if info["type"] == "file"
+    )
+
+
+def state_at(url: str) -> str | None:
+    """The state of the file at a URL; None if there is none."""
+    try:
+        return _Remote.of(url, ask=True).state
+    except ClipError:
+        return None
+
+
+def refuse_changed(path: str, planned: str) -> None:
+    """Raise ClipError if the file at a URL is no longer what was planned."""
+    if is_url(path) and planned != "missing" and _Remote.of(path, ask=True).state != planned:
+        raise ClipError("the file has changed since the run was planned: run again")
+
+
+def opened(path: str) -> BinaryIO:
+    """A local file or the one at a URL, for reading. Raises ClipError if that is not there or may not be read."""
+    if not is_url(path):
+        return Path(path).open("rb")
+    return cast(BinaryIO, _Remote.of(path).open())
+
+
+def version_of(path: str) -> tuple[int | str, ...]:
+    """What changes when a file does. Raises OSError, or ClipError where it is at a URL."""
+    if is_url(path):
+        return (_Remote.of(path).state,)
+    status = Path(path).stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def size_of(path: str) -> int:
+    """Bytes of a file, as ``version_of``."""
+    return _Remote.of(path).size if is_url(path) else Path(path).stat().st_size
+
+
+_recent: OrderedDict[str, "_Remote"] = OrderedDict()
+_lock = threading.Lock()
+
+
+class _Remote:
+    """A file at a URL in one state, with what has been read of it."""
+
+    def __init__(self, url: str, filesystem: Any, path: str, info: dict[str, Any]) -> None:
+        self.url, self.filesystem, self.path = url, filesystem, path
+        self.size, self.state = int(info["size"]), state_of(info)
+        self.kept = KeptRanges()
+
+    @classmethod
+    def of(cls, url: str, ask: bool = False) -> "_Remote":
+        """The file at a URL. ask: whether it is still in the same state, although it has just been read."""
+        with _lock:
+            known = _recent.get(url)
+        if known and not ask:
+            return known
+        filesystem, path = open_filesystem(url, "the file")
+        found = cls(url, filesystem, path, reading(lambda: filesystem.info(path)))
+        with _lock:
+            if known and known.state == found.state:
+                return known
+            _recent[url] = found
+            _recent.move_to_end(url)
+            while len(_recent) > RECENT:
+                _recent.popitem(last=False)
+        return found
+
+    def open(self) -> RemoteFile:
+        return RemoteFile(self.size, self._read, self.url)
+
+    def _read(self, start: int, stop: int) -> bytes:
+        return self.kept.read_blocks(self.url, start, stop, self.size, self._fetch)
+
+    def _fetch(self, start: int, stop: int) -> bytes:
+        return bytes(reading(lambda: self.filesystem.cat_file(self.path, start=start, end=stop)))
+
+
+def reading(work: Any) -> Any:
+    """What ``work`` reads from a service. Raises ClipError where trying again would not help, else OSError."""
+    try:
+        return work()
+    except FileNotFoundError:
+        raise ClipError("no such file: was it moved or renamed?") from None
+    except PermissionError as error:
+        raise ClipError(f"no permission to read the file: {error}") from error
+    except Exception as error:
+        if is_passing(error):
+            raise OSError(errno.EREMOTEIO, f"{type(error).__name__}: {error}") from error
+        raise ClipError(f"the file cannot be read: {type(error).__name__}: {error}") from error
