@@ -33,7 +33,7 @@ def studies(args: argparse.Namespace) -> dict[tuple[str, int], dict[str, Any]]:
     """A manifest for each data set and number of clips a class."""
     train = {
         "with": {"threads": 1, "model": {"modality": args.modality}},
-        "matrix": {"start_from": [None, args.start], "seed": [0, 1, 2]},
+        "matrix": {"start_from": [None, args.start], "seed": [0]},
     }
     made = {}
     for clips, chosen in SEQUENCES.items():
