@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import ManifestError
 from pipeline.keys import columns_of, digest_of, partition_bounds, row_texts
@@ -20,7 +21,9 @@ class Clips:
     """The clips of one Source, sorted and cut into partitions."""
 
     def __init__(self, table: pa.Table, partition: int) -> None:
-        self.table = table.sort_by("clip_id").combine_chunks()
+        ids = table["clip_id"]
+        is_sorted = pc.all(pc.less_equal(ids.slice(0, len(ids) - 1), ids.slice(1))).as_py() if len(ids) else True
+        self.table = (table if is_sorted else table.sort_by("clip_id")).combine_chunks()  # sorting copies all of it
         self.ids: list[str] = self.table["clip_id"].to_pylist()
         for one, other in zip(self.ids, self.ids[1:], strict=False):
             if one == other:

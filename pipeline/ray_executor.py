@@ -8,6 +8,7 @@ decoding would wait forever for its core on a machine that has no more cores tha
 """
 
 import os
+import pickle
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,6 +53,8 @@ class RayExecutor(Executor):
         """Callbacks of the running whole stages, by key."""
         self._news: Any = None
         """A queue from whole stages to this process; None until the first one starts."""
+        self._wants: dict[str, tuple[Any, Resources]] = {}
+        """By node: its stage, and what that occupies."""
         self._idle: dict[Resources, list[Any]] = {}
         """Actors without a job, by the resources that they hold."""
         self._gone: set[str] = set()
@@ -68,7 +71,7 @@ class RayExecutor(Executor):
         return max(2, 2 * int(self._has("CPU") + self._has("GPU")))
 
     def submit(self, job: Job) -> None:
-        worker = job.stage.resources()
+        worker = self._wanted_by(job)
         if worker.num_gpus and self._has("GPU"):
             self._refuse_if_too_large(job, "GPU", worker.num_gpus)
             self._waiting.append(job)
@@ -85,7 +88,7 @@ class RayExecutor(Executor):
     def _start_task(self, job: Job, worker: Resources) -> None:
         """Run a job on CPUs."""
         task = self._task.options(num_cpus=worker.num_cpus, name=f"{job.node} {job.key}")
-        self._running[task.remote(job, self._folder)] = Running(job)
+        self._running[task.remote(pickle.dumps(job), self._folder)] = Running(job)
 
     def has_room(self, worker: Resources) -> bool:
         """Only if at least two fit: a whole stage that would run alone does better in the main process."""
@@ -103,12 +106,15 @@ class RayExecutor(Executor):
         if self._news is None:  # not "not self._news": an empty queue is false
             self._news = self._queue()
         self._progress[job.key] = progress
-        options = self._granted(job.stage.resources() or Resources())._asdict()
+        options = self._granted(self._wanted_by(job))._asdict()
         task = self._whole_task.options(**options, name=f"{job.node} {job.key}")
         self._running[task.remote(job, self._folder, self._news)] = Running(job)
 
     def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
-        ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        running = list(self._running)
+        ready, _ = self._ray.wait(running, num_returns=1, timeout=seconds)
+        if ready:  # and whatever else is: to wait for each by itself would take as long as there are jobs
+            ready, _ = self._ray.wait(running, num_returns=len(running), timeout=0)
         self._read_news()
         results = [self._result(reference) for reference in ready]
         if not ready:
@@ -136,8 +142,8 @@ class RayExecutor(Executor):
     def _hand_out(self) -> None:
         """Give waiting GPU jobs to idle actors, or to new ones while GPUs are free."""
         while self._waiting:
-            worker = self._waiting[0].stage.resources()
-            if not self._has("GPU"):  # the last one is gone by now
+            worker = self._wanted_by(self._waiting[0])
+            if self._machines.most("GPU") < worker.num_gpus:  # the last machine with as many is gone by now
                 self._start_task(self._waiting.popleft(), worker)
                 continue
             idle = self._idle.setdefault(worker, [])
@@ -150,13 +156,14 @@ class RayExecutor(Executor):
             actor = idle.pop() if idle else self._actor.options(num_cpus=0, num_gpus=worker.num_gpus).remote()
             machine = actor.machine.remote()
             job = self._waiting.popleft()
-            self._running[actor.do.remote(job, self._folder)] = Running(job, actor, machine)
+            self._running[actor.do.remote(pickle.dumps(job), self._folder)] = Running(job, actor, machine)
 
     def _end_what_never_starts(self) -> None:
         """End the actors that wait for a GPU that is lost: their jobs are tried again, without one if need be."""
-        if self._gpus_in_use() > self._has("GPU"):
-            for running in self._running.values():
-                if running.actor is not None and not self._ray.wait([running.machine], timeout=0)[0]:
+        actors = [running for running in self._running.values() if running.actor is not None]
+        if sum(self._wanted_by(running.job).num_gpus for running in actors) > self._has("GPU"):
+            for running in actors:
+                if not self._ray.wait([running.machine], timeout=0)[0]:
                     self._ray.kill(running.actor)
 
     def _result(self, reference: Any) -> tuple[Job | WholeJob, Result]:
@@ -181,8 +188,8 @@ class RayExecutor(Executor):
             return job, WorkerDied(node_lost=self._has_lost_its_machine(running))
         except exceptions.RayError:
             return job, WorkerDied()
-        if running.actor is not None and (worker := job.stage.resources()):
-            self._idle.setdefault(worker, []).append(running.actor)
+        if running.actor is not None:
+            self._idle.setdefault(self._wanted_by(job), []).append(running.actor)
         return job, result
 
     def _has_lost_its_machine(self, running: Running) -> bool:
@@ -222,7 +229,15 @@ class RayExecutor(Executor):
 
     def _gpus_in_use(self) -> float:
         at_work = (one.job for one in self._running.values() if one.actor is not None or isinstance(one.job, WholeJob))
-        return sum(self._granted(worker).num_gpus for job in at_work if (worker := job.stage.resources()))
+        return sum(self._granted(self._wanted_by(job)).num_gpus for job in at_work)
+
+    def _wanted_by(self, job: Job | WholeJob) -> Resources:
+        """What a stage occupies. Some look into the files of their models to find out, so that each is asked once."""
+        stage, worker = self._wants.get(job.node, (None, Resources()))
+        if stage is not job.stage:
+            worker = job.stage.resources() or Resources()
+            self._wants[job.node] = job.stage, worker
+        return worker
 
     def _has(self, kind: str) -> float:
         return self._machines.all_together(kind)
@@ -231,7 +246,7 @@ class RayExecutor(Executor):
 class _GPUWorker:
     """An actor: one process that keeps its GPU, and the models on it, between jobs."""
 
-    def do(self, job: Job, folder: str) -> Outcome:
+    def do(self, job: bytes, folder: str) -> Outcome:
         return _do_in_folder(job, folder)
 
     def machine(self) -> str:
@@ -241,10 +256,11 @@ class _GPUWorker:
         return str(ray.get_runtime_context().get_node_id())
 
 
-def _do_in_folder(job: Job, folder: str) -> Outcome:
+def _do_in_folder(job: bytes, folder: str) -> Outcome:
+    """job: pickled, for which Ray would take longer: it takes tables apart."""
     _go_to(folder)
     allow_hard_exit()
-    return do_job(job)
+    return do_job(pickle.loads(job))
 
 
 def _do_whole_in_folder(job: WholeJob, folder: str, news: Any) -> Outcome:
