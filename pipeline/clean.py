@@ -1,12 +1,13 @@
 """Finds results that are no longer needed: files in a store that no plan of the given manifests names, and no run in
 progress has planned."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.claims import claimed
+from pipeline.kept_work import key_of_work
 from pipeline.manifest import Manifest, load_resolved
 from pipeline.runs import MANIFEST, plan_run
 from pipeline.store import Store
@@ -37,7 +38,7 @@ class Garbage:
         """Remove it, except what runs have claimed since it was found."""
         paths = list(self.remove)
         for first in range(0, len(paths), BATCH):
-            kept = claimed(self.store)
+            kept = _kept(self.remove, claimed(self.store))
             for path in paths[first : first + BATCH]:
                 if path in kept:
                     continue
@@ -61,12 +62,18 @@ def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
     found = []
     for root, store in stores.items():
         sizes = store.sizes()
-        needed[root] |= claimed(store)
+        kept = _kept(sizes, needed[root] | claimed(store))
         found.append(
             Garbage(
                 store,
-                {path: size for path, size in sizes.items() if path not in needed[root]},
-                {path: size for path, size in sizes.items() if path in needed[root]},
+                {path: size for path, size in sizes.items() if path not in kept},
+                {path: size for path, size in sizes.items() if path in kept},
             )
         )
     return found
+
+
+def _kept(paths: Iterable[str], needed: set[str]) -> set[str]:
+    """Of the paths in a store, those of results that are needed, and of unfinished work for such results."""
+    keys = {path.rpartition("/")[2].removesuffix(".parquet") for path in needed}
+    return {path for path in paths if path in needed or key_of_work(path) in keys}

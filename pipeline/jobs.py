@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.errors import PipelineError, StageError
 from pipeline.files import state_of
+from pipeline.kept_work import KeptWork
 from pipeline.keys import file_digests
 from pipeline.limits import time_limit
 from pipeline.patience import patiently, take_overcome
@@ -112,8 +113,11 @@ def do_whole(job: WholeJob, progress: Callable[..., None]) -> Outcome:
     """Compute a whole stage and commit its table to the store. ``progress``: see ``StageContext``."""
     started = time.perf_counter()
     _check_files(job)
-    table = job.stage.run(job.variants, StageContext(job.work_folder, progress))
+    kept = KeptWork(job.store, job.key)
+    kept.restore(job.work_folder)
+    table = job.stage.run(job.variants, StageContext(job.work_folder, progress, kept.keep))
     size = Store(job.store).write(job.folder, job.key, table.cast(job.stage.makes.schema), job.stage.makes)
+    kept.remove()
     clips = sum(variant.clips.num_rows for variant in job.variants)
     return Outcome(clips, (), size, time.perf_counter() - started, take_overcome(), socket.gethostname())
 

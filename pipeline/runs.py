@@ -212,6 +212,11 @@ def plan_run(manifest: Manifest, options: Options = Options(), create: bool = Fa
 
 
 def run_folder(manifest: Manifest) -> Path:
+    if "://" in manifest.runs:
+        raise ManifestError(
+            f"runs: {manifest.runs} is a URL, but the files that people open must be in a folder: results and "
+            "checkpoints are in the store, so a run can go on on another machine without it"
+        )
     return Path(manifest.runs) / manifest.name
 
 

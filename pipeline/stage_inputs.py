@@ -73,3 +73,6 @@ class StageContext(NamedTuple):
     """A folder of the run for this stage and key only. It survives when the process is killed: for checkpoints."""
     progress: Callable[..., None]
     """``progress(done, total, **figures)``: shown to the user and written to the run's events."""
+    keep: Callable[[Path], None] = lambda file: None
+    """Called with a file of the folder that has just been written as a whole, without which the work could not go on:
+    where the store is at a URL, it is copied there, for another machine."""

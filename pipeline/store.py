@@ -9,7 +9,7 @@ import io
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ ATTEMPTS = "attempts"
 DAMAGED = "damaged"
 SAME = "same"
 CONTENTS = "contents"
+WORK = "work"
 
 ARRIVAL = (0.1, 0.4, 1.0, 2.0)
 """Seconds between two looks for a file that another machine has written."""
@@ -87,9 +88,11 @@ class Store:
         return {name.removesuffix(".parquet") for name in self._names(folder) if name.endswith(".parquet")}
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of every result, damaged ones too, by path. Other files in the store's folder are ignored."""
+        """Bytes by path of every result, even damaged ones, and of what is kept for unfinished ones. Other files in the
+        store's folder are ignored."""
         found = self.filesystem.find(self.root, detail=True) if self.filesystem.exists(self.root) else {}
-        ours = re.compile(re.escape(self.root) + rf"/(\w+/|{DAMAGED}/\w+-)[0-9a-f]{{{2 * KEY_BYTES}}}\.parquet")
+        key = rf"[0-9a-f]{{{2 * KEY_BYTES}}}"
+        ours = re.compile(re.escape(self.root) + rf"/((\w+/|{DAMAGED}/\w+-){key}\.parquet|{WORK}/{key}\.[\w.]+)")
         return {path: info["size"] for path, info in found.items() if ours.fullmatch(path)}
 
     def write(self, folder: str, key: str, table: pa.Table, spec: Table) -> int:
@@ -178,6 +181,20 @@ class Store:
     def notes(self, folder: str) -> list[str]:
         """Names of the notes in a folder."""
         return self._names(folder)
+
+    def upload(self, file: Path, name: str) -> None:
+        """Copy a local file here, in place of an older one. Raises StageError if it cannot be written."""
+        self._writing(f"{self.root}/{name}", lambda: self.filesystem.put_file(str(file), f"{self.root}/{name}"))
+
+    def download(self, name: str, file: Path) -> None:
+        """Copy what ``upload`` has written to a local file, in place of an older one."""
+        path, part = f"{self.root}/{name}", file.with_name(f"{file.name}.{writer_name()}")
+        try:
+            with self._reaching():
+                patiently(path, lambda: self.filesystem.get_file(path, str(part)))
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
 
     def attempts(self) -> dict[str, Attempts]:
         """The attempts at partitions that were forced, or that had failures and were retried, by their first key."""
@@ -273,6 +290,9 @@ class Store:
                 # In object stores, an object exists only when its upload is complete.
                 self.filesystem.pipe_file(path, bytes(content))
 
+        self._writing(path, write)
+
+    def _writing(self, path: str, write: Callable[[], None]) -> None:
         try:
             patiently(path, write)
         except Exception as error:

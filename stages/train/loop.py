@@ -94,7 +94,7 @@ class Training:
         self.network = compiled(model, self.device) if recipe.compile else model
 
         self.state = TrainingState(model, average, optimizer)
-        self.checkpoint = context.folder / CHECKPOINT
+        self.checkpoint, self.keep = context.folder / CHECKPOINT, context.keep
         self.state.restore(self.checkpoint)
         self.saved_at = time.monotonic()
         self.log = TrainingLog(context, self.steps_done, group.is_main)
@@ -202,6 +202,7 @@ class Training:
     def _save(self) -> None:
         if self.group.is_main:
             self.state.save(self.checkpoint)
+            self.keep(self.checkpoint)
         self.saved_at = time.monotonic()
 
     def _training_sample(self, epoch: int, clip_id: str) -> Sample:

@@ -6,6 +6,7 @@ an interrupted training may also resume with another number of processes.
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +40,8 @@ class Assignment(NamedTuple):
     """The training's folder for checkpoints, on a file system that all workers share."""
     progress_queue: Queue
     """Progress from the main worker to the process that the user started."""
+    keep: Callable[[Path], None]
+    """``StageContext.keep``"""
 
 
 def fit_in_workers(
@@ -53,7 +56,7 @@ def fit_in_workers(
     progress_queue = Queue(actor_options={"num_cpus": 0})
     recipe = recipe.model_copy(update={"device": "cuda" if gpu else "cpu"})
     folder = context.folder.absolute()
-    assignment = Assignment(recipe, config, files, clips, Path.cwd(), folder, progress_queue)
+    assignment = Assignment(recipe, config, files, clips, Path.cwd(), folder, progress_queue, context.keep)
     failures, reached = 0, _checkpoint_time(folder)
     while (error := _fit_once(assignment, gpu, context)) is not None:
         failures, reached = failures + 1 if _checkpoint_time(folder) == reached else 1, _checkpoint_time(folder)
@@ -118,7 +121,7 @@ def _summary(error: Exception) -> str:
 
 def _work(loop_config: dict[str, Any]) -> None:
     """Run by each worker."""
-    recipe, config, files, clips, working_folder, folder, progress_queue = loop_config["assignment"]
+    recipe, config, files, clips, working_folder, folder, progress_queue, keep = loop_config["assignment"]
     if not folder.is_dir():
         raise StageError(
             f"{folder} is not on this machine: for a cluster, set runs to a folder that all machines share"
@@ -133,7 +136,8 @@ def _work(loop_config: dict[str, Any]) -> None:
         progress_queue.put((done, total, figures))
 
     shards = Shards(files, config.modality, config.persons)
-    fit(recipe.model_copy(update={"threads": threads}), config, shards, clips, StageContext(folder, report), group)
+    context_of_stage = StageContext(folder, report, keep)
+    fit(recipe.model_copy(update={"threads": threads}), config, shards, clips, context_of_stage, group)
 
 
 def _checkpoint_time(folder: Path) -> int:

@@ -12,7 +12,8 @@ import pytest
 from pipeline.child_executor import ChildExecutor
 from pipeline.claims import Claim
 from pipeline.clean import find_garbage
-from pipeline.errors import DamagedResultError, MissingResultError
+from pipeline.errors import DamagedResultError, ManifestError, MissingResultError
+from pipeline.kept_work import KeptWork
 from pipeline.manifest import load_manifest
 from pipeline.runs import run
 from pipeline.status import read_status
@@ -94,6 +95,26 @@ def test_what_no_plan_needs_is_removed_unless_a_run_has_claimed_it(on_s3: Toy, s
     assert {path.removeprefix(f"{store.root}/") for path in garbage.remove} == more != set()
     garbage.sweep()
     assert set(stored(store)) == wanted
+
+
+def test_unfinished_work_stays_as_long_as_a_plan_needs_its_result(on_s3: Toy, store: Store, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.write_bytes(b"half")
+    key, strange = on_s3.plan().nodes["total"].keys[0], "0" * 32
+    for work in (KeptWork(store.url, key), KeptWork(store.url, strange)):
+        work.keep(checkpoint)
+    (garbage,) = find_garbage([load_manifest(on_s3.path)])
+    assert list(garbage.keep) == [f"{store.root}/work/{key}.checkpoint"]
+    garbage.sweep()
+    assert list(store.sizes()) == [f"{store.root}/work/{key}.checkpoint"]
+    KeptWork(store.url, key).restore(tmp_path / "elsewhere")
+    assert (tmp_path / "elsewhere" / "checkpoint").read_bytes() == b"half"
+    assert on_s3.run().errors == [] and store.notes("work") == []
+
+
+def test_a_run_s_folder_is_no_url(on_s3: Toy, s3: str) -> None:
+    with pytest.raises(ManifestError, match=rf"runs: {s3}/runs is a URL"):
+        on_s3.run(f"runs={s3}/runs")
 
 
 PLAN = "from pipeline.store import Store; import sys; store = Store(sys.argv[1]); store.attempts()"

@@ -1,0 +1,46 @@
+"""Checkpoints of whole stages in a store at a URL, so that what one machine has begun can go on on another one.
+
+A store in a folder needs no copies: the run's folder is on the same machine or shared with the others, too.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.store import WORK, Store
+
+
+class KeptWork(NamedTuple):
+    """The files that the computation of one result has left in its store."""
+
+    store: str
+    key: str
+
+    def restore(self, folder: Path) -> None:
+        """Copy the files into a working folder, in place of older ones."""
+        store = Store(self.store)
+        if store.is_local:
+            return
+        folder.mkdir(parents=True, exist_ok=True)  # on this machine there may not be such a run
+        for name in self._names(store):
+            store.download(f"{WORK}/{name}", folder / name.removeprefix(f"{self.key}."))
+
+    def keep(self, file: Path) -> None:
+        """Copy a file of the working folder into the store, in place of an older one."""
+        store = Store(self.store)
+        if not store.is_local:
+            store.upload(file, f"{WORK}/{self.key}.{file.name}")
+
+    def remove(self) -> None:
+        """Remove the copies: the result is there."""
+        store = Store(self.store)
+        for name in () if store.is_local else self._names(store):
+            store.remove_note(f"{WORK}/{name}")
+
+    def _names(self, store: Store) -> list[str]:
+        return [name for name in store.notes(WORK) if name.startswith(f"{self.key}.")]
+
+
+def key_of_work(path: str) -> str | None:
+    """The key for whose result a file of a store was kept; None if it is something else."""
+    folder, _, name = path.rpartition("/")
+    return name.partition(".")[0] if folder.endswith(f"/{WORK}") else None
