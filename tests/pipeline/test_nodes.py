@@ -52,8 +52,9 @@ def cluster(private: Path) -> Iterator[Any]:
             ["unshare", "--mount", "bash", "-c", command], env=environment, stdout=subprocess.DEVNULL
         )
         ray.init(address=cluster.address, log_to_driver=False)
-        end = time.monotonic() + 60
-        while ray.cluster_resources().get("CPU") != 3 and time.monotonic() < end:
+        end = time.monotonic() + 240  # on a busy machine, Ray takes long to start
+        while ray.cluster_resources().get("CPU") != 3:
+            assert other.poll() is None and time.monotonic() < end, "the node with its own mounts has not started"
             time.sleep(0.1)
         yield other
     finally:
