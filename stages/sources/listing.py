@@ -80,7 +80,11 @@ class Listing(Source):
         root: Path | str = file.parent if self.root is None else url_of(self.root) or self.root.expanduser().absolute()
         states = {video.url: video.state for video in files_below(root, "root")} if isinstance(root, str) else {}
         ids, paths, sources = _files(places, rows["path"], root, lambda path: states.get(path) or fingerprint(path))
-        _, skeleton_paths, skeleton_sources = _files(places, rows["skeleton"], root, skeleton_fingerprint)
+        if isinstance(root, str):
+            places.refuse(
+                pc.is_valid(rows["skeleton"]), f"skeleton files are read from folders, and root is a URL ({root})"
+            )
+        _, skeleton_paths, skeleton_sources = _files(places, rows["skeleton"], Path(root), skeleton_fingerprint)
         groups = rows["group"]
         if rows["start"].null_count + rows["end"].null_count < 2 * rows.num_rows:
             names, splits = ids.to_pylist(), rows["split"].to_pylist()

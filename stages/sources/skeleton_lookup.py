@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import ManifestError
+from stages.places import url_of
 from stages.skeletons.formats import READERS
 from stages.sources.skeleton_entries import entries_of, matched
 
@@ -21,6 +22,8 @@ def find_skeletons(videos: Sequence[str], place: Path | None) -> tuple[list[Path
     nowhere: list[str | None] = [None] * len(videos)
     if place is None:
         return [None] * len(videos), nowhere
+    if (url := url_of(place)) is not None:
+        raise ManifestError(f"skeletons: {url} is a URL, but skeleton files are read from folders: copy them to one")
     place = place.expanduser().absolute()
     if not place.is_file():
         namesakes = Counter(Path(video).stem for video in videos)
