@@ -67,7 +67,7 @@ def files_below(url: str, what: str) -> list[Found]:
 def state_at(url: str) -> str | None:
     """The state of the file at a URL; None if there is none."""
     try:
-        return _Remote.of(url, ask=True).state
+        return patiently(url, lambda: _Remote.of(url, ask=True).state)
     except ClipError:
         return None
 
