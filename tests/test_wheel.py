@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TYPES = {".py", ".pyi", ".typed", ".yaml", ".safetensors", ".jinja", ".css", ".js"}
+TYPES = {".json", ".py", ".pyi", ".typed", ".yaml", ".safetensors", ".jinja", ".css", ".js"}
 
 
 @pytest.fixture(scope="module")

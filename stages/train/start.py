@@ -14,8 +14,10 @@ from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE, read_config
 from recognizer.skeletons import layout
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE)
+SHIPPED = {"drawn": Path(__file__).parent / "drawn"}
+"""Models that come with the package. ``manifests/drawn.yaml`` trained this one."""
 LISTED = 5
-"""Variants that are named one by one."""
+"""Variants and classes that are named one by one."""
 REGULARIZE = ("dropout", "drop_path")
 """Parameters of a network that change nothing in what its weights mean."""
 
@@ -23,10 +25,11 @@ REGULARIZE = ("dropout", "drop_path")
 def model_files(start_from: str) -> tuple[Path, ...]:
     """The two files of a saved recognizer.
 
-    start_from: the folder of a model, of a run or of a variant, or ``owner/name``, a repository of the Hugging Face hub
-    that has been downloaded to its local cache. Raises ManifestError if there is no model.
+    start_from: the name of a model that comes with the package, the folder of a model, of a run or of a variant, or
+    ``owner/name``, a repository of the Hugging Face hub that has been downloaded to its local cache. Raises
+    ManifestError if there is no model.
     """
-    path = Path(start_from)
+    path = SHIPPED.get(start_from, Path(start_from))
     for folder in (path, path / "model"):
         if all((folder / name).is_file() for name in FILES):
             return tuple(folder / name for name in FILES)
@@ -74,8 +77,10 @@ def check_start(start_from: str, network: NetworkConfig, labels: set[str]) -> It
     known = len(labels.intersection(start.class_names))
     text = f"starts from {start_from}, which knows {known} of the {len(labels)} classes"
     forgotten = [name for name in start.class_names if name not in labels]
-    lost = [f"classes without training clips, which the new model will not know: {', '.join(forgotten)}"]
-    yield Problem("; ".join([text, *(lost if forgotten else ()), *differ]), fatal=False)
+    others = f" and {len(forgotten) - LISTED} others" if len(forgotten) > LISTED else ""
+    names = ", ".join(forgotten[:LISTED]) + others
+    lost = [f"classes without training clips, which the new model will not know: {names}"]
+    yield Problem("; ".join([text, *(lost if forgotten and start_from not in SHIPPED else ()), *differ]), fatal=False)
 
 
 def differences(start: NetworkConfig, own: NetworkConfig) -> list[str]:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from pipeline.errors import ManifestError
 from pipeline.keys import stage_identity
@@ -48,6 +49,28 @@ def test_a_repository_of_the_hub_is_taken_from_its_cache(tmp_path, monkeypatch):
     (repository / "refs" / "main").write_text("0123abc")
     folder = save(repository / "snapshots" / "0123abc")
     assert model_files("someone/walks") == (folder / "config.json", folder / "model.safetensors")
+
+
+def test_the_model_of_drawn_people_comes_with_the_package_and_fits_the_laptop_s_network(tmp_path, clip_row):
+    from stages.train.transfer import take_weights
+
+    files = model_files("drawn")
+    assert sum(file.stat().st_size for file in files) < 3_000_000
+    start = Recognizer.from_pretrained(files[0].parent)
+    settings = yaml.safe_load(Path("manifests/base/laptop.yaml").read_text())["stages"]["train"]["with"]
+    for modality in ("pose", "rgb+pose"):
+        network = NetworkConfig(**settings["model"] | {"modality": modality})
+        own = RecognizerConfig(**network.model_dump(), class_names=("a", "b"), frames=settings["frames"])
+        taken = take_weights(Recognizer(own), start)
+        joints = [name for name in Recognizer(own).state_dict() if name.startswith(("joint_tokens", "blocks"))]
+        assert taken["taken"] > 0.5 * len(joints)
+        assert not [name for name in taken["new"] if name.startswith("joint_tokens")]
+    stage = Train(start_from="drawn", model=settings["model"], val_share=0)
+    clips = pa.Table.from_pylist(
+        [clip_row(f"{i}", label, "train") for i, label in enumerate("ab")], schema=CLIPS.schema
+    )
+    (said,) = [one.text for one in stage.check(clips, {}) if "drawn" in one.text]
+    assert "motion" not in said.partition(";")[0] and "will not know" not in said
 
 
 def test_keys_depend_on_the_content_of_the_model_and_not_on_its_place(tmp_path):
