@@ -33,6 +33,9 @@ def s3_variables() -> Iterator[dict[str, str]]:
 @pytest.fixture
 def s3(s3_variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A URL on that server, for this test alone."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()  # a former test may have opened one without credentials
     for name, value in s3_variables.items():
         monkeypatch.setenv(name, value)
     return f"s3://bucket/{tmp_path.name}"

@@ -127,7 +127,7 @@ def test_failed_clips_are_listed_and_can_be_too_many() -> None:
         (["run", "toy.yaml", "--set", "store=/sys/kernel"], "store: cannot write to /sys/kernel: "),
         (["run", "toy.yaml", "--set", "runs=/sys/kernel"], "runs: cannot write to /sys/kernel: "),
         (["run", "toy.yaml", "--set", "runs=toy.yaml"], "runs: /"),
-        (["run", "toy.yaml", "--set", "store=s3://bucket"], "cannot open the store s3://bucket: Install s3fs"),
+        (["run", "toy.yaml", "--set", "store=gs://bucket"], "cannot open the store gs://bucket: Please install gcsfs"),
         (["run", "toy.yaml", "--set", "runs=/proc/none"], "runs: cannot write to /proc: "),
         (["plan", "toy.yaml", "--name", ""], '--set name=""'),
         (["plan", "a" * 5000], "a" * 100 + "…: no such file"),

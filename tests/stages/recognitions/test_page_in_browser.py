@@ -243,7 +243,10 @@ def test_corrections_train_the_next_model(visit, videos, tmp_path):
     page.keyboard.press("r")  # person 2 sits in the same time
     assert "people in the same span of time have different labels" in page.inner_text("#kept")
     page.reload()
-    assert page.inner_text("#kept").startswith("5 of 6 segments looked at; 2 rows to train with.")
+    until(
+        page,
+        """document.getElementById("kept").innerText.startsWith("5 of 6 segments looked at; 2 rows to train with.")""",
+    )
     page.click("#tab-segments")
     page.select_option("#looked", "wrong")
     assert options(page) == ["sit", "none"]
@@ -264,7 +267,10 @@ def test_a_verdict_is_about_the_label_that_was_judged(visit, tmp_path):
     assert rows(page) == [['"wave"', "0", "1"], ['"run"', "2", "3"]]
     rewritten("sit", "wave", "run")
     page.reload()
-    assert page.inner_text("#kept").startswith("1 of 3 segments looked at; 1 row to train with.")
+    until(
+        page,
+        """document.getElementById("kept").innerText.startsWith("1 of 3 segments looked at; 1 row to train with.")""",
+    )
     assert current(page) == "sit" and rows(page) == [['"run"', "2", "3"]]
     page.keyboard.press("w")
     rewritten("wave", "wave", "run")
