@@ -91,6 +91,11 @@ def until(page, condition):
         time.sleep(0.02)
 
 
+def until_said(page, beginning):
+    """Wait for what the page says of the corrections, which a busy browser gives back some time after loading."""
+    until(page, f"document.getElementById('kept').innerText.startsWith('{beginning}')")
+
+
 def options(page):
     return [row.inner_text().split("\n")[0] for row in page.query_selector_all("#segments [role=option]")]
 
