@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from recognizer.block import Tokens
 
@@ -18,8 +19,9 @@ class Head(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = classifier
 
-    def forward(self, tokens: Tokens) -> Tensor:
-        """Return logits, B,classes."""
+    def forward(self, tokens: Tokens, each: bool = False) -> Tensor:
+        """Return logits, B,classes. With ``each``, 1+K,B,classes: these, then those by the RGB and by the pose token
+        alone: the classifier's part for the token, with its bias."""
         parts = [token_BTD.mean(dim=1) for token_BTD in tokens.modal.values()]
         if not parts and tokens.z_BTHWD is not None:
             parts.append(tokens.z_BTHWD.mean(dim=(1, 2, 3)))
@@ -27,4 +29,14 @@ class Head(nn.Module):
             weight_BTJ1 = tokens.present_BTMR.flatten(2)[..., None].to(tokens.p_BTJD.dtype)
             total_BD = (tokens.p_BTJD * weight_BTJ1).sum(dim=(1, 2))
             parts.append(total_BD / weight_BTJ1.sum(dim=(1, 2)).clamp(min=1))
-        return self.classifier(self.dropout(torch.cat([self.norm(part) for part in parts], dim=-1)))
+        parts = list(self.dropout(torch.cat([self.norm(part) for part in parts], dim=-1)).chunk(len(parts), dim=-1))
+        logits = self.classifier(torch.cat(parts, dim=-1))
+        if not each:
+            return logits
+        weights = self.classifier.weight.chunk(len(parts), dim=-1)
+        alone = [
+            F.linear(part, weight, self.classifier.bias)
+            for name, part, weight in zip(tokens.modal, parts, weights, strict=False)  # without modal tokens, none
+            if name != "cls"
+        ]
+        return torch.stack([logits, *alone])
