@@ -38,8 +38,9 @@ class Garbage:
         """Remove it, except what runs have claimed since it was found."""
         paths = list(self.remove)
         for first in range(0, len(paths), BATCH):
-            kept = _kept(self.remove, claimed(self.store))
-            for path in paths[first : first + BATCH]:
+            batch = paths[first : first + BATCH]
+            kept = _kept(batch, claimed(self.store))
+            for path in batch:
                 if path in kept:
                     continue
                 with suppress(FileNotFoundError):  # another one cleans, too

@@ -136,6 +136,8 @@ def _stage(name: str, pickled: bytes) -> Iterator[Lack]:
         texts = [str(error)]
     except ImportError as error:
         texts = [f"{error}: install it on all machines, or put its module beside the manifest"]
+    except Exception as error:  # of a plug-in
+        texts = [f"{type(error).__name__}: {error}"]
     yield from (Lack(f"{name} cannot work", f"{name}: {text}") for text in texts)
 
 

@@ -113,15 +113,15 @@ class KeptRanges:
         return key in self._places
 
     def _keep(self, key: tuple[str, int, int], content: bytes) -> None:
-        with self._lock:
-            if key in self._places or not self._has_room(len(content)):
-                return
-            if self._file is None:
-                self._file = cast(BinaryIO, tempfile.TemporaryFile(buffering=0))  # noqa: SIM115  (it closes with this object)
-            place, self._end = self._end, self._end + len(content)
         try:
+            with self._lock:
+                if key in self._places or not self._has_room(len(content)):
+                    return
+                if self._file is None:
+                    self._file = cast(BinaryIO, tempfile.TemporaryFile(buffering=0))  # noqa: SIM115  (closes with this)
+                place, self._end = self._end, self._end + len(content)
             written = os.pwrite(self._file.fileno(), content, place)
-        except OSError:  # the disk is full, for others perhaps: nothing more is kept
+        except OSError:  # the disk is full, or there is no folder for temporary files: nothing more is kept
             written, self.at_most = 0, 0
         if written == len(content):
             self._places[key] = place

@@ -29,14 +29,11 @@ class Head(nn.Module):
             weight_BTJ1 = tokens.present_BTMR.flatten(2)[..., None].to(tokens.p_BTJD.dtype)
             total_BD = (tokens.p_BTJD * weight_BTJ1).sum(dim=(1, 2))
             parts.append(total_BD / weight_BTJ1.sum(dim=(1, 2)).clamp(min=1))
-        parts = list(self.dropout(torch.cat([self.norm(part) for part in parts], dim=-1)).chunk(len(parts), dim=-1))
-        logits = self.classifier(torch.cat(parts, dim=-1))
+        joined = self.dropout(torch.cat([self.norm(part) for part in parts], dim=-1))
+        logits: Tensor = self.classifier(joined)
         if not each:
             return logits
-        weights = self.classifier.weight.chunk(len(parts), dim=-1)
-        alone = [
-            F.linear(part, weight, self.classifier.bias)
-            for name, part, weight in zip(tokens.modal, parts, weights, strict=False)  # without modal tokens, none
-            if name != "cls"
-        ]
+        own = zip(joined.chunk(len(parts), dim=-1), self.classifier.weight.chunk(len(parts), dim=-1), strict=True)
+        of_token = dict(zip(tokens.modal, own, strict=False))  # empty without modal tokens
+        alone = [F.linear(*of_token[name], self.classifier.bias) for name in of_token if name != "cls"]
         return torch.stack([logits, *alone])

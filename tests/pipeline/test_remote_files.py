@@ -100,6 +100,14 @@ def test_a_full_disk_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(full)
 
 
+def test_where_no_temporary_file_can_be_made_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    kept, requests = KeptRanges(), Requests()
+    for _ in range(2):
+        assert kept.read("a", 0, 10, requests.fetch) == CONTENT[:10]
+    assert requests.asked == [(0, 10)] * 2
+
+
 def test_in_blocks_a_file_is_fetched_once_however_it_is_read() -> None:
     requests, kept = Requests(), KeptRanges()
     for start, stop in ((10, 20), (0, len(CONTENT)), (AT_ONCE - 5, AT_ONCE + 5), (1, len(CONTENT) - 1)):
