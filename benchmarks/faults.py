@@ -4,9 +4,9 @@
 
 Each round runs a manifest of small stages in a new folder and disturbs the run: its process or its worker is killed or
 interrupted, results are cut off or changed by single bits, the store's files cannot be read or written for a moment or
-the disk is full, two runs and ``pipeline clean`` work at once, and the list of clips is edited while it is used. Then
-an undisturbed run has to end with the rows and the figures of a run that nothing happened to. What
-does not is printed with the round's seed, and the exit code is 1.
+the disk is full, two runs and ``pipeline clean`` work at once, the clock is set back or forward meanwhile, and the list
+of clips is edited while it is used. Then an undisturbed run has to end with the rows and the figures of a run that
+nothing happened to. What does not is printed with the round's seed, and the exit code is 1.
 """
 
 import argparse
@@ -57,7 +57,17 @@ if __name__ == "__main__":
         sys.exit(f"pipeline: {error}")
     sys.exit(0 if result.succeeded and not result.errors else 1)
 """
-REGISTER = "import fsspec\nfsspec.register_implementation('faulty', 'faulty_files.FaultyFileSystem')\n"
+IN_EACH_PROCESS = """
+import os
+import time
+
+import fsspec
+
+fsspec.register_implementation("faulty", "faulty_files.FaultyFileSystem")
+if step := float(os.environ.get("CLOCK_STEP", 0)):
+    true_time, moment = time.time, float(os.environ["CLOCK_STEP_AT"])
+    time.time = lambda: true_time() + step * (time.monotonic() >= moment)
+"""
 LIMIT = 120.0
 """Seconds that any command may take."""
 
@@ -70,7 +80,7 @@ class Round:
         self.choice = random.Random(seed)
         self.seed = seed
         self.processes: list[subprocess.Popen] = []
-        (folder / "sitecustomize.py").write_text(REGISTER)
+        (folder / "sitecustomize.py").write_text(IN_EACH_PROCESS)
         (folder / "run.py").write_text(RUN)
         self.write_clips()
         for name, store in (("toy", f"{folder}/store"), ("faulty", f"faulty://{folder}/store")):
@@ -156,6 +166,16 @@ class Round:
         self.pause()
         self.start("-m", "pipeline", "clean", "toy.yaml", "--yes")
 
+    def step_clock(self) -> None:
+        """Two runs and a cleaning, for which it is suddenly earlier or later: by a second, an hour, or ten days."""
+        step = self.choice.choice([1, 3600, 864_000]) * self.choice.choice([-1, 1])
+        moment = time.monotonic() + self.choice.uniform(0.5, 4.0)
+        clock = {"CLOCK_STEP": str(step), "CLOCK_STEP_AT": str(moment)}
+        self.run(**clock)
+        self.run(**clock)
+        self.pause()
+        self.start("-m", "pipeline", "clean", "toy.yaml", "--yes", **clock)
+
     def edit_clips(self) -> None:
         self.run()
         for _ in range(3):
@@ -220,7 +240,7 @@ def main() -> None:
             one = Round(Path(folder), seed)
             faults: list[Callable[[], None]] = [
                 one.kill_run, one.interrupt_run, one.kill_worker, one.damage_results, one.fail_reads, one.fail_writes,
-                one.run_twice_and_clean, one.edit_clips,
+                one.run_twice_and_clean, one.step_clock, one.edit_clips,
             ]  # fmt: skip
             chosen = one.choice.choices(faults, k=one.choice.randint(1, 3))
             names = [fault.__name__ for fault in chosen]
