@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.errors import ManifestError, MissingResultError, StageError, UnreadableError
 from pipeline.files import check_writable, replace_file
 from pipeline.keys import KEY_BYTES
-from pipeline.parquet import read_parquet
+from pipeline.parquet import parquet_content, read_parquet
 from pipeline.patience import PatientFile, patiently
 from pipeline.remote_files import RemoteFile, kept
 from pipeline.stage import Table
@@ -97,17 +96,9 @@ class Store:
 
     def write(self, folder: str, key: str, table: pa.Table, spec: Table) -> int:
         """Commit a result under its key; returns its size in bytes. Raises StageError if it cannot be written."""
-        buffer = io.BytesIO()
-        pq.write_table(
-            table,
-            buffer,
-            row_group_size=spec.row_group,
-            compression=spec.compression or "none",
-            use_dictionary=False,
-            write_page_checksum=True,
-        )
-        self._commit(self.path(folder, key), buffer.getbuffer())
-        return buffer.tell()
+        content = parquet_content(table, spec.row_group, spec.compression)
+        self._commit(self.path(folder, key), content)
+        return len(content)
 
     def open(self, path: str) -> Any:
         """A binary file object, seekable, for reading. Where that fails for the moment, it is tried again."""

@@ -1,15 +1,17 @@
 import errno
+import io
 import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import DamagedResultError
-from pipeline.parquet import read_parquet, reading
+from pipeline.parquet import SEAL, parquet_content, read_parquet, reading
 from pipeline.stage import Table
 from pipeline.store import Store
 
@@ -42,6 +44,37 @@ def test_it_is_what_arrow_reads(path: Path) -> None:
 def test_no_thread_is_started(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "0", done.stderr
+
+
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_no_changed_bit_changes_what_is_read(compression: str | None) -> None:
+    lists = [[b"1"], None, [b"2", b"3"], [], [b"4" * 30], [b"5"]]
+    numbers = pa.array([0.5, None, 1.0, 2.0, 3.0, 4.0], pa.float32())
+    table = pa.table({"clip_id": [*"abcdef"], "frames": lists, "score": numbers})
+    content = bytes(parquet_content(table, 3, compression))
+    unnoticed = []
+    for i in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[i // 8] ^= 1 << i % 8
+        try:
+            assert read_parquet(io.BytesIO(changed), "").equals(table)
+            unnoticed.append(i // 8)
+        except DamagedResultError:
+            pass
+    mark = content.index(SEAL)
+    assert {*unnoticed} == {0, 1, 2, 3, *range(mark, mark + 4)}, "what says PAR1 and CRC3, and nothing else"
+
+
+def test_other_readers_see_no_seal(tmp_path: Path) -> None:
+    table = pa.table({"clip_id": ["a", "b", "c"], "frames": [[b"1"], None, [b"2", b"3"]]})
+    (tmp_path / "table.parquet").write_bytes(parquet_content(table, 2, "zstd"))
+    assert pq.read_table(tmp_path / "table.parquet").equals(table)
+    assert pd.read_parquet(tmp_path / "table.parquet")["clip_id"].tolist() == ["a", "b", "c"]
+
+
+def test_files_of_earlier_versions_are_read_as_they_are(path: Path) -> None:
+    changed = path.read_bytes().replace(b"frames", b"grames")
+    assert read_parquet(io.BytesIO(changed), "").column_names == ["clip_id", "grames"], "they know no better"
 
 
 @pytest.mark.parametrize("kind", ["truncated", "emptied", "overwritten", "one bit"])
