@@ -123,7 +123,7 @@ class LiveTables:
         done = self._before - self._windows_left
         times = (self._seconds_done() - self._seconds_before) / elapsed
         text = f"{len(self._done):,} of {count(len(self._missing), 'video')}, {duration(self._seconds_done())} of video"
-        text += f", {times:.1f} times real time"
+        text += f", {times:.1f} times as fast as real time"
         if done >= KNOWN * self._before:
             text += f", {duration(elapsed * self._windows_left / done)} left"
         return text

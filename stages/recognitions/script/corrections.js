@@ -1,13 +1,23 @@
 // What a person says of the segments: kept by the browser, and exported as a list for the next training.
 const shelf = `recognitions ${location.pathname}`;
-const verdicts = new Map(Object.entries(stored()));
+const verdicts = stored(shelf);
 let isKept = true;
 
-function stored() {
+// By the names of segments.
+function stored(where) {
   try {
-    return JSON.parse(localStorage.getItem(shelf)) || {};
+    return new Map(Object.entries(JSON.parse(localStorage.getItem(where)) || {}));
   } catch {
-    return {};
+    return new Map();
+  }
+}
+
+function store(where, byName) {
+  try {
+    localStorage.setItem(where, JSON.stringify(Object.fromEntries(byName)));
+    isKept = true;
+  } catch {
+    isKept = false;
   }
 }
 
@@ -21,12 +31,7 @@ const chosenLabel = (segment) => verdicts.get(segment.name)?.label;
 function judge(segment, verdict, label) {
   if (verdict === null) verdicts.delete(segment.name);
   else verdicts.set(segment.name, label === undefined ? { verdict } : { verdict, label });
-  try {
-    localStorage.setItem(shelf, JSON.stringify(Object.fromEntries(verdicts)));
-    isKept = true;
-  } catch {
-    isKept = false;
-  }
+  store(shelf, verdicts);
 }
 
 // The label to train with; undefined where none is known, as that of a wrong segment without another label.

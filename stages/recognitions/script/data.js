@@ -6,17 +6,18 @@ const NONE = "none";
 const labels = new Set(data.labels); // also those that somebody has chosen
 const numberOf = new Map(data.labels.map((label, i) => [label, i]));
 const videos = data.videos;
-const segments = [];
+const segments = []; // of all videos, in the order of their places
 for (const video of videos) {
-  video.segments = video.segments.map(([start, end, person, label, score, thumbnail]) => {
-    const own = label < 0 ? null : data.labels[label];
-    // The label is a part of the name by which a verdict is kept: what was said of one label is not said of another.
-    const name = JSON.stringify([video.file, start, end, person, own]);
-    const segment = { name, video, start, end, person, label: own, score, thumbnail, place: segments.length };
-    segments.push(segment);
-    return segment;
-  });
-  video.persons = [...new Set(video.segments.map((segment) => segment.person))].sort((a, b) => a - b);
+  video.recognized = video.segments.map(([start, end, person, label, score, thumbnail]) =>
+    named({ video, start, end, person, label: label < 0 ? null : data.labels[label], score, thumbnail }),
+  );
+  video.persons = [...new Set(video.recognized.map((segment) => segment.person))].sort((a, b) => a - b);
+}
+
+// The label is a part of the name by which a verdict is kept: what was said of one label is not said of another.
+function named(segment) {
+  const { video, start, end, person, label } = segment;
+  return { ...segment, name: JSON.stringify([video.file, start, end, person, label]) };
 }
 const byName = new Intl.Collator(undefined, { numeric: true }).compare;
 const dark = matchMedia("(prefers-color-scheme: dark)");

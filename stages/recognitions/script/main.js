@@ -60,6 +60,7 @@ function showChosen() {
     element("div", { className: "soft" }, facts),
     element("div", { className: "soft where" }, isolated(video.file)),
   );
+  find("join").hidden = !chosen.whole;
   for (const verdict of ["right", "wrong"]) find(verdict).ariaPressed = `${verdictOf(chosen) === verdict}`;
   list.setAttribute("aria-activedescendant", `segment-${chosen.place}`);
   if (ownLanes?.video !== video) {
@@ -98,6 +99,24 @@ function relabel(text) {
   }
   if (label === chosen.label) say("right");
   else say("wrong", label);
+}
+
+function split() {
+  const part = splitAt(chosen, player.timeIn(chosen) ?? chosen.start);
+  if (part) changeParts(part);
+  else find("kept").textContent = "To split a segment, stop the player where its label ends.";
+}
+
+function join() {
+  if (chosen.whole) changeParts(joinParts(chosen));
+}
+
+function changeParts(next) {
+  showChips();
+  showKept();
+  refresh();
+  choose(next);
+  reveal();
 }
 
 function showKept() {
@@ -194,6 +213,8 @@ const KEYS = {
   w: () => say(verdictOf(chosen) === "wrong" ? null : "wrong"),
   u: () => say(null),
   l: () => find("label").focus(),
+  s: split,
+  t: join,
 };
 
 addEventListener("keydown", (event) => {
@@ -223,6 +244,8 @@ find("previous").addEventListener("click", () => step(-1));
 find("play").addEventListener("click", KEYS.p);
 find("right").addEventListener("click", KEYS.r);
 find("wrong").addEventListener("click", KEYS.w);
+find("split").addEventListener("click", split);
+find("join").addEventListener("click", join);
 find("relabel").addEventListener("submit", (event) => {
   event.preventDefault();
   relabel(find("label").value);

@@ -62,6 +62,11 @@ class Player {
     }
   }
 
+  // Where the player is in a segment; undefined if it shows another one.
+  timeIn(segment) {
+    return this.#segment === segment ? this.#screen.currentTime : undefined;
+  }
+
   #go(segment) {
     this.#segment = segment;
     const { preview, original } = segment.video;

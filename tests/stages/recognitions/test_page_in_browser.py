@@ -258,6 +258,38 @@ def test_corrections_train_the_next_model(visit, videos, tmp_path):
     assert len(Listing(list=exported(page), test_share=0).clips()) == 2
 
 
+def test_a_segment_whose_label_is_right_for_a_part_of_it_is_split(visit, videos, tmp_path):
+    write_movie(tmp_path / "in" / "a b#1.mp4")
+    write_movie(tmp_path / "in" / "sub" / "é.mp4")
+    page = visit(videos)
+    page.keyboard.press("j")
+    assert current(page) == "sit"
+    page.keyboard.press("s")
+    assert "stop the player where its label ends" in page.inner_text("#kept"), "at its start there is nothing to split"
+    until(page, """document.getElementById("video").readyState > 1""")
+    page.evaluate("""document.getElementById("video").currentTime = 1.75""")
+    page.click("#split")
+    assert "0:01.0 – 0:01.8" in page.inner_text("#now")
+    page.keyboard.press("r")
+    assert current(page) == "sit" and "0:01.8 – 0:02.5" in page.inner_text("#now"), "goes on to the other part"
+    page.keyboard.press("l")
+    page.keyboard.type("stand")
+    page.keyboard.press("Enter")
+
+    def rows():
+        clips = Listing(list=exported(page), test_share=0).clips().to_pylist()
+        return [(row["label"], row["start"], row["end"]) for row in clips]
+
+    assert rows() == [("sit", 1.0, 1.75), ("stand", 1.75, 2.5)]
+    page.reload()
+    until(page, """document.getElementById("kept").innerText.startsWith("2 of 7 segments looked at")""")
+    assert rows() == [("sit", 1.0, 1.75), ("stand", 1.75, 2.5)]
+    page.keyboard.press("j")
+    page.keyboard.press("t")
+    assert current(page) == "sit" and not page.is_visible("#join")
+    assert page.is_disabled("#export"), "what was said of the parts is not said of the whole"
+
+
 def test_a_verdict_is_about_the_label_that_was_judged(visit, tmp_path):
     def rewritten(*labels):
         rows = [segment(i, i + 1, label, 0.9) for i, label in enumerate(labels)]
