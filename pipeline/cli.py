@@ -27,11 +27,11 @@ from pipeline.console import (
     complain,
     conclude,
     figure,
+    lines_about_skipped,
     paragraph,
     plain_errors,
     run_and_show,
     say,
-    say_what_was_skipped,
     table,
 )
 from pipeline.stage_commands import stage_commands
@@ -96,7 +96,8 @@ def run(
         loaded = _load(manifest, settings, name)
         result = run_and_show(loaded, options)
         if result.computed:
-            say_what_was_skipped(result, each=False)
+            for line in lines_about_skipped(result, each=False):
+                say(line)
         conclude(loaded, result)
 
 

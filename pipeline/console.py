@@ -114,21 +114,22 @@ def conclude(manifest: "Manifest", result: "Result") -> None:
         say(f"and {count(len(result.exported) - EXPORTED_LINES, 'more variant')}, below {result.folder}/variants/")
 
 
-def say_what_was_skipped(result: "Result", each: bool) -> None:
-    """Name the files that the index does not list, and why. each: False only says how many there are per reason; True
-    names up to SKIPPED_LINES of each."""
+def lines_about_skipped(result: "Result", each: bool) -> list[str]:
+    """Which files the index does not list, and why. each: False only says how many there are per reason; True names up
+    to SKIPPED_LINES of each."""
     from pipeline.stage import Source
 
     stages = [node.stage for node in result.plan.graph.nodes.values()]
     skipped = dict.fromkeys(
         (path, reason) for stage in stages if isinstance(stage, Source) for path, reason in stage.skipped()
     )
+    lines = []
     for reason, number in Counter(reason for _, reason in skipped).items():
         named = [path for path, why in skipped if why == reason][: SKIPPED_LINES if each else 0]
-        for path in named:
-            say(f"skipped {path}: {reason}")
+        lines += [f"skipped {path}: {reason}" for path in named]
         if number > len(named):
-            say(f"skipped {count(number - len(named), 'more file' if named else 'file')}: {reason}")
+            lines.append(f"skipped {count(number - len(named), 'more file' if named else 'file')}: {reason}")
+    return lines
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

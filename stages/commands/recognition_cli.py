@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.arguments import Debug, Executor, ExecutorName, RayAddress, RetryFailed, Settings
-from pipeline.console import complain, conclude, plain_errors, run_and_show, say, say_what_was_skipped
+from pipeline.console import complain, conclude, lines_about_skipped, plain_errors, run_and_show, say
 from pipeline.texts import count
 
 if TYPE_CHECKING:
@@ -107,19 +107,25 @@ def recognize(
         options = Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
         if not watch:
             result = run_and_show(manifest, options, watch=lambda plan: LiveTables(plan, say))
-            _say_what_is_missing(result)
+            for line in _what_is_missing(result):
+                say(line)
             if overlay:
                 _draw_overlays(result, out)
             conclude(manifest, result)
             return
 
+        told: set[str] = set()
+
         def once(executor: "Kept | None") -> None:
             result = run_and_show(manifest, options, executor, lambda plan: LiveTables(plan, say))
-            _say_what_is_missing(result)
+            lines = [*_what_is_missing(result), *result.exported]
+            for line in lines:
+                if line not in told:
+                    say(line)
+            told.clear()
+            told.update(lines)
             for error in result.errors:
                 complain(error)
-            for line in result.exported:
-                say(line)
             if overlay:
                 _draw_overlays(result, out)
 
@@ -132,14 +138,13 @@ def recognize(
         )
 
 
-def _say_what_is_missing(result: "Result") -> None:
-    """Name the files that were not listed, and each video that failed, or a part of it."""
-    say_what_was_skipped(result, each=True)
+def _what_is_missing(result: "Result") -> list[str]:
+    """Lines that name the files that were not listed, and each video that failed, or a part of it."""
     failed = _failed_videos(result)
-    for text in failed[:LISTED]:
-        say(text)
+    lines = [*lines_about_skipped(result, each=True), *failed[:LISTED]]
     if len(failed) > LISTED:
-        say(f"and {count(len(failed) - LISTED, 'more video')}: pipeline failures {result.folder}")
+        lines.append(f"and {count(len(failed) - LISTED, 'more video')}: pipeline failures {result.folder}")
+    return lines
 
 
 def _failed_videos(result: "Result") -> list[str]:

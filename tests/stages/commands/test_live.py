@@ -100,6 +100,7 @@ def test_files_that_arrive_later_are_taken_when_they_are_complete(watching: subp
     write_video(Path("made/late.mp4"), 20)
     content = Path("made/late.mp4").read_bytes()
     write_video(Path("made/first.mp4"), 20)
+    Path("videos/broken.mp4").write_text("no video")
     shutil.copy2("made/first.mp4", "videos/first.mp4")
     os.utime("videos/first.mp4", (1, 1))  # a copy of an old file is young all the same
     wait_for(["first.mp4"], watching)
@@ -110,13 +111,14 @@ def test_files_that_arrive_later_are_taken_when_they_are_complete(watching: subp
             assert files_in("out/windows.csv") == ["first.mp4"]
             time.sleep(3)
     wait_for(["first.mp4", "late.mp4"], watching)
-    assert not Path("out/failures.csv").read_text().splitlines()[1:]
+    assert len(Path("out/failures.csv").read_text().splitlines()[1:]) == 1
     while '"run_finished"' not in Path("out/events.jsonl").read_text().splitlines()[-1]:
         time.sleep(0.2)
     watching.send_signal(signal.SIGTERM)  # as Ctrl-C, which a shell keeps from processes in the background
     said = watching.communicate(timeout=60)[0]
     assert watching.returncode == 0, said
     assert "stopped watching" in said
+    assert said.count("skipped broken.mp4: ") == 1, said
 
 
 def test_a_folder_that_is_emptied_and_an_error_do_not_end_the_watching(monkeypatch: pytest.MonkeyPatch) -> None:
