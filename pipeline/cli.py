@@ -133,11 +133,16 @@ def plan(
 
 
 @app.command()
-def status(run: RunName, debug: Debug = False) -> None:
-    """Show how far a run is, and how it ended.
+def status(
+    run: RunName,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show its progress until it ends, or Ctrl-C.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show how far a run is, which machines work for it, and how it ended.
 
     \b
     pipeline status demo
+    pipeline status demo --follow        # from any machine that sees the run's folder
     """
     with plain_errors(debug):
         import json
@@ -146,6 +151,13 @@ def status(run: RunName, debug: Debug = False) -> None:
 
         folder = find_run(run)
         state = read_status(folder)
+        if follow and not (state.finished or state.interrupted):
+            from rich.console import Console
+
+            from pipeline.following import follow_run
+
+            follow_run(folder, Console())
+            state = read_status(folder)
         rows = [
             (name, f"{s.done:,} of {s.todo:,}", f"{s.clips:,}", f"{s.failed:,}", duration(s.seconds), s.note)
             for name, s in state.stages.items()
@@ -154,6 +166,10 @@ def status(run: RunName, debug: Debug = False) -> None:
             table(("stage", "done", "clips", "failed", "work", ""), rows)
         elif not state.interrupted:
             say("there was nothing to compute")
+        if state.machines:
+            say("")
+            made = [(host, *(f"{own.get(name, 0):,}" for name in state.stages)) for host, own in state.machines.items()]
+            table(("machine", *state.stages), sorted(made))
         say(f"\n{folder}: {state.text()} after {duration(state.last - state.started)}")
         file = folder / "metrics.json"
         if state.finished and not state.broken and file.is_file() and file.stat().st_mtime >= state.started:

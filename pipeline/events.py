@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,19 @@ class EventLog:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def follow_events(folder: Path) -> Iterator[Event | None]:
+    """The events of a run, now and as they come; None whenever there is no further one for the moment."""
+    with (folder / EVENTS).open("rb") as file:
+        begun = b""
+        while True:
+            *lines, begun = (begun + file.read()).split(b"\n")
+            for line in lines:
+                with suppress(ValueError):  # of a crash, which has cut it short
+                    yield json.loads(line)
+            if not lines:
+                yield None
 
 
 def read_events(folder: Path) -> Iterator[Event]:

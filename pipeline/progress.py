@@ -1,6 +1,7 @@
 """Shows the progress of a run, from its events: bars on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from pipeline.events import Event
@@ -23,15 +24,15 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-def display_for(console: Any) -> Display:
-    """The display that suits a rich console."""
-    return Bars(console) if console.is_terminal else Lines(console)
+def display_for(console: Any, clock: Callable[[], float] = time.time) -> Display:
+    """The display that suits a rich console. clock: what time it is for bars, in seconds."""
+    return Bars(console, clock) if console.is_terminal else Lines(console)
 
 
 class Bars:
     """One bar per stage, in partitions or in the unit that a whole stage reports."""
 
-    def __init__(self, console: Any) -> None:
+    def __init__(self, console: Any, clock: Callable[[], float] = time.time) -> None:
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -49,6 +50,7 @@ class Bars:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=console,
+            get_time=clock,
         )
         self._tasks: dict[str, Any] = {}
         self._all: Any = None

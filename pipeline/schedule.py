@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import socket
 import time
 import traceback
 from collections import Counter
@@ -73,6 +74,7 @@ class Schedule:
         """(key, clip) that have run out of memory once, alone."""
         self._unreadable: dict[str, list[str]] = {}
         """By node, the errors of partitions whose files could not be read. They are not computed, others are."""
+        self._here = socket.gethostname()
         self._hosts: set[str] = set()
         """Machines whose results have been found in the store."""
         self._in_a_row: dict[str, int] = {}
@@ -248,6 +250,7 @@ class Schedule:
         self._in_a_row[name] = 0
         for text in outcome.overcome:
             self.log.emit("noted", stage=name, text=text)
+        elsewhere = {} if outcome.host == self._here else {"host": outcome.host}
         self.log.emit(
             "finished",
             stage=name,
@@ -258,6 +261,7 @@ class Schedule:
             bytes=outcome.bytes,
             failed=len(outcome.failed),
             failures=outcome.failed,
+            **elsewhere,
         )
         if self.plan.nodes[name].keys[i] in self.same or self._retried_in_vain(task):
             return

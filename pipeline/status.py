@@ -43,6 +43,8 @@ class Status:
     """What the run recorded at its end."""
     stages: dict[str, StageStatus] = field(default_factory=dict)
     """Only the stages that had something to do."""
+    machines: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Results that other machines than the run's own have made, by machine and stage."""
 
     @property
     def broken(self) -> bool:
@@ -97,6 +99,9 @@ def read_status(folder: Path) -> Status:
                 stage.clips += event["clips"]
                 stage.failed += event["failed"]
                 stage.seconds += event["seconds"]
+                if host := event.get("host"):
+                    made = status.machines.setdefault(host, {})
+                    made[event["stage"]] = made.get(event["stage"], 0) + 1
             case "progress":
                 stage.note = stage.pace.text(event)
             case "stage_failed":

@@ -33,6 +33,12 @@ def test_a_run_in_progress(tmp_path: Path) -> None:
     assert status.text().startswith("running or interrupted, last event ")
 
 
+def test_which_machine_has_made_what(tmp_path: Path) -> None:
+    train = {"event": "finished", "stage": "train", "clips": 0, "failed": 0, "seconds": 9.0}
+    write(tmp_path, STARTED, FINISHED | {"host": "b"}, FINISHED | {"host": "a"}, train | {"host": "b"}, FINISHED)
+    assert read_status(tmp_path).machines == {"b": {"decode": 1, "train": 1}, "a": {"decode": 1}}
+
+
 def test_what_turns_out_to_be_done_is_no_longer_to_do_and_what_turns_up_is(tmp_path: Path) -> None:
     write(tmp_path, STARTED, FINISHED, {"event": "planned_again", "stages": {"decode": 2, "train": 0, "pose": 1}})
     stages = read_status(tmp_path).stages
