@@ -55,6 +55,10 @@ class Skeletons:
         self.keypoints, self.boxes = self.keypoints[people], self.boxes[people]
         self.detected, self.estimated = self.detected[people], self.estimated[people]
 
+    def best_score(self) -> float:
+        """The detector's highest score for anybody in any frame that it has seen, counted for a track or not."""
+        return max((float(found.boxes[:, 4].max(initial=0)) for found in self.found.values()), default=0.0)
+
     @property
     def known(self) -> np.ndarray:
         """bool M,T: where it is known where they are."""

@@ -84,9 +84,10 @@ class SkeletonRows:
 
     def _finished(self, row: Row) -> Row:
         """The row as it is stored, or with an error if it has no joint at all."""
-        pixels, layout = row.pop("people"), row["layout"]
+        pixels, layout, best = row.pop("people"), row["layout"], 0.0
         if isinstance(pixels, Skeletons):
             assert self._estimation is not None
+            best = pixels.best_score()
             pixels = self._estimation.finish(pixels)
         if self._target and self._target != layout:
             from stages.skeletons.conversion import convert
@@ -101,7 +102,10 @@ class SkeletonRows:
             smooth(pixels, self._deviation)
         keypoints = relative(pixels, *row.pop("size")).astype(np.float16)
         if not keypoints[..., 2].any():
-            return {"clip_id": row["clip_id"], "error": f"no person found in any of {pixels.shape[1]} frames"}
+            reason = f"no person found in any of {pixels.shape[1]} frames"
+            if self._estimation and 0 < best < self._estimation.min_score:
+                reason += f"; min_score is {self._estimation.min_score:g}, and the best score was {best:.2f}"
+            return {"clip_id": row["clip_id"], "error": reason}
         columns = {"keypoints": keypoints.tobytes(), "persons": len(keypoints), "layout": layout_text(layout)}
         return row | columns | ({"made_up": made_up.tobytes()} if made_up.any() else {})
 

@@ -34,6 +34,16 @@ function judge(segment, verdict, label) {
   store(shelf, verdicts);
 }
 
+// The label that counts: the one that somebody chose, or else the one that was recognized.
+const labelOf = (segment) => chosenLabel(segment) ?? segment.label;
+const isRefused = (segment) => verdictOf(segment) === "wrong" && chosenLabel(segment) === undefined;
+
+// How many marks belong to no segment of this page: those of an earlier recognition into the same folder.
+function lostMarks() {
+  const names = new Set(segments.map(({ name }) => name));
+  return [...verdicts.keys()].filter((name) => !names.has(name)).length;
+}
+
 // The label to train with; undefined where none is known, as that of a wrong segment without another label.
 function trueLabel(segment) {
   if (verdictOf(segment) === "right") return segment.label ?? undefined;

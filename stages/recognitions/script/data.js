@@ -59,11 +59,16 @@ function duration(seconds) {
 }
 
 // Neighboring numbers get hues far apart; each round of eight has another lightness.
-const lightness = (label) => (dark.matches ? [0.72, 0.6, 0.82] : [0.56, 0.44, 0.74])[Math.floor(numberOf.get(label) / 8) % 3];
+function placeOf(label) {
+  if (!numberOf.has(label)) numberOf.set(label, numberOf.size);
+  return numberOf.get(label);
+}
+
+const lightness = (label) => (dark.matches ? [0.72, 0.6, 0.82] : [0.56, 0.44, 0.74])[Math.floor(placeOf(label) / 8) % 3];
 
 function colorOf(label) {
   if (label === null) return dark.matches ? "#3a414d" : "#d8dbe0";
-  return `oklch(${lightness(label)} 0.14 ${(255 + 137.5 * numberOf.get(label)) % 360})`;
+  return `oklch(${lightness(label)} 0.14 ${(255 + 137.5 * placeOf(label)) % 360})`;
 }
 
 // Of text on that color.

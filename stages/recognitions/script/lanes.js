@@ -77,10 +77,14 @@ function lanesOf(video, { isShown, isChosen, onPick }) {
 const spanOf = (segment) => `${clock(segment.start)} – ${clock(segment.end)}`;
 
 // Lanes that people share have no name at their beginning.
-const laneText = ({ video, person, label }) => (isShared(video) ? `${person}: ${labelText(label)}` : labelText(label));
+function laneText(segment) {
+  const { video, person } = segment;
+  const text = `${{ right: "✓ ", wrong: isRefused(segment) ? "✗ " : "→ " }[verdictOf(segment)] ?? ""}${labelText(labelOf(segment))}`;
+  return isShared(video) ? `${person}: ${text}` : text;
+}
 
 function spoken(video) {
-  const first = video.segments.slice(0, 12).map((segment) => `${labelText(segment.label)} ${spanOf(segment)}`);
+  const first = video.segments.slice(0, 12).map((segment) => `${labelText(labelOf(segment))} ${spanOf(segment)}`);
   const more = video.segments.length - first.length;
   return `Time line: ${first.join(", ") || "nothing was recognized"}${more > 0 ? `, and ${more} more` : ""}`;
 }
@@ -111,13 +115,13 @@ function drawLanes(canvas, video, isShown, isChosen) {
   for (const segment of drawn) {
     const [from, y] = [x(segment.start), laneTop(segment)];
     const wide = Math.max(1, x(segment.end) - from - 1);
-    pen.globalAlpha = isShown(segment) ? 1 : 0.15;
-    pen.fillStyle = colorOf(segment.label);
+    pen.globalAlpha = !isShown(segment) ? 0.15 : isRefused(segment) ? 0.45 : 1;
+    pen.fillStyle = colorOf(labelOf(segment));
     pen.beginPath();
     pen.roundRect(from, y, wide, tall, Math.min(3, wide / 2));
     pen.fill();
     if (wide < 40 || !isShown(segment)) continue;
-    pen.fillStyle = inkOn(segment.label);
+    pen.fillStyle = isRefused(segment) ? style.getPropertyValue("--ink") : inkOn(labelOf(segment));
     const text = fitting(pen, laneText(segment), wide - 12);
     if (text) pen.fillText(text, from + 6, y + tall / 2 + 1);
   }

@@ -79,14 +79,14 @@ function say(verdict, label) {
   const segment = chosen;
   const next = find("advance").checked && verdict !== null ? neighbor(1) : segment;
   judge(segment, verdict, label);
+  showChips();
   showKept();
-  if (wanted.looked) refresh();
+  refresh();
   if (next && next !== segment) {
     choose(next);
     reveal();
   } else {
     showChosen();
-    segmentRows.renew([segment]);
   }
 }
 
@@ -125,6 +125,11 @@ function showKept() {
   find("export").disabled = !rows.length;
   const said = [];
   if (looked) said.push(`${number(looked)} of ${plural(segments.length, "segment")} looked at; ${plural(rows.length, "row")} to train with.`);
+  const made = new Map();
+  for (const { label } of rows) if (!data.labels.includes(label)) made.set(label, (made.get(label) ?? 0) + 1);
+  if (made.size) said.push(`New classes: ${[...made].map(([label, count]) => `${label} (${number(count)})`).join(", ")}.`);
+  const lost = lostMarks();
+  if (lost) said.push(`${plural(lost, "mark")} of an earlier recognition ${lost === 1 ? "fits" : "fit"} no segment of this one.`);
   if (unclear) said.push(`${plural(unclear, "segment")} left out: people in the same span of time have different labels.`);
   if (!isKept) said.push("This browser keeps nothing: export before you leave the page.");
   find("kept").textContent = said.join(" ");
@@ -136,7 +141,8 @@ function showLabels() {
 
 function showChips() {
   const counts = new Map();
-  for (const { label } of segments) counts.set(label, (counts.get(label) ?? 0) + 1);
+  for (const label of segments.map(labelOf)) counts.set(label, (counts.get(label) ?? 0) + 1);
+  for (const label of wanted.labels) if (!counts.has(label)) counts.set(label, 0);
   const chips = [...counts].sort(([a], [b]) => (a === null) - (b === null) || byName(a, b));
   find("chips").replaceChildren(
     ...chips.map(([label, count]) => {
@@ -180,7 +186,7 @@ function refresh() {
 
 function showSums() {
   labelSums.replaceChildren(labelTable());
-  const rows = sums(({ video, label, person }) => JSON.stringify([video.file, label, person]));
+  const rows = sums((segment) => JSON.stringify([segment.video.file, labelOf(segment), segment.person]));
   const place = new Map(videos.map((video, i) => [video, i]));
   rows.sort((a, b) => place.get(a.segment.video) - place.get(b.segment.video) || b.seconds - a.seconds);
   sumTable.setAttribute("aria-rowcount", `${rows.length + 1}`);
@@ -202,6 +208,8 @@ function reset() {
   refresh();
 }
 
+const SECONDS = 0.5; // that an arrow moves the player
+
 const KEYS = {
   j: () => step(1),
   k: () => step(-1),
@@ -215,13 +223,18 @@ const KEYS = {
   l: () => find("label").focus(),
   s: split,
   t: join,
+  ArrowLeft: () => player.move(-SECONDS),
+  ArrowRight: () => player.move(SECONDS),
+  ",": () => player.move(-1 / 25),
+  ".": () => player.move(1 / 25),
 };
 
 addEventListener("keydown", (event) => {
   const { target, key } = event;
   if (event.ctrlKey || event.altKey || event.metaKey || !find("keys").checked || !chosen) return;
-  if (target.matches("input:not([type=checkbox]), select, video")) return;
-  if (key === " " && target.matches("button, summary, input")) return;
+  if (target.matches("input:not([type=checkbox]), select")) return;
+  if (key.length > 1 && target.matches("video, [role=tab]")) return; // these use arrows themselves
+  if (key === " " && target.matches("button, summary, input, video")) return;
   const act = KEYS[key.length === 1 ? key.toLowerCase() : key];
   if (!act) return;
   event.preventDefault();
@@ -253,6 +266,7 @@ find("relabel").addEventListener("submit", (event) => {
   find("label").blur();
 });
 find("label").addEventListener("keydown", ({ key }) => key === "Escape" && find("label").blur());
+find("file").addEventListener("keydown", ({ key }) => key === "Escape" && find("file").blur());
 find("export").addEventListener("click", () => download("corrections.csv", csvOf(correctedRows().rows)));
 find("reset").addEventListener("click", reset);
 const filters = { file: (text) => text.trim().toLowerCase(), least: (text) => text / 100, looked: String, sort: String };

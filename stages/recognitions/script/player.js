@@ -67,6 +67,11 @@ class Player {
     return this.#segment === segment ? this.#screen.currentTime : undefined;
   }
 
+  move(seconds) {
+    const { currentTime, duration } = this.#screen;
+    if (duration) this.#screen.currentTime = Math.min(Math.max(currentTime + seconds, 0), duration);
+  }
+
   #go(segment) {
     this.#segment = segment;
     const { preview, original } = segment.video;

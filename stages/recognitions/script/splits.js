@@ -7,7 +7,12 @@ function partsOf(segment) {
   const times = splits.get(segment.name);
   if (!times) return [segment];
   const ends = [...times, segment.end];
-  return ends.map((end, i) => named({ ...segment, start: i ? ends[i - 1] : segment.start, end, whole: segment }));
+  const middle = (segment.start + segment.end) / 2; // which the thumbnail shows
+  return ends.map((end, i) => {
+    const start = i ? ends[i - 1] : segment.start;
+    const thumbnail = start <= middle && middle < end ? segment.thumbnail : -1;
+    return named({ ...segment, start, end, thumbnail, whole: segment });
+  });
 }
 
 function layOut() {

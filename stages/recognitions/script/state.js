@@ -8,14 +8,14 @@ const ORDERS = {
   file: () => 0,
   low: (a, b) => a.score - b.score,
   high: (a, b) => b.score - a.score,
-  label: (a, b) => byName(labelText(a.label), labelText(b.label)),
+  label: (a, b) => byName(labelText(labelOf(a)), labelText(labelOf(b))),
   long: (a, b) => b.end - b.start - (a.end - a.start),
 };
 
 const isFiltered = () => Boolean(wanted.labels.size || wanted.least || wanted.file || wanted.looked);
 
 const fits = (segment) =>
-  (!wanted.labels.size || wanted.labels.has(segment.label)) &&
+  (!wanted.labels.size || wanted.labels.has(labelOf(segment))) &&
   segment.score >= wanted.least &&
   hasFile(segment.video) &&
   (!wanted.looked || (verdictOf(segment) ?? "open") === wanted.looked);

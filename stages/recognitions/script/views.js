@@ -97,7 +97,7 @@ function sumRow(own, i) {
     "div",
     { className: "sum", role: "row" },
     cell("file", isolated(segment.video.file)),
-    cell("label", swatch(segment.label), isolated(labelText(segment.label))),
+    cell("label", swatch(labelOf(segment)), isolated(labelText(labelOf(segment)))),
     cell("num", segment.person === null ? "" : `${segment.person}`),
     cell("num", number(count)),
     cell("num", duration(seconds)),
@@ -109,7 +109,7 @@ function sumRow(own, i) {
 }
 
 function labelTable() {
-  const rows = sums((segment) => segment.label).sort((a, b) => b.seconds - a.seconds);
+  const rows = sums(labelOf).sort((a, b) => b.seconds - a.seconds);
   const all = rows.reduce((total, own) => total + own.seconds, 0);
   const body = element("tbody");
   for (const { segment, count, seconds, files } of rows) {
@@ -120,7 +120,7 @@ function labelTable() {
       element(
         "tr",
         {},
-        element("th", { scope: "row" }, swatch(segment.label), isolated(labelText(segment.label))),
+        element("th", { scope: "row" }, swatch(labelOf(segment)), isolated(labelText(labelOf(segment)))),
         element("td", { className: "wide" }, element("span", { className: "share", ariaHidden: "true" }, fill)),
         ...[duration(seconds), percent(seconds / (all || 1)), number(count), number(files.size)].map((text) =>
           element("td", { className: "num", textContent: text }),

@@ -220,6 +220,53 @@ def test_keys(visit, videos):
     assert current(page) == "sit → jrw"
 
 
+def test_keys_work_where_people_look_for_a_time(visit, videos, tmp_path):
+    write_movie(tmp_path / "in" / "a b#1.mp4")
+    page = visit(videos)
+    until(page, """document.getElementById("video").readyState > 1""")
+    page.focus("#video")
+    page.keyboard.press("j")
+    assert current(page) == "sit"
+    page.focus("#tab-segments")
+    page.keyboard.press("Tab")
+    page.evaluate("document.activeElement.blur()")
+    until(page, """document.getElementById("video").currentTime === 1""")
+    page.keyboard.press("ArrowRight")
+    until(page, """document.getElementById("video").currentTime === 1.5""")
+    page.keyboard.press(".")
+    page.keyboard.press("s")
+    assert "0:01.0 – 0:01.5" in page.inner_text("#now")
+    page.fill("#file", "x")
+    page.focus("#file")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") != "file"
+
+
+def test_what_was_corrected_is_seen_everywhere(visit, tmp_path):
+    def pages(*labels):
+        found = [segment(i, i + 1.0, label, 0.9) for i, label in enumerate(labels)]
+        return visit([video("a.mp4", found)])
+
+    page = pages("wave", "sit", "sit")
+    assert chips(page) == ["sit 2", "wave 1"]
+    page.keyboard.press("l")
+    page.keyboard.type("weave")
+    page.keyboard.press("Enter")
+    page.keyboard.press("w")
+    page.click("#tab-sums")
+    assert chips(page) == ["sit 2", "weave 1"]
+    assert page.locator("#sums tbody th").all_inner_texts() == ["sit", "weave"]
+    assert "New classes: weave (1)." in page.inner_text("#kept")
+    names = page.evaluate("segments.map(laneText)")
+    assert names == ["→ weave", "✗ sit", "sit"]
+    page = pages("sit", "sit", "sit")
+    assert "1 mark of an earlier recognition fits no segment of this one." in page.inner_text("#kept")
+
+
+def chips(page):
+    return [" ".join(text.split()) for text in page.locator("#chips button").all_inner_texts()]
+
+
 def exported(page):
     with page.expect_download() as download:
         page.click("#export")
