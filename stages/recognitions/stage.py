@@ -99,8 +99,8 @@ class Recognitions(WholeStage):
         lines = write_previews(videos, places) if self.previews else []
         page = write_page(videos, places, self.root.absolute().name)
         lines += write_exports(self.exports, videos, places, self.model)
-        segments = sum(len(video["segments"]) for video in videos)
-        said = f"{count(segments, 'segment')} in {count(len(videos), 'video')}: {page}"
+        counts = [len(video["segments"]) for video in videos if video["segments"]]
+        said = f"{count(sum(counts), 'segment')} in {count(len(counts), 'video')}: {page}"
         return "\n".join([*lines, said])
 
 

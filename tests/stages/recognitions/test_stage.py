@@ -82,7 +82,7 @@ def test_files_for_people(inputs, context, tmp_path):
     root, variant = inputs
     stage = Recognitions(root=root, out=tmp_path / "out", min_score=0.69)
     said = stage.export(stage.run(variant, context), tmp_path / "run", tmp_path)
-    assert said.startswith("3 segments in 3 videos: ")
+    assert said.startswith("3 segments in 2 videos: ")
     found = lines(tmp_path / "out" / "recognitions.csv")
     columns = ["file", "start", "end", "label", "score", "person"]
     assert list(found[0]) == columns == pq.read_table(tmp_path / "out" / "recognitions.parquet").column_names
