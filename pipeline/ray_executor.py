@@ -11,7 +11,9 @@ import os
 import pickle
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from pipeline.errors import StageError
@@ -21,6 +23,7 @@ from pipeline.limits import allow_hard_exit
 from pipeline.machines import Machines, is_gone
 from pipeline.ray_session import start_ray
 from pipeline.stage import Resources
+from pipeline.store import Store
 
 
 class Running(NamedTuple):
@@ -264,17 +267,19 @@ def _do_in_folder(job: bytes, folder: str) -> Outcome:
 
 
 def _do_whole_in_folder(job: WholeJob, folder: str, news: Any) -> Outcome:
-    _go_to(folder)
-    if not job.work_folder.is_dir():
-        raise StageError(
-            f"{job.work_folder} does not exist on the machine that runs {job.node}: for a cluster, set runs to a "
-            "folder that all machines share"
-        )
-
     def tell(done: float, total: float, /, **figures: object) -> None:
         news.put((job.key, done, total, figures))
 
-    return do_whole(job, tell)
+    _go_to(folder)
+    if job.work_folder.is_dir():
+        return do_whole(job, tell)
+    if Store(job.store).is_local:
+        raise StageError(
+            f"{job.work_folder} does not exist on the machine that runs {job.node}: for a cluster, set runs to a "
+            "folder that all machines share, or store to a URL"
+        )
+    with TemporaryDirectory() as own:  # its checkpoints are kept in the store
+        return do_whole(replace(job, work_folder=Path(own)), tell)
 
 
 def _go_to(folder: str) -> None:

@@ -5,17 +5,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from pipeline.child_executor import ChildExecutor
 from pipeline.claims import Claim
 from pipeline.clean import find_garbage
-from pipeline.errors import DamagedResultError, ManifestError, MissingResultError
+from pipeline.errors import DamagedResultError, ManifestError, MissingResultError, StageError
+from pipeline.jobs import WholeJob
 from pipeline.kept_work import KeptWork
 from pipeline.manifest import load_manifest
+from pipeline.ray_executor import _do_whole_in_folder
 from pipeline.runs import run
+from pipeline.stage import WholeStage
 from pipeline.status import read_status
 from pipeline.store import Store
 from toy_manifest import Toy
@@ -110,6 +115,21 @@ def test_unfinished_work_stays_as_long_as_a_plan_needs_its_result(on_s3: Toy, st
     KeptWork(store.url, key).restore(tmp_path / "elsewhere")
     assert (tmp_path / "elsewhere" / "checkpoint").read_bytes() == b"half"
     assert on_s3.run().errors == [] and store.notes("work") == []
+
+
+def test_a_whole_stage_needs_no_folder_of_the_run_on_another_machine(on_s3: Toy, store: Store, tmp_path: Path) -> None:
+    on_s3.run()
+    plan, key = on_s3.plan(), on_s3.plan().nodes["total"].keys[0]
+    path = plan.nodes["total"].path(store, 0)
+    made = store.filesystem.cat_file(path)
+    store.remove(path)
+    stage, elsewhere = plan.nodes["total"].node.stage, tmp_path / "not" / "here"
+    assert isinstance(stage, WholeStage)
+    job = WholeJob("total", stage, store.url, "total", key, plan.variants("total"), elsewhere)
+    _do_whole_in_folder(job, str(tmp_path), SimpleQueue())
+    assert store.filesystem.cat_file(path) == made and not elsewhere.exists()
+    with pytest.raises(StageError, match="set runs to a folder that all machines share, or store to a URL"):
+        _do_whole_in_folder(replace(job, store=str(tmp_path / "store")), str(tmp_path), SimpleQueue())
 
 
 def test_a_run_s_folder_is_no_url(on_s3: Toy, s3: str) -> None:
