@@ -86,7 +86,8 @@ def examine_nodes(plan: Plan | None = None, only_todo: bool = True) -> list[Node
             for name in (probe, *(f"{probe}.{key}" for key in nodes)):
                 with suppress(OSError):
                     Store(url).filesystem.rm_file(_path(url, name))
-    return sorted(nodes.values(), key=lambda node: node.name)
+    there = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # others were lost while they were asked
+    return sorted((node for key, node in nodes.items() if key in there), key=lambda node: node.name)
 
 
 def _node(node: dict[str, Any]) -> Node:
@@ -186,7 +187,7 @@ def _places(plan: Plan) -> list[tuple[str, str]]:
     """The folders and URLs that machines must share, each with the name of a file to leave there."""
     places = [(plan.store.url, f"{TEMPORARY}/probe.{writer_name()}")]
     stages = [node_plan.node.stage for node_plan in plan.nodes.values()]
-    if any(isinstance(stage, WholeStage) and stage.resources() for stage in stages):
+    if plan.store.is_local and any(isinstance(stage, WholeStage) and stage.resources() for stage in stages):
         places.append((str(Path(plan.graph.manifest.runs).absolute()), f".probe.{writer_name()}"))
     return places
 

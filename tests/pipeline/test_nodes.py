@@ -105,6 +105,18 @@ def test_a_machine_that_does_not_answer_is_shown(
     assert {node.cpus: [lack.what for lack in node.lacks] for node in nodes} == {0: [], 1: [], 2: ["does not answer"]}
 
 
+def test_a_machine_that_is_lost_while_it_is_asked_is_left_out(
+    cluster: subprocess.Popen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    known = ray.nodes
+    lost = {"NodeID": "ab" * 28, "Alive": True, "NodeManagerHostname": "lost", "NodeManagerAddress": "192.0.2.9"}
+    answers = [[*known(), lost | {"Resources": {"CPU": 4}}]]
+    monkeypatch.setattr(ray, "nodes", lambda: answers.pop() if answers else known())
+    assert sorted(node.cpus for node in examine_nodes()) == [0, 1, 2]
+
+
 def test_other_versions_and_clocks_are_named() -> None:
     here, now = versions(), time.time()
     same = ((here, 10**12, []), "", now)
