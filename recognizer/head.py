@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from recognizer.block import Tokens
 
@@ -19,9 +18,8 @@ class Head(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = classifier
 
-    def forward(self, tokens: Tokens, each: bool = False) -> Tensor:
-        """Return logits, B,classes. With ``each``, 1+K,B,classes: these, then those by the RGB and by the pose token
-        alone: the classifier's part for the token, with its bias."""
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Return logits, B,classes."""
         parts = [token_BTD.mean(dim=1) for token_BTD in tokens.modal.values()]
         if not parts and tokens.z_BTHWD is not None:
             parts.append(tokens.z_BTHWD.mean(dim=(1, 2, 3)))
@@ -29,11 +27,4 @@ class Head(nn.Module):
             weight_BTJ1 = tokens.present_BTMR.flatten(2)[..., None].to(tokens.p_BTJD.dtype)
             total_BD = (tokens.p_BTJD * weight_BTJ1).sum(dim=(1, 2))
             parts.append(total_BD / weight_BTJ1.sum(dim=(1, 2)).clamp(min=1))
-        joined = self.dropout(torch.cat([self.norm(part) for part in parts], dim=-1))
-        logits: Tensor = self.classifier(joined)
-        if not each:
-            return logits
-        own = zip(joined.chunk(len(parts), dim=-1), self.classifier.weight.chunk(len(parts), dim=-1), strict=True)
-        of_token = dict(zip(tokens.modal, own, strict=False))  # empty without modal tokens
-        alone = [F.linear(*of_token[name], self.classifier.bias) for name in of_token if name != "cls"]
-        return torch.stack([logits, *alone])
+        return self.classifier(self.dropout(torch.cat([self.norm(part) for part in parts], dim=-1)))

@@ -37,8 +37,8 @@ class Recognizer(Savable):
         self.register_buffer("mean_3111", torch.tensor(config.mean).reshape(3, 1, 1, 1), persistent=False)
         self.register_buffer("std_3111", torch.tensor(config.std).reshape(3, 1, 1, 1), persistent=False)
 
-    def forward(self, frames: Tensor | None, keypoints: Tensor | None, each_token: bool = False) -> Tensor:
-        """Return logits, B,classes, in the order of ``config.class_names``. ``each_token``: see ``Head.forward``.
+    def forward(self, frames: Tensor | None, keypoints: Tensor | None) -> Tensor:
+        """Return logits, B,classes, in the order of ``config.class_names``.
 
         frames: B,3,T,H,W, red, green and blue in [0, 1]; None for a network for pose alone.
         keypoints: B,M,T,R,3, x and y relative to the frame, and score, 0 where a joint or person is missing; None for
@@ -69,7 +69,7 @@ class Recognizer(Savable):
         tokens = Tokens(z_BTHWD, p_BTJD, present_BTMR, modal)
         for block in self.blocks:
             tokens = block(tokens)
-        return self.head(tokens, each_token)
+        return self.head(tokens)
 
 
 def _checked(tensor: Tensor | None, name: str, dims: str, channels: int) -> Tensor:

@@ -174,10 +174,8 @@ class Training:
         target = torch.tensor([self.clips.targets[clip_id] for clip_id in batch.clip_ids], device=self.device)
         with self.group.batch_of(len(clip_ids)):
             with self.autocast:
-                logits = self.network(*mixup(batch, share, extra), each_token=bool(self.recipe.token_loss)).float()
-            logits, *alone = logits if self.recipe.token_loss else [logits]
-            losses = [mixup_loss(one, target, share, extra, self.recipe.label_smoothing) for one in (logits, *alone)]
-            loss = losses[0] + self.recipe.token_loss * sum(losses[1:]) / max(len(alone), 1)
+                logits = self.network(*mixup(batch, share, extra)).float()
+            loss = mixup_loss(logits, target, share, extra, self.recipe.label_smoothing)
             (loss / clip_count).backward()
         hits = int((logits.argmax(-1) == target[extra:]).sum())
         loss_sum, correct = self.group.all_reduce(loss.item(), hits)

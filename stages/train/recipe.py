@@ -119,10 +119,6 @@ class Recipe(BaseModel):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Fraction of the target probability that is spread evenly over all classes."""
 
-    token_loss: float = added(0.0, ge=0)
-    """Weight of a second loss, on what the RGB token alone and the pose token alone say: each modality learns to
-    recognize the action by itself, although the other one is quicker. For few clips with ``modality: rgb+pose``."""
-
     clip_gradient: float = Field(1.0, gt=0)
     """Norm to which larger gradients are clipped in each step."""
 

@@ -76,19 +76,6 @@ def test_few_clips_are_passed_more_often_for_the_least_number_of_steps(made_set,
     assert "least_steps" not in keyed_parameters(Train())
 
 
-def test_each_modality_may_have_a_loss_of_its_own(made_set, tmp_path):
-    clips, files = made_set(12)
-
-    def first_loss(**parameters: Any) -> float:
-        row = train(tmp_path / str(parameters), clips, files, val_share=0, batch=12, lr=1e-9, **parameters)
-        return json.loads(row["history"])[0]["loss"]
-
-    alone, together, twice = first_loss(), first_loss(token_loss=1.0), first_loss(token_loss=2.0)
-    assert alone < together < twice
-    assert twice - together == pytest.approx(together - alone, rel=1e-3)
-    assert "token_loss" not in keyed_parameters(Train())
-
-
 def test_killed_at_any_moment_it_ends_with_the_same_bits(made_set, training_process, checkpointed, tmp_path):
     def kill_when(reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Train in another process, kill it with SIGKILL once its checkpoint is so far, and return how far it is."""
