@@ -117,7 +117,10 @@ def test_unfinished_work_stays_as_long_as_a_plan_needs_its_result(on_s3: Toy, st
     assert on_s3.run().errors == [] and store.notes("work") == []
 
 
-def test_a_whole_stage_needs_no_folder_of_the_run_on_another_machine(on_s3: Toy, store: Store, tmp_path: Path) -> None:
+def test_a_whole_stage_needs_no_folder_of_the_run_on_another_machine(
+    on_s3: Toy, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # as the job does, which ends with its process
     on_s3.run()
     plan, key = on_s3.plan(), on_s3.plan().nodes["total"].keys[0]
     path = plan.nodes["total"].path(store, 0)
