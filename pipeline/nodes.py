@@ -40,6 +40,8 @@ class Node:
     free: int | None = None
     """Bytes free for Ray's own files; None: unknown."""
     lacks: list[Lack] = field(default_factory=list)
+    lost: bool = False
+    """Ray says that it has died while it was asked: no work will run there."""
 
     @property
     def works(self) -> bool:
@@ -78,7 +80,7 @@ def examine_nodes(plan: Plan | None = None, only_todo: bool = True) -> list[Node
             _leave(url, probe)
         _ask({key: node for key, node in nodes.items() if node.works}, wanted)
         for key, node in nodes.items():
-            for url, probe in wanted.places if node.works and not node.lacks else ():
+            for url, probe in wanted.places if node.works and not node.lacks and not node.lost else ():
                 if not Store(url).has_arrived(_path(url, f"{probe}.{key}")):
                     node.lacks.append(not_shared(url))
     finally:
@@ -86,8 +88,8 @@ def examine_nodes(plan: Plan | None = None, only_todo: bool = True) -> list[Node
             for name in (probe, *(f"{probe}.{key}" for key in nodes)):
                 with suppress(OSError):
                     Store(url).filesystem.rm_file(_path(url, name))
-    there = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # others were lost while they were asked
-    return sorted((node for key, node in nodes.items() if key in there), key=lambda node: node.name)
+    there = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+    return sorted((node for key, node in nodes.items() if key in there and not node.lost), key=lambda node: node.name)
 
 
 def _node(node: dict[str, Any]) -> Node:
@@ -113,6 +115,8 @@ def _ask(nodes: dict[str, Node], wanted: Wanted) -> None:
         for reference in ready:
             try:
                 _compare(asked_of[reference], ray.get(reference), sent, time.time())
+            except ray.exceptions.NodeDiedError:
+                asked_of[reference].lost = True
             except ray.exceptions.RayError as error:
                 asked_of[reference].lacks.append(_silent(str(error).splitlines()[0]))
     for reference in waiting:

@@ -117,6 +117,25 @@ def test_a_machine_that_is_lost_while_it_is_asked_is_left_out(
     assert sorted(node.cpus for node in examine_nodes()) == [0, 1, 2]
 
 
+def test_a_machine_that_ray_says_has_died_is_left_out(
+    cluster: subprocess.Popen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    get = ray.get
+    deaths = [ray.exceptions.NodeDiedError("it has died")]
+
+    def get_or_die(reference: Any) -> Any:
+        answer = get(reference)
+        if deaths:
+            raise deaths.pop()
+        return answer
+
+    monkeypatch.setattr(ray, "get", get_or_die)
+    left = examine_nodes()
+    assert len(left) == 2 and not any(node.lacks for node in left if node.cpus == 1)
+
+
 def test_other_versions_and_clocks_are_named() -> None:
     here, now = versions(), time.time()
     same = ((here, 10**12, []), "", now)
