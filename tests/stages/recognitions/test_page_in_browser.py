@@ -91,9 +91,15 @@ def until(page, condition):
         time.sleep(0.02)
 
 
-def until_said(page, beginning):
-    """Wait for what the page says of the corrections, which a busy browser gives back some time after loading."""
-    until(page, f"document.getElementById('kept').innerText.startsWith('{beginning}')")
+def reload_until_said(page, beginning):
+    """Load the page again until it says this of the corrections: a busy browser may store them only after loading."""
+    end = time.monotonic() + 20
+    while True:
+        page.reload()
+        if page.inner_text("#kept").startswith(beginning):
+            return
+        assert time.monotonic() < end, f"{page.inner_text('#kept')!r} does not begin with {beginning!r}"
+        time.sleep(0.2)
 
 
 def options(page):
@@ -294,11 +300,7 @@ def test_corrections_train_the_next_model(visit, videos, tmp_path):
 
     page.keyboard.press("r")  # person 2 sits in the same time
     assert "people in the same span of time have different labels" in page.inner_text("#kept")
-    page.reload()
-    until(
-        page,
-        """document.getElementById("kept").innerText.startsWith("5 of 6 segments looked at; 2 rows to train with.")""",
-    )
+    reload_until_said(page, "5 of 6 segments looked at; 2 rows to train with.")
     page.click("#tab-segments")
     page.select_option("#looked", "wrong")
     assert options(page) == ["sit", "none"]
@@ -313,7 +315,10 @@ def test_a_segment_whose_label_is_right_for_a_part_of_it_is_split(visit, videos,
     assert current(page) == "sit"
     page.keyboard.press("s")
     assert "stop the player where its label ends" in page.inner_text("#kept"), "at its start there is nothing to split"
-    until(page, """document.getElementById("video").readyState > 1""")
+    until(
+        page,
+        """document.getElementById("video").readyState > 1 && document.getElementById("video").currentTime === 1""",
+    )
     page.evaluate("""document.getElementById("video").currentTime = 1.75""")
     page.click("#split")
     assert "0:01.0 – 0:01.8" in page.inner_text("#now")
@@ -328,8 +333,7 @@ def test_a_segment_whose_label_is_right_for_a_part_of_it_is_split(visit, videos,
         return [(row["label"], row["start"], row["end"]) for row in clips]
 
     assert rows() == [("sit", 1.0, 1.75), ("stand", 1.75, 2.5)]
-    page.reload()
-    until(page, """document.getElementById("kept").innerText.startsWith("2 of 7 segments looked at")""")
+    reload_until_said(page, "2 of 7 segments looked at")
     assert rows() == [("sit", 1.0, 1.75), ("stand", 1.75, 2.5)]
     page.keyboard.press("j")
     page.keyboard.press("t")
@@ -350,11 +354,7 @@ def test_a_verdict_is_about_the_label_that_was_judged(visit, tmp_path):
         page.keyboard.press(key)
     assert rows(page) == [['"wave"', "0", "1"], ['"run"', "2", "3"]]
     rewritten("sit", "wave", "run")
-    page.reload()
-    until(
-        page,
-        """document.getElementById("kept").innerText.startsWith("1 of 3 segments looked at; 1 row to train with.")""",
-    )
+    reload_until_said(page, "1 of 3 segments looked at; 1 row to train with.")
     assert current(page) == "sit" and rows(page) == [['"run"', "2", "3"]]
     page.keyboard.press("w")
     rewritten("wave", "wave", "run")
