@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -49,6 +50,8 @@ stages:
 COMMAND = [sys.executable, "-m", "pipeline", "run"]
 LIMIT = 900.0
 """Seconds that a run may take."""
+START = 240.0
+"""Seconds that a cluster may take to start."""
 CPUS = 3
 MEMORY = 100_000_000
 """Bytes for objects; none are large."""
@@ -62,8 +65,7 @@ class Cluster:
         host = ray.util.get_node_ip_address()
         self.address = f"{host}:{port}"
         self.head = self._start(f"--head --port={port} --num-cpus=0 --include-dashboard=false")
-        while not answers(host, port):
-            time.sleep(0.5)
+        wait_until(lambda: answers(host, port), "the head does not answer")
         self.nodes = [self.joined() for _ in range(CPUS)]
 
     def joined(self) -> subprocess.Popen:
@@ -83,13 +85,12 @@ class Cluster:
     def wait(self) -> None:
         """Until all nodes have joined."""
         script = f"import ray; ray.init(address={self.address!r}, log_to_driver=False); print(ray.cluster_resources())"
-        end = time.monotonic() + 240
-        while time.monotonic() < end:
-            said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240).stdout
-            if f"'CPU': {CPUS}.0" in said:
-                return
-            time.sleep(1)
-        raise RuntimeError("the cluster has not started")
+
+        def joined() -> bool:
+            said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=START).stdout
+            return f"'CPU': {CPUS}.0" in said
+
+        wait_until(joined, "the nodes have not joined")
 
     def lose(self, choice: random.Random) -> None:
         """Kill one of the nodes, and let another join."""
@@ -100,6 +101,14 @@ class Cluster:
     def close(self) -> None:
         for node in (self.head, *self.nodes):
             end(node)
+
+
+def wait_until(is_so: Callable[[], bool], trouble: str) -> None:
+    last = time.monotonic() + START
+    while not is_so():
+        if time.monotonic() > last:
+            raise RuntimeError(trouble)
+        time.sleep(0.5)
 
 
 def answers(host: str, port: int) -> bool:

@@ -24,7 +24,7 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-def display_for(console: Any, clock: Callable[[], float] = time.time) -> Display:
+def display_for(console: Any, clock: Callable[[], float] = time.monotonic) -> Display:
     """The display that suits a rich console. clock: what time it is for bars, in seconds."""
     return Bars(console, clock) if console.is_terminal else Lines(console)
 
@@ -32,7 +32,7 @@ def display_for(console: Any, clock: Callable[[], float] = time.time) -> Display
 class Bars:
     """One bar per stage, in partitions or in the unit that a whole stage reports."""
 
-    def __init__(self, console: Any, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, console: Any, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,

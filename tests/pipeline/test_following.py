@@ -24,6 +24,7 @@ def test_a_run_is_shown_until_it_ends(terminal: bool, tmp_path: Path) -> None:
     before = events.read_text().count("\n")
     worker.start()
     while events.read_text().count("\n") < before + 3:
+        assert worker.is_alive(), "it has ended without saying anything"
         time.sleep(0.01)
     said = io.StringIO()
     follow_run(toy.run_folder, Console(file=said, force_terminal=terminal, width=100))

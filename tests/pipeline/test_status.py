@@ -1,13 +1,19 @@
 """What the status of a run says while it is running, and afterwards."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.errors import ManifestError
+from pipeline.executor import LocalExecutor, Result
+from pipeline.jobs import Job, Outcome, WholeJob
+from pipeline.manifest import load_manifest
+from pipeline.runs import run
 from pipeline.status import find_run, read_status
+from toy_manifest import Toy
 
 
 def write(folder: Path, *events: dict[str, Any]) -> None:
@@ -37,6 +43,15 @@ def test_which_machine_has_made_what(tmp_path: Path) -> None:
     train = {"event": "finished", "stage": "train", "clips": 0, "failed": 0, "seconds": 9.0}
     write(tmp_path, STARTED, FINISHED | {"host": "b"}, FINISHED | {"host": "a"}, train | {"host": "b"}, FINISHED)
     assert read_status(tmp_path).machines == {"b": {"decode": 1, "train": 1}, "a": {"decode": 1}}
+
+
+def test_results_of_other_machines_say_whose_they_are(toy: Toy) -> None:
+    class Elsewhere(LocalExecutor):
+        def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
+            return [(job, replace(done, host="b")) for job, done in super().wait(seconds) if isinstance(done, Outcome)]
+
+    run(load_manifest(toy.path, ["index.count=8"]), executor=Elsewhere())
+    assert read_status(toy.run_folder).machines == {"b": {"double": 4, "add": 4, "share": 4}}, "whole stages ran here"
 
 
 def test_what_turns_out_to_be_done_is_no_longer_to_do_and_what_turns_up_is(tmp_path: Path) -> None:
