@@ -1,8 +1,9 @@
 """The clips of an index: sorted, cut into partitions, and selected by the stages that do not look at all of them."""
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +18,10 @@ BLOCK = 2**16
 """Rows whose texts are made at a time: those of ten million clips would fill the memory."""
 
 
+Rows = range | np.ndarray
+"""Numbers of rows of an index, in ascending order."""
+
+
 class Clips:
     """The clips of one Source, sorted and cut into partitions."""
 
@@ -24,13 +29,20 @@ class Clips:
         ids = table["clip_id"]
         is_sorted = pc.all(pc.less_equal(ids.slice(0, len(ids) - 1), ids.slice(1))).as_py() if len(ids) else True
         self.table = (table if is_sorted else table.sort_by("clip_id")).combine_chunks()  # sorting copies all of it
-        self.ids: list[str] = self.table["clip_id"].to_pylist()
-        for one, other in zip(self.ids, self.ids[1:], strict=False):
-            if one == other:
-                raise ManifestError(f"two clips have the id {one!r}; every clip needs its own")
-        self.bounds = partition_bounds(self.ids, partition)
+        ids = self.table["clip_id"]
+        if (twice := pc.index(pc.equal(ids.slice(0, max(0, len(ids) - 1)), ids.slice(1)), True).as_py()) >= 0:
+            raise ManifestError(f"two clips have the id {ids[twice].as_py()!r}; every clip needs its own")
+        self.bounds = partition_bounds(self.ids(), partition)
         self._content: tuple[int, list[str]] = -1, []
         """The number of the block that was last asked for, and its texts."""
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def ids(self) -> Iterator[str]:
+        """The clips' ids in order, never all at once: as Python objects they would be most of a plan's memory."""
+        for start in range(0, len(self), BLOCK):
+            yield from self.table["clip_id"].slice(start, BLOCK).to_pylist()
 
     def content(self, row: int) -> str:
         """All that counts of a clip, as one string. Rows are asked for in order, so one block is kept of them all."""
@@ -50,20 +62,19 @@ class Clips:
         """The clips as map stages see them, without labels and splits."""
         return self.table.drop_columns(columns_of(self.table, "annotation"))
 
-    @cached_property
-    def row_of(self) -> dict[str, int]:
-        return {clip_id: row for row, clip_id in enumerate(self.ids)}
-
 
 class Selection:
     """The clips that a whole stage selects of a source's, where these are not all of them."""
 
-    def __init__(self, clips: Clips, rows: list[list[int]]) -> None:
-        self.table = clips.table.take(pa.array([row for some in rows for row in some], pa.int64()))
-        self.ids: list[str] = self.table["clip_id"].to_pylist()
-        self.partitions = [i for i, some in enumerate(rows) if some]
+    def __init__(self, clips: Clips, rows: Sequence[Rows]) -> None:
+        self.table = clips.table.take(pa.array(np.concatenate([np.asarray(some, np.int64) for some in rows])))
+        self.partitions = [i for i, some in enumerate(rows) if len(some)]
         """The partitions that hold any of them."""
         self.digest = _digest_of(self.table)
+
+    @property
+    def ids(self) -> list[str]:
+        return self.table["clip_id"].to_pylist()
 
 
 def _digest_of(clips: pa.Table) -> str:
@@ -90,16 +101,11 @@ def listed_clips(source: Source) -> pa.Table:
         raise ManifestError(f"{type(source).__name__} does not list clips as declared: {error}") from error
 
 
-def selected_rows(stage: MapStage | WholeStage, clips: Clips) -> list[list[int] | range]:
+def selected_rows(stage: MapStage | WholeStage, clips: Clips) -> list[Rows]:
     """The rows of the index that a stage selects, by partition."""
     if type(stage).select in (MapStage.select, WholeStage.select):
         return [range(start, stop) for start, stop in clips.bounds]
-    row_of = clips.row_of
-    selected = sorted(row_of[clip_id] for clip_id in stage.select(clips.table)["clip_id"].to_pylist())
-    rows, position = [], 0
-    for _, stop in clips.bounds:
-        start = position
-        while position < len(selected) and selected[position] < stop:
-            position += 1
-        rows.append(selected[start:position])
-    return cast(list[list[int] | range], rows)
+    ids = stage.select(clips.table)["clip_id"]
+    selected = np.sort(pc.index_in(ids, value_set=clips.table["clip_id"]).to_numpy())
+    ends = np.searchsorted(selected, [stop for _, stop in clips.bounds])
+    return [selected[start:end] for start, end in zip([0, *ends], ends, strict=False)]

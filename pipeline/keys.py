@@ -97,21 +97,21 @@ def _content_digest(state: FileState) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def partition_bounds(clip_ids: list[str], mean: int) -> list[tuple[int, int]]:
+def partition_bounds(clip_ids: Iterable[str], mean: int) -> list[tuple[int, int]]:
     """Cut sorted clips into partitions of about ``mean`` clips at content-defined boundaries.
 
     A clip ends its partition if the hash of its id says so (one in ``mean`` does), so that adding or removing a clip
     changes only the partition that it falls into. Without such a clip, a partition is cut at four times the mean, which
     bounds its cost. Such a cut may move when clips are added, but only up to the next boundary.
     """
-    bounds, start = [], 0
-    for i, clip_id in enumerate(clip_ids):
+    bounds, start, stop = [], 0, 0
+    for stop, clip_id in enumerate(clip_ids, start=1):
         hashed = hashlib.blake2b(clip_id.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-        if int.from_bytes(hashed, "little") % mean == 0 or i + 1 - start >= 4 * mean:
-            bounds.append((start, i + 1))
-            start = i + 1
-    if start < len(clip_ids):
-        bounds.append((start, len(clip_ids)))
+        if int.from_bytes(hashed, "little") % mean == 0 or stop - start >= 4 * mean:
+            bounds.append((start, stop))
+            start = stop
+    if start < stop:
+        bounds.append((start, stop))
     return bounds
 
 

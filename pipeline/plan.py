@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from pipeline.clips import NO_CLIPS, Clips, Selection, listed_clips, selected_rows
+from pipeline.clips import NO_CLIPS, Clips, Rows, Selection, listed_clips, selected_rows
 from pipeline.errors import ManifestError
 from pipeline.graph import Graph, Node
 from pipeline.keys import canonical, digest, stage_identity
@@ -28,7 +28,7 @@ class NodePlan:
     identity: dict[str, Any]
     folder: str
     clips: Clips | None = None
-    rows: list[list[int] | range] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
     """Rows of the index in each partition; an empty partition has no result and no key."""
     keys: list[str] = field(default_factory=list)
     """Key of each partition; "" if the partition is empty."""
@@ -198,8 +198,8 @@ def _map_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips])
     mapped = [(table, need) for table, need in inputs if need.node.kind == "map"]
     for i, rows in enumerate(plan.rows):
         keys = [need.keys[i] for _, need in mapped]
-        if not rows or not all(keys):
-            plan.rows[i] = []
+        if not len(rows) or not all(keys):
+            plan.rows[i] = range(0)
             plan.first_keys.append("")
             continue
         tables = [f"{table}={key}" for (table, _), key in zip(mapped, keys, strict=True)]
@@ -214,8 +214,8 @@ def _whole_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips
     for name in {variant.source for variant in node.variants if variant.source}:
         clips = sources[name]
         rows = selected_rows(stage, clips)
-        if sum(map(len, rows)) < len(clips.ids):
-            plan.selections[name] = Selection(clips, [list(some) for some in rows])
+        if sum(map(len, rows)) < len(clips):
+            plan.selections[name] = Selection(clips, rows)
         if not stage.gathers:
             plan.identity["version"] = stage.version_for(plan.selections.get(name, clips).table)
     plan.first_keys = [_whole_key(plan, nodes, sources, plan.selections)]

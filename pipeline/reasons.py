@@ -49,7 +49,7 @@ def reasons(plan: Plan, run_folder: Path) -> dict[str, str]:
         before = record.get(name)
         if node.kind == "source":
             clips = plan.sources[name]
-            texts[name] = f"{count(len(clips.ids), 'clip')} in {count(len(clips.bounds), 'partition')}"
+            texts[name] = f"{count(len(clips), 'clip')} in {count(len(clips.bounds), 'partition')}"
             continue
         todo = plan.todo(name)
         if not todo:

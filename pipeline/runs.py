@@ -76,7 +76,7 @@ class Result:
     @property
     def clips(self) -> int:
         """The number of clips that the sources list."""
-        return sum(len(clips.ids) for clips in self.plan.sources.values())
+        return sum(map(len, self.plan.sources.values()))
 
     @property
     def failed_clips(self) -> int:

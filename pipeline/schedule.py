@@ -356,7 +356,7 @@ class Schedule:
         for source in {variant.source for variant in self.plan.nodes[name].node.variants if variant.source}:
             nodes = {n for n in self.plan.graph.ancestors(name) if self.plan.nodes[n].node.source == source}
             failed = {failure.clip_id for failure in find_failures(self.plan, nodes)}
-            total = len(self.plan.sources[source].ids)
+            total = len(self.plan.sources[source])
             if too_many(len(failed), total, self.max_failed):
                 enough = math.ceil(100 * len(failed) / total) / 100
                 raise StageError(

@@ -138,13 +138,13 @@ def _stages(manifest: Manifest, graph: Graph) -> Iterator[Finding]:
         found = [Found(node.name, one) for node in graph.nodes.values() for one in node.stage.prepare(unknown, False)]
     else:
         for name, clips in plan.sources.items():
-            yield Finding(name, "ok", f"{count(len(clips.ids), 'clip')}")
+            yield Finding(name, "ok", f"{count(len(clips), 'clip')}")
             source = plan.nodes[name].node.stage
             if isinstance(source, Source) and source.makes is CLIPS:
                 reads_videos = any(node.stage.makes is FRAMES for node in graph.nodes.values())
                 yield from (Finding(name, "ok", text) for text in census(clips.table, source.published(), reads_videos))
                 yield from (Finding(name, "note", text) for text in gaps(clips.table, reads_videos))
-                lack, total = lacking(clips.table, reads_videos), len(clips.ids)
+                lack, total = lacking(clips.table, reads_videos), len(clips)
                 if too_many(lack, total, manifest.max_failed):
                     allowed = f"max_failed ({manifest.max_failed:.0%}) allows"
                     yield Finding(name, "missing", f"{lack:,} of {total:,} clips lack their file, more than {allowed}")

@@ -77,8 +77,7 @@ class LiveTables:
             return False  # what is damaged is named by the run, and computed again
         self._taken.add(partition)
         files = set()
-        for i in self._predict.rows[partition]:
-            clip_id = self._predict.clips.ids[i]
+        for clip_id in self._predict.clips_of(partition)["clip_id"].to_pylist():
             files.add(file := self._file_of[clip_id])
             self._missing[file] -= 1
             predictions, frames = self._pending.setdefault(file, ([], {}))

@@ -55,7 +55,7 @@ def test_results_that_do_not_exist_have_no_failures(toy: Toy) -> None:
 def test_partitions_count_as_failed_where_their_own_stage_failed(toy: Toy) -> None:
     toy.run("double.fail=[clip-7]", "add.fail=[clip-12]", "max_failed=1")
     plan = toy.plan()
-    ids, rows = plan.sources["index"].ids, plan.nodes["double"].rows
+    ids, rows = list(plan.sources["index"].ids()), plan.nodes["double"].rows
     [seven] = [i for i, inside in enumerate(rows) if ids.index("clip-7") in inside]
     [twelve] = [i for i, inside in enumerate(rows) if ids.index("clip-12") in inside]
     assert failed_partitions(plan) == {"double": {seven}, "add": {twelve}}

@@ -93,7 +93,9 @@ def test_a_changed_clip_changes_its_partition_alone(toy: Toy) -> None:
     numbers.write_text(numbers.read_text().replace("clip-7 7\n", "clip-7 8\n"))
     after = toy.plan(f"index.file={numbers}")
     [partition] = [
-        i for i, rows in enumerate(before.nodes["double"].rows) if before.sources["index"].ids.index("clip-7") in rows
+        i
+        for i, rows in enumerate(before.nodes["double"].rows)
+        if list(before.sources["index"].ids()).index("clip-7") in rows
     ]
     for stage in ("double", "add"):
         pairs = zip(keys(before)[stage], keys(after)[stage], strict=True)
@@ -119,10 +121,11 @@ def test_one_more_attempt_changes_the_key_of_a_partition_and_of_what_is_made_fro
 def test_a_stage_that_selects_works_on_these_rows_in_the_partitions_of_the_index(toy: Toy) -> None:
     plan = toy.plan()
     share, double = plan.nodes["share"], plan.nodes["double"]
+    ids = list(plan.sources["index"].ids())
     assert [list(rows) for rows in share.rows] == [
-        [row for row in rows if int(plan.sources["index"].ids[row].removeprefix("clip-")) % 2] for rows in double.rows
+        [row for row in rows if int(ids[row].removeprefix("clip-")) % 2] for rows in double.rows
     ]
-    assert share.clips_of(0)["clip_id"].to_pylist() == [plan.sources["index"].ids[row] for row in share.rows[0]]
+    assert share.clips_of(0)["clip_id"].to_pylist() == [ids[row] for row in share.rows[0]]
     assert share.clips_of(0).column_names == ["clip_id", "number", "path"]
 
 
@@ -294,7 +297,7 @@ def test_a_whole_stage_is_given_the_clips_that_it_selects_and_the_partitions_tha
     train = set(variant.clips["clip_id"].to_pylist())
     assert train == {f"clip-{i}" for i in range(0, 40, 2)}
     sums = plan.nodes["add"]
-    ids = plan.sources["index"].ids
+    ids = list(plan.sources["index"].ids())
     assert variant.inputs["sums"].paths == [
         sums.path(plan.store, i) for i, rows in enumerate(sums.rows) if train & {ids[row] for row in rows}
     ]
