@@ -1,16 +1,19 @@
 """What few clips a class reach: UT-Interaction, Florence 3D Actions and the demo, from scratch and from another model.
 
     python benchmarks/few_clips.py DATA --out FOLDER                  # skeletons alone, from scratch and from drawn
-    python benchmarks/few_clips.py DATA --out FOLDER --start runs/mine --modality rgb+pose
+    python benchmarks/few_clips.py DATA --out FOLDER --start runs/mine --modality rgb+pose --only florence_5 demo_5
 
 DATA has the folders ut_interaction/set1 and florence3d. Whole sequences of UT-Interaction and whole actors of Florence
-are trained on, and all others are tested; which ones takes turns, so that all clips are tested. A sequence has one clip
-a class, an actor about two. All other settings are those of base/laptop.yaml.
+are trained on, and all others are tested; which ones takes turns, so that all clips are tested (with about 20 clips a
+class of Florence, those of three actors). A sequence has one clip a class, an actor about two. The demo's clips are
+drawn. All other settings are those of base/laptop.yaml.
 """
 
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +22,25 @@ import yaml
 ROOT = Path(__file__).parents[1]
 FLORENCE = ("wave", "drink", "answer phone", "clap", "tight lace", "sit down", "stand up", "read watch", "bow")
 INTERACTIONS = ("hand shaking", "hugging", "kicking", "pointing", "punching", "pushing")
-SEQUENCES = {2: [[1, 2], [4, 5], [8, 9]], 5: [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]}
-ACTORS = {2: [[1], [4], [8]], 5: [[1, 2], [5, 6], [8, 9, 10]], 10: [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]}
+TEN = frozenset(range(1, 11))
+"""The sequences of UT-Interaction, and the actors of Florence."""
+SEQUENCES = {2: [{1, 2}, {4, 5}, {8, 9}], 5: [{1, 2, 3, 4, 5}, {6, 7, 8, 9, 10}], 9: [TEN - {i} for i in TEN]}
+ACTORS = {
+    2: [{1}, {4}, {8}],
+    5: [{1, 2}, {5, 6}, {8, 9, 10}],
+    10: [{1, 2, 3, 4, 5}, {6, 7, 8, 9, 10}],
+    20: [TEN - {2}, TEN - {5}, TEN - {8}],
+}
 DEMO = (2, 5, 10, 20)
 
 
-def others(chosen: list[list[int]]) -> list[list[int]]:
-    """What is tested, of ten, for each choice of what is trained on."""
-    return [[i for i in range(1, 11) if i not in some] for some in chosen]
+def others(chosen: Sequence[AbstractSet[int]]) -> list[list[int]]:
+    """What is tested for each choice of what is trained on."""
+    return [sorted(TEN - some) for some in chosen]
 
 
-def studies(args: argparse.Namespace) -> dict[tuple[str, int], dict[str, Any]]:
-    """A manifest for each data set and number of clips a class."""
+def studies(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """A manifest for each data set and number of clips a class, by names such as florence_5."""
     train = {
         "with": {"threads": 1, "model": {"modality": args.modality}},
         "matrix": {"start_from": [None, args.start], "seed": [0]},
@@ -42,7 +52,7 @@ def studies(args: argparse.Namespace) -> dict[tuple[str, int], dict[str, Any]]:
             "pattern": "{clip}_{sequence}_{label}.avi",
             "labels": {str(i): name for i, name in enumerate(INTERACTIONS)},
         }
-        made["UT-Interaction", clips] = {
+        made[f"ut_interaction_{clips}"] = {
             "index": {"uses": "pattern", "with": index, "matrix": {"test.sequence": others(chosen)}},
             "report": {"with": {"pool": ["test.sequence", "seed"]}},
         }
@@ -52,19 +62,25 @@ def studies(args: argparse.Namespace) -> dict[tuple[str, int], dict[str, Any]]:
             "pattern": "GestureRecording_Id{clip}actor{actor}idAction{action}category{label}.mp4",
             "labels": {str(i): name for i, name in enumerate(FLORENCE, start=1)},
         }
-        made["Florence", clips] = {
+        made[f"florence_{clips}"] = {
             "index": {"uses": "pattern", "with": index, "matrix": {"test.actor": others(chosen)}},
             "report": {"with": {"pool": ["test.actor", "seed"]}},
         }
+    for clips in DEMO:
+        index = {"root": str(args.out / "demo_videos"), "clips_per_class": clips, "test_per_class": 12, "seed": 1}
+        made[f"demo_{clips}"] = {
+            "index": {"uses": "synthetic", "with": index},
+            "pose": {"with": {"estimator": "hrnet_mini", "detector": "mini"}},
+        }
     return {
-        key: {
+        name: {
             "extends": str(ROOT / "manifests" / "base" / "laptop.yaml"),
-            "name": f"{key[0].lower()}_{key[1]}",
+            "name": name,
             "store": str(args.out / "store"),
             "runs": str(args.out / "runs"),
             "stages": {**stages, "train": train},
         }
-        for key, stages in made.items()
+        for name, stages in made.items()
     }
 
 
@@ -74,13 +90,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", default="drawn")
     parser.add_argument("--modality", default="pose", choices=["pose", "rgb", "rgb+pose"])
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="such as ut_interaction_2; all if not given")
     args = parser.parse_args()
+    args.data, args.out = args.data.absolute(), args.out.absolute()
     args.out.mkdir(parents=True, exist_ok=True)
-    for (name, clips), manifest in studies(args).items():
-        path = args.out / f"{manifest['name']}.yaml"
+    rows = studies(args)
+    if unknown := set(args.only or ()) - set(rows):
+        parser.error(f"--only: no {', '.join(sorted(unknown))}; there are {', '.join(rows)}")
+    for name in args.only or rows:
+        manifest = rows[name]
+        path = args.out / f"{name}.yaml"
         path.write_text(yaml.safe_dump(manifest, sort_keys=False))
         subprocess.run([sys.executable, "-m", "pipeline", "run", str(path)], cwd=ROOT, check=True)
-        print(name, clips, (args.out / "runs" / manifest["name"] / "comparison.md").read_text())
+        print(name, (args.out / "runs" / name / "comparison.md").read_text())
 
 
 if __name__ == "__main__":
