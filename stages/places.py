@@ -44,6 +44,23 @@ def url_of(place: Path) -> str | None:
     return f"{match[1]}://{match[2]}" if match else None
 
 
+def address_of(place: Path) -> str:
+    """The URL or the absolute path of what a parameter names."""
+    return url_of(place) or str(place.expanduser().absolute())
+
+
+def is_file(place: Path) -> bool:
+    """Whether there is a file, here or at a URL. Raises ManifestError if the URL cannot be read."""
+    url = url_of(place)
+    if url is None:
+        return place.is_file()
+    filesystem, path = open_filesystem(url, "the file")
+    try:
+        return bool(patiently(url, lambda: filesystem.isfile(path)))
+    except Exception as error:  # of many kinds: of the cloud's own library
+        raise ManifestError(unusable(url, error, "the file")) from error
+
+
 def files_below(url: str, what: str) -> list[Found]:
     """All files below a URL, or the one that it names. Raises ManifestError if they cannot be listed.
 

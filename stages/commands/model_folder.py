@@ -5,6 +5,8 @@ from pathlib import Path
 from pipeline.errors import ManifestError
 from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE
 from stages.commands.trained_run import MODEL, run_and_variant
+from stages.places import is_url
+from stages.train.start import model_at
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE, "README.md", "recognition.json")
 """All that belongs to a model. Nothing else is downloaded or published."""
@@ -13,11 +15,17 @@ FILES = (CONFIG_FILE, WEIGHTS_FILE, "README.md", "recognition.json")
 def model_folder(model: str) -> Path:
     """The local folder of a model.
 
-    model: a run or a variant, by folder or name; a folder with config.json and model.safetensors; or the name of a
-    repository of the Hugging Face hub (``owner/name``), which is downloaded unless it is in the local cache.
+    model: a run or a variant, by folder or name; a folder with config.json and model.safetensors; the URL of a run's, a
+    variant's or a model's folder, of which a copy is made; or the name of a repository of the Hugging Face
+    hub (``owner/name``), which is downloaded unless it is in the local cache.
 
     Raises ManifestError that says what is wrong.
     """
+    if is_url(model):
+        found = model_at(model.rstrip("/"), "the model", *FILES)
+        if found is None:
+            raise ManifestError(f"{model}: there is no model, with {CONFIG_FILE} and {WEIGHTS_FILE}")
+        return found
     path = Path(model).expanduser()
     if (path / CONFIG_FILE).is_file():
         return _whole(path)

@@ -22,6 +22,7 @@ from stages.cache.people import CachePeople
 from stages.commands.model_folder import model_folder
 from stages.commands.model_usage import run_of, usage_in
 from stages.commands.trained_run import MODEL
+from stages.places import address_of
 from stages.tables import FRAMES, SHARDS, SKELETONS
 
 PEOPLE = 10
@@ -73,7 +74,7 @@ def recognition_manifest(
     spans = {"window": window, "stride": windows.stride, "settled": windows.settled}
     spans = {name: seconds for name, seconds in spans.items() if seconds}
     place = (Path("recognition") if out is None else out).absolute()
-    source = {"root": str(videos.absolute()), "leave_out": str(place), **spans}
+    source = {"root": address_of(videos), "leave_out": str(place), **spans}
     stages: dict[str, Any] = {usage.source: {"uses": "videos", "with": source}}
     called = {usage.model: f"{usage.model}-{MODEL}"}  # it does not train
     stages[called[usage.model]] = {"uses": "pretrained", "with": {"path": str(folder.absolute())}}
@@ -86,7 +87,7 @@ def recognition_manifest(
         _see_each_person(stages, seen, usage.predict, folder)
     stages[usage.predict]["with"] = {**stages[usage.predict]["with"], "split": None}
     needs = [usage.predict, *(seen[table.name] for table in (FRAMES, SKELETONS) if table.name in seen)]
-    folders = {"root": str(videos.absolute()), "out": str(place)}
+    folders = {"root": address_of(videos), "out": str(place)}
     shortest = {"min_seconds": round(window / 2, 3)} if window else {}
     given = {name: value for name, value in recognitions.items() if value is not None}
     stages["recognitions"] = {"uses": "recognitions", "needs": needs, "with": {**shortest, **given, **folders}}

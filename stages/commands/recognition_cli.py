@@ -18,9 +18,14 @@ LISTED = 100
 
 
 def recognize(
-    videos: Annotated[Path, typer.Argument(metavar="VIDEOS", help="One video, or a folder with videos at any depth.")],
+    videos: Annotated[
+        Path, typer.Argument(metavar="VIDEOS", help="One video, or a folder with videos at any depth; or a URL.")
+    ],
     model: Annotated[
-        str, typer.Option(metavar="MODEL", help="The run that trained the model, one of its variants, or its folder.")
+        str,
+        typer.Option(
+            metavar="MODEL", help="The run that trained the model, one of its variants, its folder, or a URL."
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.html and the other files.")],
     window: Annotated[
@@ -84,11 +89,15 @@ def recognize(
         from stages.commands.live import LiveTables
         from stages.commands.recognition import Windows, data_of, least_score, recognition_manifest
         from stages.commands.watching import SETTLED, watch_folder
+        from stages.places import address_of, is_url
         from stages.recognitions.exports import asked_for
         from stages.sources.videos import Videos
 
-        if not videos.exists():
+        remote = is_url(address_of(videos))
+        if not (remote or videos.exists()):
             raise ManifestError(f"{videos}: no such file or folder")
+        if watch and remote:
+            raise ManifestError(f"{address_of(videos)}: only folders of this machine are watched: leave out --watch")
         if watch and not videos.is_dir():
             raise ManifestError(f"{videos}: is no folder, in which files could arrive: leave out --watch")
         try:

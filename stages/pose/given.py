@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, PositiveInt, field_validator
 
-from pipeline.errors import ClipError
+from pipeline.errors import ClipError, StageError
 from pipeline.rows import Row
 from pipeline.stage import MapStage, Problem, Stage, added
 from recognizer.skeletons import Layout, layout, layout_text
@@ -69,6 +69,12 @@ class Skeletons(MapStage):
         """The joint layout of the skeletons of ``clips``, as far as it is known before they are made."""
         return layout(self.convert_to) if self.convert_to else first_layout(clips)
 
+    def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Any) -> pa.Table:
+        from stages.skeletons.formats import keep_sets
+
+        keep_sets(clips)
+        return super().process(clips, inputs, loaded)
+
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
         """One row of SKELETONS. Raises ClipError for spans, and if the file is missing, damaged or has no joints."""
         from stages.skeletons.conversion import convert
@@ -119,6 +125,6 @@ def first_layout(clips: pa.Table) -> Layout | None:
     for row in clips.filter(found).slice(0, 1).select(["skeleton_path", "skeleton_entry"]).to_pylist():
         try:
             return read_skeletons(Path(row["skeleton_path"]), row["skeleton_entry"]).layout
-        except ClipError:
+        except (ClipError, OSError, StageError):  # which its clip will report
             return None
     return None

@@ -1,14 +1,20 @@
 """What the models of a pose stage need from elsewhere, looked for before anything is decoded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from glob import escape
 from pathlib import Path
 
-from pipeline.errors import StageError
+from pipeline.errors import ManifestError, StageError
 from pipeline.stage import Problem
+from stages.local_files import local_copy
+from stages.places import url_of
 from stages.plugins import load_class
 from stages.pose.detectors import DETECTORS, declared_detector
 from stages.pose.estimators import Size, TopDownEstimator, find_estimator
 from stages.pose.zoo import Published, fetch, is_here, unavailable, why_unreachable
+
+CONFIGS = ("config.json", "preprocessor_config.json")
+"""What lies beside weights for Hugging Face's transformers."""
 
 
 def missing_weights(
@@ -22,6 +28,26 @@ def missing_weights(
     for option, given, published in wanted:
         if given is None and published is not None and not is_here(published):
             yield option, published
+
+
+def here(weights: Path, option: str) -> Path:
+    """A file of weights or, if it is at a URL, its copy, with those of the files beside it that belong to it. Raises
+    ManifestError."""
+    url = url_of(weights)
+    if url is None:
+        return weights
+    stem, name = escape(weights.stem), escape(weights.name)
+    return local_copy(url, option, f"{stem}.bin", f"{stem}.json", f"{name}.data", f"{name}_data", *CONFIGS)
+
+
+def out_of_reach(given: Mapping[str, Path | None]) -> Iterator[Problem]:
+    """Weights at URLs that this machine cannot read. given: the file by parameter."""
+    for option, weights in given.items():
+        try:
+            if weights is not None:
+                here(weights, option)
+        except ManifestError as error:
+            yield Problem(str(error))
 
 
 def get(missing: Iterator[tuple[str, Published]]) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from pipeline.rows import aligned_rows
 from pipeline.stage import KnownFile, MapStage, Problem, Resources, Row, added, unkeyed
 from recognizer.skeletons import Layout
 from recognizer.skeletons import layout as layout_called
+from stages.local_files import as_known, errors_name_urls
 from stages.plugins import build, check_name
 from stages.pose.detectors import DETECTORS, Detector, declared_detector
 from stages.pose.estimators import (
@@ -27,7 +28,7 @@ from stages.pose.estimators import (
     find_estimator,
 )
 from stages.pose.given import first_layout
-from stages.pose.requirements import check_detector, get, look_for, missing_weights, why_no_gpu
+from stages.pose.requirements import check_detector, get, here, look_for, missing_weights, out_of_reach, why_no_gpu
 from stages.pose.zoo import Published, fetch
 from stages.skeletons.layout_parameter import LayoutText
 from stages.tables import FRAMES, SKELETONS
@@ -140,24 +141,34 @@ class Pose(MapStage):
     def files(self) -> tuple[Path | KnownFile, ...]:
         """Weights, with the second file that some formats have (ncnn: .param and .bin, ONNX: .onnx and .onnx.data or
         .onnx_data, graph models: .json and .bin)."""
+        with errors_name_urls():
+            return tuple(dict.fromkeys(as_known(file) if isinstance(file, Path) else file for file in self._files()))
+
+    def _files(self) -> Iterator[Path | KnownFile]:
         estimator, detector = find_estimator(self.estimator), declared_detector(self.detector)
-        found: list[Path | KnownFile] = []
         for path, published in self.model_files():
             if path is not None:
                 others = [path.with_suffix(".bin"), *(path.with_name(path.name + end) for end in (".data", "_data"))]
-                found += [path, *(other for other in others if other != path and other.is_file())]
+                yield from (path, *(other for other in others if other != path and other.is_file()))
             elif published is not None:
-                found += published.known_files
-        found += estimator.files(self.weights)
-        found += detector.files(self.detector_weights)
-        return tuple(dict.fromkeys(found))
+                yield from published.known_files
+        yield from estimator.files(self.own_weights())
+        yield from detector.files(self.own_detector_weights())
+
+    def own_weights(self) -> Path | None:
+        """The file that ``weights`` names, or its copy."""
+        return self.weights and here(self.weights, "weights")
+
+    def own_detector_weights(self) -> Path | None:
+        """The file that ``detector_weights`` names, or its copy."""
+        return self.detector_weights and here(self.detector_weights, "detector_weights")
 
     def model_files(self) -> list[tuple[Path | None, Published | None]]:
         """The given file and the published one of each model; the latter counts only without the former."""
         estimator = find_estimator(self.estimator)
-        found = [(self.weights, estimator.published(self.input_size))]
+        found = [(self.own_weights(), estimator.published(self.input_size))]
         if "detector" in estimator.takes:
-            found.append((self.detector_weights, declared_detector(self.detector).published()))
+            found.append((self.own_detector_weights(), declared_detector(self.detector).published()))
         return found
 
     def prepare(self, clips: pa.Table, fetch: bool) -> Iterator[Problem]:
@@ -165,6 +176,7 @@ class Pose(MapStage):
         if clips.num_rows and not clips["skeleton_path"].null_count:
             return
         missing = missing_weights(self.estimator, self.weights, self.input_size, self.detector, self.detector_weights)
+        yield from out_of_reach({"weights": self.weights, "detector_weights": self.detector_weights})
         yield from check_detector(self.detector)
         if self.device == "cuda":
             yield from (Problem(reason) for reason in dict.fromkeys(self._why_no_gpu()) if reason)
@@ -195,7 +207,9 @@ class Pose(MapStage):
     def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Models) -> pa.Table:
         from stages.devices import threads
         from stages.pose.skeleton_rows import SkeletonRows
+        from stages.skeletons.formats import keep_sets
 
+        keep_sets(clips)
         # Where all clips have skeleton files, no model is loaded or downloaded.
         estimation = loaded.estimation() if clips["skeleton_path"].null_count else None
         columns = loaded.columns if estimation else {}
@@ -269,17 +283,19 @@ class Models:
     def _estimator(self) -> Estimator:
         stage, cls = self._stage, find_estimator(self._stage.estimator)
         size = stage.input_size or next(iter(cls.input_sizes), None)
-        weights = _existing(stage.weights)
+        weights = _existing(stage.own_weights())
         if weights is None and (published := cls.published(size)):
             weights = fetch(published, "weights")
         settings = EstimatorSettings(weights, size, layout_called(stage.layout), stage.min_score, self._device)
-        return build(ESTIMATORS.get(stage.estimator, stage.estimator), "estimator", settings)
+        with errors_name_urls():
+            return build(ESTIMATORS.get(stage.estimator, stage.estimator), "estimator", settings)
 
     @cached_property
     def _detector(self) -> Detector:
         stage = self._stage
         target = DETECTORS.get(stage.detector, stage.detector)
-        return build(target, "detector", _existing(stage.detector_weights), self._device)
+        with errors_name_urls():
+            return build(target, "detector", _existing(stage.own_detector_weights()), self._device)
 
 
 def _named(file: Path | KnownFile) -> str:

@@ -18,6 +18,7 @@ from xml.etree.ElementTree import Element, SubElement
 from pipeline.files import replace_file
 from pipeline.stage import Row
 from pipeline.texts import count as counted
+from stages.places import url_of
 from stages.recognitions.exported_files import Places, labeled, percent, plain, was_read
 
 FOLDER = "elan"
@@ -151,9 +152,12 @@ def _add_vocabulary(root: Element, names: Sequence[str]) -> None:
 
 def _media(video: Path, document: Path) -> dict[str, str]:
     """The attributes of a link to the video. ELAN's URLs are plain paths, in which nothing is encoded."""
+    kind = {"MIME_TYPE": mimetypes.guess_type(video.name)[0] or ANY_VIDEO}
+    if (url := url_of(video)) is not None:
+        return {"MEDIA_URL": plain(url), **kind}
     relative = Path(os.path.relpath(video, document.absolute().parent)).as_posix()
     return {
         "MEDIA_URL": f"file:///{plain(video.as_posix().removeprefix('/'))}",
         "RELATIVE_MEDIA_URL": plain(relative if relative.startswith("../") else f"./{relative}"),
-        "MIME_TYPE": mimetypes.guess_type(video.name)[0] or ANY_VIDEO,
+        **kind,
     }

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pipeline.files import replace_file
 from pipeline.stage import Row
+from stages.places import address_of
 from stages.recognitions.tables import NONE
 
 LONGEST = 200
@@ -26,8 +27,8 @@ class Places(NamedTuple):
     out: Path
 
     def video(self, row: Row) -> Path:
-        """The absolute path of a row's video."""
-        return self.videos.absolute() / row["file"]
+        """The absolute path of a row's video, or its URL as a path."""
+        return Path(address_of(self.videos)) / row["file"]
 
     def beside(self, folder: str, row: Row, extension: str) -> Path:
         """The file about a video in a folder of results: the video's path below the folder that was searched, with

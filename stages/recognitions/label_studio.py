@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.errors import ClipError
 from pipeline.files import FileState, state_of
 from pipeline.stage import Row
+from stages.places import address_of, url_of
 from stages.recognitions.exported_files import Places, labeled, plain, rounded, was_read, write_changed
 from stages.video.container import USUAL_RATE, film_stream, open_container, seconds_per_frame
 
@@ -48,7 +49,7 @@ def _task(video: Row, places: Places, model: str) -> dict[str, Any]:
         seconds = [segment["end"] - segment["start"] for segment in segments]
         scores = [segment["score"] for segment in segments]
         prediction["score"] = rounded(float(np.average(scores, weights=np.maximum(seconds, 1e-3))))
-    served = SERVED + quote(f"{places.videos.absolute().name}/{video['file']}", errors="replace")
+    served = url_of(path) or SERVED + quote(f"{places.videos.absolute().name}/{video['file']}", errors="replace")
     return {"data": {"video": served, "fps": round(rate, 4), "file": video["file"]}, "predictions": [prediction]}
 
 
@@ -79,7 +80,7 @@ def _rate(path: Path) -> float:
 @lru_cache(maxsize=100_000)
 def _known_rate(path: Path, _: FileState) -> float:
     """A video is opened once in each of its states, however often others arrive beside it."""
-    with open_container(str(path)) as container:
+    with open_container(address_of(path)) as container:
         return 1 / seconds_per_frame(film_stream(container))
 
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from pipeline.files import replace_file
 from pipeline.stage import Row
 from stages.html import templates
+from stages.places import url_of
 from stages.recognitions.exported_files import Places, rounded
 from stages.recognitions.previews import preview_of
 from stages.recognitions.thumbnails import MOST
@@ -98,7 +99,10 @@ def page_data(videos: Sequence[Row], places: Places) -> dict[str, Any]:
 
 
 def address(file: Path, folder: Path) -> str:
-    """Where a page in ``folder`` finds a file: a relative address, or a ``file:`` one if it is on another drive."""
+    """Where a page in ``folder`` finds a file: a relative address, or a ``file:`` one if it is on another drive, or
+    the file's URL."""
+    if (url := url_of(file)) is not None:
+        return quote(url, safe=":/?=&%")
     try:
         relative = Path(os.path.relpath(file.absolute(), folder.absolute()))
     except ValueError:

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ClipError, StageError
 from pipeline.files import FileState, state_of
 from pipeline.stage import Row
+from stages.places import address_of, state_at, url_of
 from stages.recognitions.exported_files import Places
 
 LINES = 480
@@ -34,7 +36,7 @@ def preview_of(video: Row, places: Places) -> Path | None:
     if not preview.is_file():
         return None
     try:
-        is_outdated = source.exists() and not _is_of(preview, source)
+        is_outdated = (url_of(source) is not None or source.exists()) and not _is_of(preview, source)
     except OSError:  # such as from a drive that is no longer there
         is_outdated = False
     return None if is_outdated else preview
@@ -73,7 +75,7 @@ def is_played(path: Path) -> bool:
 
     if path.suffix.lower() not in EXTENSIONS or path.is_dir():
         return False
-    with open_container(str(path)) as container:
+    with open_container(address_of(path)) as container:
         codec = film_stream(container).codec_context
         is_plain = codec.codec.canonical_name != "h264" or codec.pix_fmt in PIXELS
         return is_plain and codec.codec.canonical_name in CODECS and _is_container(container)
@@ -85,8 +87,16 @@ def _is_container(container: Any) -> bool:
 
 def _is_of(preview: Path, source: Path) -> bool:
     """Whether a preview was made of the video as it is now."""
-    made_of, now = state_of(preview).mtime_ns, state_of(source).mtime_ns
+    made_of, now = state_of(preview).mtime_ns, _time_of(source)
     return preview.is_file() and any(made_of == now - now % grain for grain in GRAINS)
+
+
+def _time_of(source: Path) -> int:
+    """When a video changed last, in nanoseconds; at a URL, a time that is another one for each of its states."""
+    url = url_of(source)
+    if url is None:
+        return state_of(source).mtime_ns
+    return int.from_bytes(blake2b(str(state_at(url)).encode(), digest_size=3).digest(), "little") * 100 * 10**9
 
 
 def write_preview(source: Path, target: Path) -> None:
@@ -98,7 +108,7 @@ def write_preview(source: Path, target: Path) -> None:
     from stages.showing.movie import Movie
 
     pictures = Footage(source).pictures()
-    state = state_of(source)  # before it is read: if it changes meanwhile, the preview is of neither state
+    changed = _time_of(source)  # before it is read: if it changes meanwhile, the preview is of neither state
     first = next(pictures, None)
     if first is None:
         raise ClipError("there is no picture in it")
@@ -108,4 +118,4 @@ def write_preview(source: Path, target: Path) -> None:
         movie.add(fitted(first.image, size), first.time, first.until)
         for picture in pictures:
             movie.add(fitted(picture.image, size), picture.time, picture.until)
-    os.utime(target, ns=(state.mtime_ns, state.mtime_ns))  # says of which state of the video it is
+    os.utime(target, ns=(changed, changed))  # says of which state of the video it is

@@ -11,6 +11,7 @@ from pipeline.errors import StageError
 from pipeline.stage import WholeStage, unkeyed
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
 from pipeline.texts import count
+from stages.places import is_file
 from stages.tables import FRAMES, PEOPLE_PREDICTIONS, PREDICTIONS, RECOGNITIONS, SKELETONS
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Recognitions(WholeStage):
     @property
     def folder(self) -> Path:
         """The folder that was searched."""
-        return self.root.parent if self.root.is_file() else self.root
+        return self.root.parent if is_file(self.root) else self.root
 
     @property
     def merging(self) -> "Merging":

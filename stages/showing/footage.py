@@ -7,6 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from stages.places import address_of
 from stages.video.film import Film
 from stages.video.packets import packets_of
 from stages.video.seen import as_seen
@@ -41,7 +42,7 @@ class Footage:
         """How many pictures there will be, if the file keeps what its packets promise. Raises ClipError."""
         if self.path.is_dir():
             return len(ImageFolderReader(str(self.path)).times)
-        return len(packets_of(str(self.path)).times)
+        return len(packets_of(address_of(self.path)).times)
 
     def pictures(self) -> Iterator[Seen]:
         """All of them. Raises ClipError where there are none."""
@@ -54,7 +55,7 @@ class Footage:
 
     def _frames(self) -> Iterator[Seen]:
         damaged = 0
-        with Film(str(self.path)) as film:
+        with Film(address_of(self.path)) as film:
             for picture in film.pictures():
                 damaged += picture.damaged
                 image = as_seen(picture.frame, film.stream.sample_aspect_ratio)

@@ -7,6 +7,7 @@ from typing import Any
 import av
 
 from pipeline.errors import ClipError
+from stages.places import address_of
 from stages.video.container import open_container, reason_of
 from stages.video.film import RESTART
 
@@ -30,7 +31,7 @@ class Sound:
         self._packets: Iterator[Any] = iter(())
         self._source: Any = None
         try:
-            self._source = open_container(str(source))
+            self._source = open_container(address_of(source))
             stream = self._source.streams.best("audio")
             if stream is None:
                 return

@@ -22,7 +22,8 @@ _LARGEST_SHARE = 1.5
 class SkeletonFile(NamedTuple):
     """The skeletons in all frames of a video."""
 
-    path: Path
+    path: Path | str
+    """A URL is a str."""
     keypoints: np.ndarray
     """float M,T,R,3: x, y in pixels of the video (or ``relative``), and score; the best person first. M,T,R,4 for
     skeletons in space: x, y, z and score."""

@@ -14,6 +14,7 @@ from stages.leftovers import is_leftover
 from stages.places import files_below, is_url, state_at, url_of
 from stages.skeletons.npz import layout_file
 from stages.skeletons.versions import VERSIONS
+from stages.sources.remote_skeletons import RemoteSkeletons
 
 VIDEO_EXTENSIONS = frozenset(
     {".3gp", ".asf", ".avi", ".divx", ".flv", ".gif", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4"}
@@ -67,7 +68,9 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 
 def skeleton_fingerprint(path: str | os.PathLike[str]) -> str:
     """What decides what a skeleton file gives: its fingerprint, then the version of its format's reader if that is not
-    the first, or a digest of the layout file that it names if it names one."""
+    the first, or a digest of the layout file that it names if it names one; at a URL, of those that it may name."""
+    if is_url(path):
+        return RemoteSkeletons().state(str(path))
     found, file = fingerprint(path), Path(path)
     suffix = file.suffix.lower()
     if found == "missing":

@@ -14,7 +14,8 @@ from pydantic import Field
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
 from pipeline.texts import count
-from stages.sources.files import VIDEO_EXTENSIONS, fingerprint
+from stages.places import address_of
+from stages.sources.files import VIDEO_EXTENSIONS, fingerprint, skeleton_fingerprint
 from stages.sources.finegym_annotations import TIMES, Action, Annotations, Span
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
@@ -84,9 +85,9 @@ class FineGym(Source):
             "group": [action.video for action in actions],
         }
         if self.skeletons is not None:
-            file = self.skeletons.expanduser().absolute()
-            columns["skeleton_path"] = [str(file)] * len(actions)
-            columns["skeleton_source"] = [fingerprint(file)] * len(actions)
+            file = address_of(self.skeletons)
+            columns["skeleton_path"] = [file] * len(actions)
+            columns["skeleton_source"] = [skeleton_fingerprint(file)] * len(actions)
             columns["skeleton_entry"] = columns["clip_id"]
         return clips_table(columns)
 

@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares, untested
-from stages.sources.files import Skipped, Video, find_videos, skeleton_fingerprint
+from stages.sources.files import Skipped, Video, find_videos
 from stages.sources.listing import Listing
 from stages.sources.name_patterns import refuse_bad_fields
 from stages.sources.recordings import divided, groups, ungrouped
@@ -81,17 +81,16 @@ class Folder(Source):
             if depth == 2
             else drawn_splits(names, labels, self.test_share, self.val_share, recordings)
         )
-        skeletons, entries = find_skeletons(names, self.skeletons)
-        states = {file: skeleton_fingerprint(file) for file in set(skeletons) if file is not None}
+        skeletons = find_skeletons(names, self.skeletons)
         self._drawn = depth == 1
         table = clips_table(
             {
                 "clip_id": [video.name for video in videos],
                 "source": [video.source for video in videos],
                 "path": [video.path for video in videos],
-                "skeleton_path": [None if skeleton is None else str(skeleton) for skeleton in skeletons],
-                "skeleton_source": [None if skeleton is None else states[skeleton] for skeleton in skeletons],
-                "skeleton_entry": entries,
+                "skeleton_path": skeletons.paths,
+                "skeleton_source": skeletons.sources,
+                "skeleton_entry": skeletons.entries,
                 "label": labels,
                 "split": splits,
                 "group": recordings,

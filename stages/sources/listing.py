@@ -15,11 +15,13 @@ from pydantic import PrivateAttr, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table, added
-from stages.places import files_below, is_url, url_of
+from stages.local_files import local_file
+from stages.places import address_of, files_below, is_url
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares, untested
 from stages.sources.files import fingerprint, skeleton_fingerprint
 from stages.sources.list_text import forward_slashes, read_text
 from stages.sources.recordings import divided, files_of_several_clips
+from stages.sources.remote_skeletons import RemoteSkeletons
 from stages.sources.rows import clips_table, span_id
 from stages.sources.skeleton_entries import entries_of, entry_of
 from stages.sources.spreadsheet import EXTENSIONS, read_spreadsheet
@@ -57,7 +59,7 @@ class Listing(Source):
     """The list: a table with a header line, its columns separated by commas, semicolons or tabs; the first sheet of an
     ``.xlsx`` file; JSON lines, or a JSON array of objects."""
     root: Path | None = None
-    """Folder that the listed files are relative to. Null: the folder of the list."""
+    """Folder or URL that the listed files are relative to. Null: that of the list."""
     test_share: float = added(0.2, ge=0, lt=1)
     """Share of each class that is kept for testing, if the list gives no splits."""
     val_share: float = added(0.0, ge=0, lt=1)
@@ -75,16 +77,23 @@ class Listing(Source):
 
         Raises ManifestError with the file and line of a malformed entry.
         """
-        file = self.list.expanduser().absolute()
+        with local_file(self.list, "list") as file:
+            return self._clips(file)
+
+    def _clips(self, file: Path) -> pa.Table:
+        """The clips of the list, which is read from this file."""
         rows, places = self._checked(file)
-        root: Path | str = file.parent if self.root is None else url_of(self.root) or self.root.expanduser().absolute()
-        states = {video.url: video.state for video in files_below(root, "root")} if isinstance(root, str) else {}
+        root = address_of(self.root or self.list.parent)
+        found = files_below(root, "root") if is_url(root) else []
+        states, remote = {video.url: video.state for video in found}, RemoteSkeletons()
+        if is_url(root):
+            remote.add(root, found)
+
+        def state_of_skeletons(path: str) -> str:
+            return remote.state(path) if is_url(path) else skeleton_fingerprint(path)
+
         ids, paths, sources = _files(places, rows["path"], root, lambda path: states.get(path) or fingerprint(path))
-        if isinstance(root, str):
-            places.refuse(
-                pc.is_valid(rows["skeleton"]), f"skeleton files are read from folders, and root is a URL ({root})"
-            )
-        _, skeleton_paths, skeleton_sources = _files(places, rows["skeleton"], Path(root), skeleton_fingerprint)
+        _, skeleton_paths, skeleton_sources = _files(places, rows["skeleton"], root, state_of_skeletons)
         groups = rows["group"]
         if rows["start"].null_count + rows["end"].null_count < 2 * rows.num_rows:
             names, splits = ids.to_pylist(), rows["split"].to_pylist()
@@ -272,7 +281,7 @@ def _mask(condition: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def _files(
-    places: _Places, names: pa.ChunkedArray, root: Path | str, state: Callable[[str], str]
+    places: _Places, names: pa.ChunkedArray, root: str, state: Callable[[str], str]
 ) -> tuple[pa.Array, pa.Array, pa.Array]:
     """Listed files with forward slashes, their absolute paths and fingerprints, each read once for all its clips."""
     encoded = names.combine_chunks().dictionary_encode()

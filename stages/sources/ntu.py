@@ -14,6 +14,7 @@ from pydantic import Field
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
 from stages.leftovers import is_leftover
+from stages.places import address_of
 from stages.sources.drawn_splits import drawn_splits
 from stages.sources.files import VIDEO_EXTENSIONS, Skipped, fingerprint, readable, skeleton_fingerprint
 from stages.sources.ntu_actions import ACTIONS
@@ -214,10 +215,10 @@ class NTU(Source):
     def _skeletons(self, names: list[str]) -> list[str | None]:
         """The skeleton file of each sample; None for all if they are to be estimated."""
         if isinstance(self.skeletons, Path):
-            path = self.skeletons.expanduser().absolute()
-            if not path.is_file():
+            path = address_of(self.skeletons)
+            if fingerprint(path) == "missing":
                 raise ManifestError(f"skeletons: there is no file {path} (or give sensor, or none)")
-            return [str(path)] * len(names)
+            return [path] * len(names)
         if self.skeletons == "none" or self._files.skeletons.keys().isdisjoint(names):
             return [None] * len(names)
         return [self._files.skeletons.get(name) or str(self._folder / f"{name}.skeleton") for name in names]

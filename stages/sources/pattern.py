@@ -9,7 +9,8 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from pipeline.errors import ManifestError
-from pipeline.stage import Problem, Source, Stage, Table
+from pipeline.stage import KnownFile, Problem, Source, Stage, Table
+from stages.local_files import keyed_file, local_file
 from stages.sources.files import Skipped, Video, find_videos
 from stages.sources.name_patterns import fields_of, matcher, refuse_bad_fields
 from stages.sources.recordings import divided
@@ -51,9 +52,9 @@ class Pattern(Source):
                 raise ValueError(f"pattern {self.pattern!r} has no field {{{name}}}; it has {', '.join(fields)}")
         return self
 
-    def files(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[Path | KnownFile, ...]:
         """The table of labels, if it is a file."""
-        return (self.labels.expanduser(),) if isinstance(self.labels, Path) else ()
+        return (keyed_file(self.labels, "labels"),) if isinstance(self.labels, Path) else ()
 
     def clips(self) -> pa.Table:
         """One clip per matching video. Raises ManifestError if none matches or a label has no name."""
@@ -104,19 +105,24 @@ class Pattern(Source):
         """Class names by plain label value. Raises ManifestError with the file and line of a malformed entry."""
         if not isinstance(self.labels, Path):
             return None if self.labels is None else {plain(code): name for code, name in self.labels.items()}
-        file, names = self.labels.expanduser(), {}
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ManifestError(f"labels: {file} cannot be read: {error}") from error
-        for number, line in enumerate(lines, 1):
-            code, *name = line.split(maxsplit=1)[:2] or [""]
-            if not code:
-                continue
-            if not name:
-                raise ManifestError(f"labels: {file}, line {number}: expected a label and its name, not {line!r}")
-            names[plain(code)] = name[0].strip()
-        return names
+        with local_file(self.labels, "labels") as file:
+            return _names_in(file)
+
+
+def _names_in(file: Path) -> dict[str, str]:
+    names = {}
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"labels: {file} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        code, *name = line.split(maxsplit=1)[:2] or [""]
+        if not code:
+            continue
+        if not name:
+            raise ManifestError(f"labels: {file}, line {number}: expected a label and its name, not {line!r}")
+        names[plain(code)] = name[0].strip()
+    return names
 
 
 def plain(value: str | int) -> str:

@@ -8,10 +8,12 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from pipeline.errors import ClipError, ManifestError
-from pipeline.stage import Source, Table
+from pipeline.stage import KnownFile, Source, Table
+from stages.local_files import keyed_file, local_file
+from stages.places import address_of
 from stages.skeletons.pyskl import PysklFile, open_pyskl
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares
-from stages.sources.files import Skipped, find_videos, fingerprint
+from stages.sources.files import Skipped, find_videos, fingerprint, skeleton_fingerprint
 from stages.sources.rows import clips_table
 from stages.sources.skeleton_entries import matched
 from stages.tables import CLIPS
@@ -50,16 +52,16 @@ class Pyskl(Source):
         refuse_large_shares(self.test_share, self.val_share)
         return self
 
-    def files(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[Path | KnownFile, ...]:
         """The table of labels, if it is a file."""
-        return (self.labels.expanduser(),) if isinstance(self.labels, Path) else ()
+        return (keyed_file(self.labels, "labels"),) if isinstance(self.labels, Path) else ()
 
     def clips(self) -> pa.Table:
         """One clip per annotation in the chosen splits.
 
         Raises ManifestError if the file is no such pickle, has no such split, or a label has no name.
         """
-        file = self.file.expanduser().absolute()
+        file, state = address_of(self.file), skeleton_fingerprint(address_of(self.file))
         read = self._read()
         splits = self._splits(read)
         ids = [name for name in read.annotations if name in splits]
@@ -68,9 +70,9 @@ class Pyskl(Source):
             {
                 "clip_id": ids,
                 "source": [fingerprint(videos[name]) if name in videos else "missing" for name in ids],
-                "path": [videos.get(name, str(file)) for name in ids],
-                "skeleton_path": [str(file)] * len(ids),
-                "skeleton_source": [fingerprint(file)] * len(ids),
+                "path": [videos.get(name, file) for name in ids],
+                "skeleton_path": [file] * len(ids),
+                "skeleton_source": [state] * len(ids),
                 "skeleton_entry": ids,
                 "label": self._labels([read.annotations[name] for name in ids], ids),
                 "split": [splits[name] for name in ids],
@@ -85,7 +87,8 @@ class Pyskl(Source):
 
     def _read(self) -> PysklFile:
         try:
-            return open_pyskl(self.file.expanduser().absolute())
+            with local_file(self.file, "file") as file:
+                return open_pyskl(file)
         except ClipError as error:
             raise ManifestError(f"file: {error}") from error
 
@@ -131,7 +134,8 @@ class Pyskl(Source):
         if not isinstance(self.labels, Path):
             return self.labels
         try:
-            lines = self.labels.expanduser().read_text(encoding="utf-8").splitlines()
+            with local_file(self.labels, "labels") as file:
+                lines = file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ManifestError(f"labels: {self.labels} cannot be read: {error}") from error
         return {number: line.strip() for number, line in enumerate(lines) if line.strip()}

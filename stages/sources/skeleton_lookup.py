@@ -2,18 +2,38 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.errors import ManifestError
-from stages.places import url_of
+from stages.places import files_below, url_of
 from stages.skeletons.formats import READERS
+from stages.sources.files import skeleton_fingerprint
+from stages.sources.remote_skeletons import RemoteSkeletons
 from stages.sources.skeleton_entries import entries_of, matched
 
 
-def find_skeletons(videos: Sequence[str], place: Path | None) -> tuple[list[Path | None], list[str | None]]:
-    """The skeleton file of each video (called ``CLASS/name.mp4``), if there is one, and the clip in it if the file is
-    for all.
+class FoundSkeletons(NamedTuple):
+    """The skeletons of each video: columns of the index, null for videos without any."""
+
+    paths: Sequence[str | None]
+    sources: Sequence[str | None]
+    entries: Sequence[str | None]
+    """The clip in the file, if that is for all."""
+
+
+class _Folder(NamedTuple):
+    """A folder of skeleton files, here or at a URL."""
+
+    place: str
+    is_file: Callable[[str], bool]
+    has_frames: Callable[[str], bool]
+    """Whether something is a folder with JSON files, as OpenPose writes them."""
+
+
+def find_skeletons(videos: Sequence[str], place: Path | None) -> FoundSkeletons:
+    """The skeleton file of each video (called ``CLASS/name.mp4``), if there is one.
 
     In a folder they are ``CLASS/name`` or ``name``, with an extension of a skeleton file (of several, that which
     READERS has first) or as a folder of OpenPose's files. Raises ManifestError if skeletons could be of several videos,
@@ -21,37 +41,60 @@ def find_skeletons(videos: Sequence[str], place: Path | None) -> tuple[list[Path
     """
     nowhere: list[str | None] = [None] * len(videos)
     if place is None:
-        return [None] * len(videos), nowhere
+        return FoundSkeletons(nowhere, nowhere, nowhere)
     if (url := url_of(place)) is not None:
-        raise ManifestError(f"skeletons: {url} is a URL, but skeleton files are read from folders: copy them to one")
+        found = files_below(url, "skeletons")
+        if not found:
+            raise ManifestError(f"skeletons: there are no files at {url}")
+        remote = RemoteSkeletons()
+        if [file.url for file in found] == [url]:
+            return _in_file(videos, url, skeleton_fingerprint(url))
+        remote.add(url, found)
+        return _in_folder(videos, _Folder(url, remote.is_file, remote.has_frames), remote.state)
     place = place.expanduser().absolute()
-    if not place.is_file():
-        namesakes = Counter(Path(video).stem for video in videos)
-        return [_in_folder(place, Path(video).with_suffix(""), namesakes) for video in videos], nowhere
-    known = entries_of(place)
+    if place.is_file():
+        return _in_file(videos, str(place), skeleton_fingerprint(place))
+    return _in_folder(videos, _Folder(str(place), os.path.isfile, _has_frames), skeleton_fingerprint)
+
+
+def _in_file(videos: Sequence[str], file: str, state: str) -> FoundSkeletons:
+    known = entries_of(Path(file))
     if known is None:
-        raise ManifestError(f"skeletons: {place} is of one clip: name a folder of such files, or one of many clips")
+        raise ManifestError(f"skeletons: {file} is of one clip: name a folder of such files, or one of many clips")
     entries = matched(videos, known)
-    return [None if entry is None else place for entry in entries], entries
+    return FoundSkeletons([entry and file for entry in entries], [entry and state for entry in entries], entries)
 
 
-def _in_folder(folder: Path, name: Path, namesakes: Counter[str]) -> Path | None:
+def _in_folder(videos: Sequence[str], folder: _Folder, state: Callable[[str], str]) -> FoundSkeletons:
+    names = [os.path.splitext(video)[0] for video in videos]  # noqa: PTH122, names may be those of files at URLs
+    namesakes = Counter(name.rpartition("/")[2] for name in names)
+    paths = [_of_video(folder, name, namesakes) for name in names]
+    states = {path: state(path) for path in set(paths) if path is not None}
+    return FoundSkeletons(paths, [path and states[path] for path in paths], [None] * len(videos))
+
+
+def _of_video(folder: _Folder, name: str, namesakes: Counter[str]) -> str | None:
     """The skeletons of the video with this path without extension. namesakes: how many videos have each name."""
-    if found := _at(folder / name):
+    if found := _at(folder, name):
         return found
-    found = _at(folder / name.name)
-    if found and namesakes[name.name] > 1:
+    own = name.rpartition("/")[2]
+    found = _at(folder, own)
+    if found and namesakes[own] > 1:
         raise ManifestError(
-            f"skeletons: {found} could be of any of {namesakes[name.name]} videos called {name.name}: put skeleton "
-            "files into folders like those of the videos"
+            f"skeletons: {found} could be of any of {namesakes[own]} videos called {own}: put skeleton files into "
+            "folders like those of the videos"
         )
     return found
 
 
-def _at(place: Path) -> Path | None:
+def _at(folder: _Folder, name: str) -> str | None:
+    place = f"{folder.place.rstrip('/')}/{name}"
     for extension in (spelled for known in READERS for spelled in (known, known.upper())):
-        if (file := place.with_name(place.name + extension)).is_file():
-            return file
-    if place.is_dir() and any(entry.name.lower().endswith(".json") for entry in os.scandir(place)):
-        return place
-    return None
+        if folder.is_file(place + extension):
+            return place + extension
+    return place if folder.has_frames(place) else None
+
+
+def _has_frames(place: str) -> bool:
+    folder = Path(place)
+    return folder.is_dir() and any(entry.name.lower().endswith(".json") for entry in os.scandir(folder))

@@ -9,6 +9,8 @@ from pydantic import model_validator
 
 from pipeline.errors import ClipError, ManifestError
 from pipeline.stage import Source, Table
+from stages.local_files import local_file
+from stages.places import address_of
 from stages.skeletons.skeleton_set import clip_names, read_arrays
 from stages.sources.files import skeleton_fingerprint
 from stages.sources.rows import clips_table
@@ -53,7 +55,10 @@ class SkeletonSet(Source):
 
     def clips(self) -> pa.Table:
         """One clip per sequence that is used. Raises ManifestError if an array is missing or does not fit."""
-        path = self.file.expanduser().absolute()
+        with local_file(self.file, "file") as path:
+            return self._clips(path)
+
+    def _clips(self, path: Path) -> pa.Table:
         if not path.is_file():
             raise ManifestError(f"file: there is no file {path}")
         try:
@@ -78,13 +83,14 @@ class SkeletonSet(Source):
         used = np.ones(len(labels), bool) if self.only is None else self._chosen("only", arrays, len(labels))
         groups = None if self.group is None else self._per_clip("group", self.group, arrays, len(labels))
         numbers = np.flatnonzero(used).tolist()
-        source = skeleton_fingerprint(path)
+        file = address_of(self.file)
+        source = skeleton_fingerprint(file)
         return clips_table(
             {
                 "clip_id": [names[i] for i in numbers],
                 "source": [source] * len(numbers),
-                "path": [str(path)] * len(numbers),
-                "skeleton_path": [str(path)] * len(numbers),
+                "path": [file] * len(numbers),
+                "skeleton_path": [file] * len(numbers),
                 "skeleton_source": [source] * len(numbers),
                 "skeleton_entry": [names[i] for i in numbers],
                 "label": [str(classes[labels[i]]) for i in numbers],

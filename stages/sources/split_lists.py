@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -10,6 +11,8 @@ from pydantic import BeforeValidator, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
+from stages.local_files import errors_name_urls, local_copy, local_path
+from stages.places import address_of, files_below, is_url
 from stages.sources.class_names import labels_of
 from stages.sources.files import Skipped, Video, find_videos
 from stages.sources.name_patterns import refuse_bad_fields
@@ -64,9 +67,13 @@ class SplitLists(Source):
 
         Raises ManifestError with file and line of what cannot be understood, or of what is listed twice.
         """
+        with errors_name_urls():
+            return self._clips()
+
+    def _clips(self) -> pa.Table:
         entries, splits, _ = self._listed()
-        labels = labels_of(entries, self.classes and self.classes.expanduser())
-        root, shelf = self.root.expanduser().absolute(), _Shelf(self._videos()[0])
+        labels = labels_of(entries, self.classes and local_path(self.classes, "classes"))
+        root, shelf = address_of(self.root), _Shelf(self._videos()[0])
         found = [shelf.find(entry) for entry in entries]
         parts = [self._is_part(entry, video) for entry, video in zip(entries, found, strict=True)]
         _refuse_twice(entries, splits, found, parts)
@@ -74,7 +81,7 @@ class SplitLists(Source):
             video.name if video and entry.name.startswith("/") else entry.name
             for entry, video in zip(entries, found, strict=True)
         ]
-        paths = [video.path if video else str(root / name) for name, video in zip(names, found, strict=True)]
+        paths = [video.path if video else _below(root, name) for name, video in zip(names, found, strict=True)]
         return clips_table(
             {
                 "clip_id": names,
@@ -170,6 +177,10 @@ def _end_alike(one: str, other: str) -> bool:
     return f"/{one}".endswith(f"/{other}") or f"/{other}".endswith(f"/{one}")
 
 
+def _below(root: str, name: str) -> str:
+    return f"{root.rstrip('/')}/{name}" if is_url(root) else str(Path(root, name))
+
+
 def _last(name: str) -> str:
     """The file's name without folders and extension."""
     return without_extension(name).rpartition("/")[2]
@@ -194,10 +205,25 @@ def _refuse_twice(entries: list[Entry], splits: list[str], found: list[Video | N
 
 def _files(pattern: str, parameter: str) -> list[Path]:
     """The lists that a parameter names. Raises ManifestError if there is none."""
+    if is_url(pattern):
+        return [local_copy(url, parameter) for url in _at_url(pattern, parameter)]
     path = Path(pattern).expanduser()
     if "*" not in path.name or path.exists():
         return [path]
     files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
     if not files:
         raise ManifestError(f"{parameter}: no list is called {path}")
+    return files
+
+
+def _at_url(pattern: str, parameter: str) -> list[str]:
+    """The same of a URL."""
+    folder, _, name = pattern.rpartition("/")
+    if "*" not in name:
+        return [pattern]
+    files = [
+        file.url for file in files_below(folder, parameter) if "/" not in file.name and fnmatchcase(file.name, name)
+    ]
+    if not files:
+        raise ManifestError(f"{parameter}: no list is called {pattern}")
     return files

@@ -27,6 +27,7 @@ from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.cache.shards import Sample, Shards
 from stages.devices import chosen_device, chosen_precision, compiled, deterministic, threads
+from stages.local_files import local_path
 from stages.train.activations import checkpoint_activations
 from stages.train.augment import apply_view, fixed_views, jitter_joints, random_view
 from stages.train.batches import Batch, batches
@@ -227,7 +228,8 @@ def initial_model(recipe: Recipe, config: RecognizerConfig) -> tuple[Recognizer,
     model = Recognizer(config)
     try:
         if recipe.backbone == "kinetics400" and model.backbone is not None:
-            load_kinetics400(model.backbone, recipe.backbone_file)
+            file = recipe.backbone_file
+            load_kinetics400(model.backbone, file and local_path(file, "backbone_file"))
         if recipe.start_from is None:
             return model, {}
         start = Recognizer.from_pretrained(model_files(recipe.start_from)[0].parent)

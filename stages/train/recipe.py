@@ -75,14 +75,14 @@ class Recipe(BaseModel):
     ``model.width: 64``."""
 
     backbone_file: Path | None = unkeyed(None)
-    """File with torchvision's weights for ``backbone: kinetics400``; null: download them."""
+    """File or URL with torchvision's weights for ``backbone: kinetics400``; null: download them."""
 
     start_from: str | None = unkeyed(None, min_length=1)
     """A trained model to start from: ``drawn``, which comes with the package and has learned skeletons of drawn people,
-    for networks of ``width`` 16; or the folder of a run, of a variant or of a model; or ``owner/name`` on the Hugging
-    Face hub, after ``hf download owner/name config.json model.safetensors``. Every weight that fits is taken, also in
-    place of those of ``backbone``, and classes of the same name keep their rows of the classifier; ``history.json``
-    says which. Results depend on the model's files, not on where they are."""
+    for networks of ``width`` 16; or the folder or URL of a run, of a variant or of a model; or ``owner/name`` on the
+    Hugging Face hub, after ``hf download owner/name config.json model.safetensors``. Every weight that fits is taken,
+    also in place of those of ``backbone``, and classes of the same name keep their rows of the classifier;
+    ``history.json`` says which. Results depend on the model's files, not on where they are."""
 
     frames: int | None = Field(None, ge=1)
     """Frames per clip that the network sees; null: as many as the shards hold."""

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import StageError
-from pipeline.stage import Problem, Resources, Stage, StageUse, WholeStage
+from pipeline.stage import KnownFile, Problem, Resources, Stage, StageUse, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from recognizer.config import RecognizerConfig
 from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE
+from stages.local_files import as_known, keyed_file
 from stages.tables import MODELS, SHARDS
 from stages.train.calibration import MIN_CLIPS
 from stages.train.recipe import Recipe
@@ -50,9 +51,10 @@ class Train(WholeStage, Recipe):
 
         return self.version if enough_validation(clips, self.val_share, MIN_CLIPS) else UNCALIBRATED
 
-    def files(self) -> tuple[Path, ...]:
-        backbone = (self.backbone_file,) if self.backbone_file and self.backbone == "kinetics400" else ()
-        return (*backbone, *(model_files(self.start_from) if self.start_from else ()))
+    def files(self) -> tuple[Path | KnownFile, ...]:
+        file = self.backbone_file if self.backbone == "kinetics400" else None
+        start = model_files(self.start_from) if self.start_from else ()
+        return (*([keyed_file(file, "backbone_file")] if file else []), *map(as_known, start))
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         from stages.train.checks import check_labels, check_sizes, check_turn, check_validation

@@ -5,6 +5,7 @@ Nothing is downloaded: keys depend on the files' content, so they have to be her
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import ManifestError
@@ -12,6 +13,8 @@ from pipeline.stage import Problem
 from recognizer.config import NetworkConfig, RecognizerConfig
 from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE, read_config
 from recognizer.skeletons import layout
+from stages.local_files import NoSuchFileError, local_copy
+from stages.places import files_below, is_url
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE)
 SHIPPED = {"drawn": Path(__file__).parent / "drawn"}
@@ -25,10 +28,12 @@ REGULARIZE = ("dropout", "drop_path")
 def model_files(start_from: str) -> tuple[Path, ...]:
     """The two files of a saved recognizer.
 
-    start_from: the name of a model that comes with the package, the folder of a model, of a run or of a variant, or
-    ``owner/name``, a repository of the Hugging Face hub that has been downloaded to its local cache. Raises
+    start_from: the name of a model that comes with the package, the folder or URL of a model, of a run or of a
+    variant, or ``owner/name``, a repository of the Hugging Face hub that has been downloaded to its local cache. Raises
     ManifestError if there is no model.
     """
+    if is_url(start_from):
+        return _copied(start_from.rstrip("/"))
     path = SHIPPED.get(start_from, Path(start_from))
     for folder in (path, path / "model"):
         if all((folder / name).is_file() for name in FILES):
@@ -46,6 +51,30 @@ def model_files(start_from: str) -> tuple[Path, ...]:
             f"downloaded; to download it: hf download {start_from} {' '.join(FILES)}"
         )
     return tuple(file for file in found if file is not None)
+
+
+def model_at(url: str, what: str, *more: str) -> Path | None:
+    """A folder with copies of the model at a URL, or in the folder ``model`` there; None if there is none.
+
+    more: other files that are copied if they are there. Raises ManifestError if the URL cannot be read.
+    """
+    for folder in (url, f"{url}/model"):
+        with suppress(NoSuchFileError):
+            copy = local_copy(f"{folder}/{CONFIG_FILE}", what, WEIGHTS_FILE, *more).parent
+            if (copy / WEIGHTS_FILE).is_file():
+                return copy
+    return None
+
+
+def _copied(url: str) -> tuple[Path, ...]:
+    found = model_at(url, "start_from")
+    if found is not None:
+        return tuple(found / name for name in FILES)
+    parts = (file.name.split("/") for file in files_below(url, "start_from"))
+    variants = sorted({part[1] for part in parts if part[:1] == ["variants"] and part[2:] == ["model", CONFIG_FILE]})
+    some = ", ".join(f"{url}/variants/{name}" for name in variants[:LISTED])
+    remedy = f"name one of its variants: {some}" if variants else "give the URL of a run, of a variant or of a model"
+    raise ManifestError(f"start_from: {url} holds no trained model ({' and '.join(FILES)}): {remedy}")
 
 
 def _in_cache(repository: str, name: str) -> Path | None:

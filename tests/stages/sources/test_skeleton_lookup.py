@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ManifestError
+from stages.sources.files import skeleton_fingerprint
 from stages.sources.skeleton_lookup import find_skeletons
 
 
@@ -16,9 +17,10 @@ def touch(path: Path) -> Path:
 
 
 def found(folder: Path, *videos: str) -> list[Path | None]:
-    paths, entries = find_skeletons(videos, folder)
-    assert entries == [None] * len(videos)
-    return paths
+    skeletons = find_skeletons(videos, folder)
+    assert skeletons.entries == [None] * len(videos)
+    assert skeletons.sources == [path and skeleton_fingerprint(path) for path in skeletons.paths]
+    return [path and Path(path) for path in skeletons.paths]
 
 
 @pytest.mark.parametrize("extension", [".npz", ".skeleton", ".mat", ".json", ".csv"])
@@ -47,13 +49,13 @@ def test_a_file_for_all_names_the_clips_as_the_videos(tmp_path: Path) -> None:
     names = ("wave/a/0.jpg", "jump/a.mp4/0.jpg", "b/0.jpg", "c/0.jpg")
     images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
     path.write_text(json.dumps({"images": images, "annotations": []}))
-    paths, entries = find_skeletons(["wave/a.mp4", "jump/a.mp4", "wave/b.avi", "wave/d.avi"], path)
+    paths, sources, entries = find_skeletons(["wave/a.mp4", "jump/a.mp4", "wave/b.avi", "wave/d.avi"], path)
     assert entries == ["wave/a", "jump/a.mp4", "b", None]
-    assert paths == [path, path, path, None]
+    assert paths == [*[str(path)] * 3, None] and sources == [*[skeleton_fingerprint(path)] * 3, None]
 
 
 def test_no_skeletons(tmp_path: Path) -> None:
-    assert find_skeletons(["wave/a.mp4"], None) == ([None], [None])
+    assert find_skeletons(["wave/a.mp4"], None) == ([None], [None], [None])
     assert found(tmp_path / "none", "wave/a.mp4") == [None]
     with pytest.raises(ManifestError, match=r"a\.json cannot be read as JSON|a\.json, line 1"):
         find_skeletons(["wave/a.mp4"], touch(tmp_path / "a.json"))
@@ -65,4 +67,4 @@ def test_no_skeletons(tmp_path: Path) -> None:
 def test_extensions_in_capitals(tmp_path: Path) -> None:
     (tmp_path / "walk").mkdir()
     (tmp_path / "walk" / "a.NPZ").touch()
-    assert find_skeletons(["walk/a.mp4"], tmp_path)[0] == [tmp_path / "walk" / "a.NPZ"]
+    assert found(tmp_path, "walk/a.mp4") == [tmp_path / "walk" / "a.NPZ"]
