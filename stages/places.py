@@ -49,6 +49,19 @@ def address_of(place: Path) -> str:
     return url_of(place) or str(place.expanduser().absolute())
 
 
+def folder_here(place: Path, parameter: str, what: str) -> Path:
+    """The absolute path of a folder that may not be at a URL. Raises ManifestError if it is.
+
+    what: what is in it.
+    """
+    if (url := url_of(place)) is not None:
+        raise ManifestError(
+            f"{parameter}: {url} is a URL, but {what} must be in a folder of this machine or on a network file system: "
+            "name that"
+        )
+    return place.expanduser().absolute()
+
+
 def is_file(place: Path) -> bool:
     """Whether there is a file, here or at a URL. Raises ManifestError if the URL cannot be read."""
     url = url_of(place)

@@ -22,7 +22,7 @@ from stages.cache.people import CachePeople
 from stages.commands.model_folder import model_folder
 from stages.commands.model_usage import run_of, usage_in
 from stages.commands.trained_run import MODEL
-from stages.places import address_of
+from stages.places import address_of, url_of
 from stages.tables import FRAMES, SHARDS, SKELETONS
 
 PEOPLE = 10
@@ -69,6 +69,8 @@ def recognition_manifest(
             "recognize videos, train with the stages decode and pose"
         )
     if out is not None:
+        if (url := url_of(out)) is not None:
+            raise ManifestError(f"--out: {url} is a URL: give a folder, and copy it there afterwards")
         _refuse_other_runs(out)
     window = _seconds_of_clips(folder) if windows.window is None else windows.window
     spans = {"window": window, "stride": windows.stride, "settled": windows.settled}

@@ -73,7 +73,8 @@ def is_played(path: Path) -> bool:
     """Whether all current browsers play a video. Raises ClipError if it is none."""
     from stages.video.container import film_stream, open_container
 
-    if path.suffix.lower() not in EXTENSIONS or path.is_dir():
+    url = url_of(path)
+    if path.suffix.lower() not in EXTENSIONS or path.is_dir() or (url and not url.startswith(("http:", "https:"))):
         return False
     with open_container(address_of(path)) as container:
         codec = film_stream(container).codec_context

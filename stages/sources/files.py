@@ -124,6 +124,8 @@ def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
 
 def _at_url(url: str, wanted: str) -> tuple[list[Video], list[Skipped]]:
     """The same of what is at a URL, which is listed once: a state of each file comes with it."""
+    from stages.video.with_images import EXTENSIONS
+
     videos, skipped = [], []
     for file in files_below(url, "root"):
         is_video = os.path.splitext(file.name)[1].lower() in VIDEO_EXTENSIONS  # noqa: PTH122
@@ -132,7 +134,9 @@ def _at_url(url: str, wanted: str) -> tuple[list[Video], list[Skipped]]:
         else:
             skipped.append(Skipped(file.name, LEFTOVER if is_video else OTHER_FILE))
     if not videos:
-        raise ManifestError(f"root: no videos below {url}: it should contain {wanted}")
+        images = any(file.name.lower().endswith(tuple(EXTENSIONS)) for file in skipped)
+        hint = " (folders of images must be in a folder of this machine or on a network file system)" if images else ""
+        raise ManifestError(f"root: no videos below {url}{hint}: it should contain {wanted}")
     return sorted(videos), sorted(skipped)
 
 

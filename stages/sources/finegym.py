@@ -14,7 +14,7 @@ from pydantic import Field
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
 from pipeline.texts import count
-from stages.places import address_of
+from stages.places import address_of, folder_here
 from stages.sources.files import VIDEO_EXTENSIONS, fingerprint, skeleton_fingerprint
 from stages.sources.finegym_annotations import TIMES, Action, Annotations, Span
 from stages.sources.rows import clips_table
@@ -128,7 +128,7 @@ class FineGym(Source):
             )
 
     def _root(self) -> Path:
-        return self.root.expanduser().absolute()
+        return folder_here(self.root, "root", "FineGYM's files")
 
     def _annotations(self) -> Annotations:
         folder = self._root() / "annotations"

@@ -14,7 +14,7 @@ from pydantic import Field
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
 from stages.leftovers import is_leftover
-from stages.places import address_of
+from stages.places import address_of, folder_here
 from stages.sources.drawn_splits import drawn_splits
 from stages.sources.files import VIDEO_EXTENSIONS, Skipped, fingerprint, readable, skeleton_fingerprint
 from stages.sources.ntu_actions import ACTIONS
@@ -176,7 +176,7 @@ class NTU(Source):
 
     @property
     def _folder(self) -> Path:
-        return self.root.expanduser().absolute()
+        return folder_here(self.root, "root", "NTU RGB+D's files")
 
     @cached_property
     def _files(self) -> _Files:

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
 from stages.leftovers import is_leftover
+from stages.places import folder_here
 from stages.sources.files import fingerprint
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
@@ -35,7 +36,7 @@ class PennAction(Source):
 
         Raises ManifestError that names the file if one is not a label file.
         """
-        root = self.root.expanduser().absolute()
+        root = folder_here(self.root, "root", "PennAction's files")
         files = sorted(file for file in (root / "labels").glob("*.mat") if not is_leftover(file.name))
         if not files:
             raise ManifestError(

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.errors import ClipError, ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
+from stages.places import folder_here
 from stages.skeletons.skeleton_set import read_arrays
 from stages.sources.files import skeleton_fingerprint
 from stages.sources.rows import clips_table
@@ -60,7 +61,7 @@ class RandomMotions(Source):
 
     def create(self) -> None:
         """Draw the skeletons, if the file is not there. Raises ManifestError if it is another one."""
-        path = self.file.absolute()
+        path = folder_here(self.file, "file", "random motions")
         if path.exists():
             return self._compare(path)
         from stages.synthetic.estimated import draw_set
@@ -79,7 +80,7 @@ class RandomMotions(Source):
 
     def clips(self) -> pa.Table:
         """All clips; before they are drawn they are listed as missing. Raises ManifestError as ``create`` does."""
-        path = self.file.absolute()
+        path = folder_here(self.file, "file", "random motions")
         if path.exists():
             self._compare(path)
         motions = self._motions()

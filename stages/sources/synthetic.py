@@ -9,6 +9,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.stage import Problem, Source, Stage, Table
+from stages.places import folder_here
 from stages.sources.files import fingerprint
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
@@ -53,14 +54,14 @@ class Synthetic(Source):
         """
         from stages.synthetic.writing import claim, write_missing
 
-        claim(self.root.absolute(), self._specification())
+        claim(folder_here(self.root, "root", "drawn videos"), self._specification())
         write_missing(self._orders())
 
     def clips(self) -> pa.Table:
         """All clips; those that are not drawn yet are listed as missing. Raises ManifestError as ``create`` does."""
         from stages.synthetic.writing import claim
 
-        root = self.root.absolute()
+        root = folder_here(self.root, "root", "drawn videos")
         claim(root, self._specification(), write=False)
         orders = self._orders()
         sources = [fingerprint(order.video) for order in orders]
@@ -94,7 +95,7 @@ class Synthetic(Source):
         from stages.synthetic.clip import Clip
         from stages.synthetic.writing import Order
 
-        root = self.root.absolute()
+        root = folder_here(self.root, "root", "drawn videos")
         counts = {"train": self.clips_per_class, "val": self.val_per_class, "test": self.test_per_class}
         orders = []
         for (split, count), action in product(counts.items(), ACTIONS):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -16,10 +17,15 @@ from pipeline.errors import ManifestError, UnreadableError
 from pipeline.patience import PAUSES
 from stages import places
 from stages.places import files_below, opened, state_at, url_of
+from stages.sources.finegym import FineGym
 from stages.sources.folder import Folder
 from stages.sources.listing import Listing
+from stages.sources.ntu import NTU
 from stages.sources.pattern import Pattern
+from stages.sources.pennaction import PennAction
+from stages.sources.random_motions import RandomMotions
 from stages.sources.skeleton_lookup import find_skeletons
+from stages.sources.synthetic import Synthetic
 from stages.sources.videos import Videos
 from stages.tables import CLIPS
 from stages.video.stage import Decode
@@ -142,8 +148,32 @@ def test_what_cannot_be_listed_is_said(s3: str) -> None:
         Folder(root=f"{s3}/none").clips()
     with pytest.raises(ManifestError, match=rf"skeletons: there are no files at {s3}/skeletons"):
         find_skeletons(["a.mp4"], Path(f"{s3}/skeletons"))
+    fsspec.core.url_to_fs(s3)[0].pipe_file(f"{s3}/images/run/1.jpg", b"")
+    with pytest.raises(ManifestError, match=r"no videos below s3://.*/images \(folders of images must be in a"):
+        Folder(root=f"{s3}/images").clips()
     with pytest.raises(ManifestError, match=r"root s3:// names no bucket"):
         files_below("s3://", "root")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda url: NTU(root=url, protocol="ntu60_xsub").clips(),
+        lambda url: FineGym(root=url).clips(),
+        lambda url: PennAction(root=url).clips(),
+        lambda url: RandomMotions(file=f"{url}.npz").create(),
+        lambda url: Synthetic(root=url).create(),
+    ],
+)
+def test_what_must_be_in_a_folder_is_said(
+    source: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ManifestError, match=r"s3://bucket/data\S* is a URL, but .* must be in a folder of this machine"
+    ):
+        source("s3://bucket/data")
+    assert not list(tmp_path.iterdir())
 
 
 RUN = """
