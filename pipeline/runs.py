@@ -214,8 +214,9 @@ def plan_run(manifest: Manifest, options: Options = Options(), create: bool = Fa
 def run_folder(manifest: Manifest) -> Path:
     if "://" in manifest.runs:
         raise ManifestError(
-            f"runs: {manifest.runs} is a URL, but the files that people open must be in a folder: results and "
-            "checkpoints are in the store, so a run can go on on another machine without it"
+            f"runs: {manifest.runs} is a URL, but the files that people open must be in a folder: name one, and copy "
+            "it there afterwards, for example with aws s3 sync. Results and checkpoints are in the store, so a run can "
+            "go on on another machine without its folder"
         )
     return Path(manifest.runs) / manifest.name
 

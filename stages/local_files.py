@@ -69,8 +69,10 @@ def local_copy(url: str, what: str, *beside: str) -> Path:
     filesystem, path = open_filesystem(url, what)
     infos = _asking(url, what, partial(_look, filesystem, path, beside))
     states = sorted((_name(info["name"]), state_of(info)) for info in infos)
-    mark = hashlib.blake2b(json.dumps([url, states]).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-    folder = cache_folder() / mark
+    if any(state.endswith(":") for _, state in states):
+        states.append(("", str(time.time_ns())))  # nothing says whether such a file has changed
+    made_of = json.dumps([url, states]).encode("utf-8", "surrogateescape")
+    folder = cache_folder() / hashlib.blake2b(made_of, digest_size=16).hexdigest()
     try:
         if not folder.is_dir():
             _fill(folder, filesystem, infos, url, what)
@@ -154,6 +156,9 @@ def _known(copy: Path) -> KnownFile:
 
 def _look(filesystem: Any, path: str, beside: tuple[str, ...]) -> list[dict[str, Any]]:
     """What a file system says of a file, and of those beside it that match."""
+    found = filesystem.info(path)
+    if not _is_file(found):
+        raise FileNotFoundError(path)
     others: list[dict[str, Any]] = []
     if beside:
         try:
@@ -161,18 +166,16 @@ def _look(filesystem: Any, path: str, beside: tuple[str, ...]) -> list[dict[str,
         except Exception as error:  # not all services list what they have
             if is_passing(error):
                 raise
-    found = next((info for info in others if info["name"] == path), None) or filesystem.info(path)
-    if not _is_file(found):
-        raise FileNotFoundError(path)
     matching = (info for info in others if any(fnmatchcase(_name(info["name"]), pattern) for pattern in beside))
-    return [found, *(info for info in matching if _is_file(info) and info["name"] != path)]
+    names = [info["name"] for info in matching if _is_file(info) and info["name"] != path]
+    return [found, *map(filesystem.info, names)]  # lists say less of a file, or say it in other words
 
 
 def _fill(folder: Path, filesystem: Any, infos: list[dict[str, Any]], url: str, what: str) -> None:
     """Copy files into a folder, which is there as a whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
-    size = sum(int(info["size"]) for info in infos)
+    size = sum(info["size"] or 0 for info in infos)
     if size >= LARGE:
         print(f"copying {url}, {size / 2**20:.0f} MB", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as part:
@@ -180,7 +183,7 @@ def _fill(folder: Path, filesystem: Any, infos: list[dict[str, Any]], url: str, 
             copy = Path(part, _name(info["name"]))
             _asking(url, what, partial(filesystem.get_file, info["name"], str(copy)))
             now = _asking(url, what, partial(filesystem.info, info["name"]))
-            if state_of(now) != state_of(info) or copy.stat().st_size != info["size"]:
+            if state_of(now) != state_of(info) or info["size"] not in (None, copy.stat().st_size):
                 raise ManifestError(f"{what}: {url} has changed while it was copied: try again")
         try:
             Path(part).rename(folder)

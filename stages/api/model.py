@@ -16,6 +16,7 @@ from stages.api.notebook import html_table, percent, time_line
 from stages.api.recognition import as_frame
 from stages.commands.model_folder import model_folder
 from stages.commands.recognition import Windows, recognition_manifest
+from stages.places import is_file
 from stages.recognitions.stage import Recognitions
 from stages.sources.files import Video
 from stages.sources.videos import Videos
@@ -104,7 +105,7 @@ class Model:
     ) -> Recognition:
         """Recognize one video, as ``pipeline recognize`` does, but without files and store.
 
-        video: a file, or its frames as uint8 T,H,W,3 in RGB. fps: frames per second of such an array.
+        video: a file or its URL, or its frames as uint8 T,H,W,3 in RGB. fps: frames per second of such an array.
         window, stride, min_score, min_seconds, smoothing, per_person: see ``recognize`` in ``pipeline``.
 
         Raises ManifestError if the request is wrong, StageError if the model does not load, and ClipError if no window
@@ -114,7 +115,7 @@ class Model:
         frames = None
         if isinstance(video, str | Path):
             path = Path(video)
-            if not path.is_file():
+            if not is_file(path):
                 raise ManifestError(f"{path}: is no file (pipeline.recognize takes folders)")
         else:
             path, frames = Path(ARRAY), _reader(video, fps)
@@ -156,8 +157,9 @@ class Model:
 def load_model(model: str | Path, settings: Sequence[str] = ()) -> Model:
     """A trained model that recognizes videos and arrays of frames, one at a time, in this process.
 
-    model: a run or its folder, a variant's folder, a model's folder, or a model of the Hugging Face hub. settings: of
-    the stages before it, like ``pose.device=cpu``. Raises ManifestError if there is no such model.
+    model: a run or its folder, a variant's folder, a model's folder, a URL of one of these folders, or a model of the
+    Hugging Face hub. settings: of the stages before it, like ``pose.device=cpu``. Raises ManifestError if there is no
+    such model.
     """
     return Model(model_folder(str(model)), settings)
 

@@ -13,6 +13,7 @@ from pipeline.runs import Options, Result
 from stages.api.running import finish
 from stages.commands.live import LiveTables
 from stages.commands.recognition import Windows, recognition_manifest
+from stages.places import address_of, is_url
 from stages.tables import RECOGNITIONS
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def recognize(
     Results are kept in the store, so asking again, or for another table, computes nothing twice. The tables in ``out``
     hold a video's rows as soon as it is done.
 
-    model: a run or its folder, a variant's folder, a model's folder, or a model of the Hugging Face hub.
+    model: a run or its folder, a variant's folder, a model's folder, or a model of the Hugging Face hub. Videos and
+    model may be at URLs.
     out: folder for recognitions.html and the other files of ``pipeline recognize``; None: they are not kept.
     table: ``segments`` has the columns file, start, end, label, score and person (from 1; missing where everybody was
     seen at once); ``windows`` what they are made of, with a column for the probability of each class; ``summary`` how
@@ -61,7 +63,7 @@ def recognize(
     Videos that fail are named in a warning, and in ``attrs["failures"]`` of the table: (clip, stage, error).
     Raises ManifestError if the request is wrong, and StageError if nothing could be recognized.
     """
-    if not Path(videos).exists():
+    if not (is_url(address_of(Path(videos))) or Path(videos).exists()):
         raise ManifestError(f"{videos}: no such file or folder")
     make = _maker(table)
     given = {"min_score": min_score, "min_seconds": min_seconds, "smoothing": smoothing}

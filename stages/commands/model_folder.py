@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.errors import ManifestError
 from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE
 from stages.commands.trained_run import MODEL, run_and_variant
-from stages.places import is_url
+from stages.places import url_of
 from stages.train.start import model_at
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE, "README.md", "recognition.json")
@@ -21,10 +21,10 @@ def model_folder(model: str) -> Path:
 
     Raises ManifestError that says what is wrong.
     """
-    if is_url(model):
-        found = model_at(model.rstrip("/"), "the model", *FILES)
+    if (url := url_of(Path(model))) is not None:
+        found = model_at(url, "the model", *FILES)
         if found is None:
-            raise ManifestError(f"{model}: there is no model, with {CONFIG_FILE} and {WEIGHTS_FILE}")
+            raise ManifestError(f"{url}: there is no model, with {CONFIG_FILE} and {WEIGHTS_FILE}")
         return found
     path = Path(model).expanduser()
     if (path / CONFIG_FILE).is_file():

@@ -2,7 +2,10 @@
 
 import os
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -146,3 +149,24 @@ def test_forbidden_files_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None
         urlopen(strict).close()  # from now on, nobody knows the key
         with pytest.raises(ManifestError, match=r"weights s3://bucket/a cannot be used: .*may you read there"):
             local_copy("s3://bucket/a", "weights")
+
+
+def test_web_servers_and_other_services_will_do(tmp_path: Path) -> None:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    for name in ("a.onnx", "a.onnx.data", "config.json"):
+        (folder / name).write_text(name)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        copy = local_copy(f"{url}/a.onnx", "weights", "a.onnx.data")
+        assert sorted(file.name for file in copy.parent.iterdir()) == ["a.onnx", "a.onnx.data"]
+        os.utime(folder / "a.onnx", (1e9, 1e9))
+        local_files._asked.clear()
+        assert local_copy(f"{url}/a.onnx", "weights", "a.onnx.data") != copy
+        with pytest.raises(ManifestError, match="weights: there is no file http"):
+            local_copy(f"{url}/none.onnx", "weights", "none.onnx.data")
+        server.shutdown()
+    write("memory://bucket/a.csv", b"one")
+    assert local_copy("memory://bucket/a.csv", "list", "b*").read_bytes() == b"one"

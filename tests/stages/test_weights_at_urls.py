@@ -9,6 +9,8 @@ import fsspec
 import pytest
 from trained_model import RGB, save_model, trained, write_video
 
+import pipeline
+from pipeline import load_model
 from pipeline.errors import ManifestError
 from pipeline.keys import stage_identity
 from pipeline.stage import KnownFile
@@ -160,6 +162,9 @@ def test_videos_and_model_to_recognize_with_are_at_urls(
     done = recognize(f"{s3}/videos/short.mp4", "--model", f"{s3}/it/model", "--out", "one", "--previews")
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"file":"short.mp4"' in Path("one/recognitions.html").read_text(encoding="utf-8")
+    segments = load_model(f"{s3}/it").recognize(f"{s3}/videos/short.mp4", window=1).segments
+    assert segments["label"].tolist() == [row["label"] for row in expected if row["file"] == "short.mp4"]
+    assert set(pipeline.recognize(f"{s3}/videos", f"{s3}/it", window=1)["file"]) == {"short.mp4", "deep/long.avi"}
     done = recognize(f"{s3}/none", "--model", f"{s3}/it", "--out", "none")
     assert done.returncode == 2 and f"no videos below {s3}/none" in done.stderr
     done = recognize(f"{s3}/videos", "--model", f"{s3}/it", "--out", "none", "--watch")
