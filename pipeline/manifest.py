@@ -247,7 +247,11 @@ def stage_spec(name: str, body: Any, where: Any) -> tuple[StageSpec | None, list
 
 def _missing_files(stage: Stage, values: dict[str, Any], where: Any, subject: str) -> list[Complaint]:
     """Complaints about missing files that parameters name."""
-    missing = {str(file.absolute()) for file in stage.files() if isinstance(file, Path) and not file.exists()}
+    try:
+        files = stage.files()
+    except ManifestError as error:
+        return [Complaint(where(()), f"{subject}{error}")]
+    missing = {str(file.absolute()) for file in files if isinstance(file, Path) and not file.exists()}
     return [
         Complaint(where(path), f"{subject}'{'.'.join(map(str, path))}': no such file: {text}")
         for path, text in strings_of(values, ())

@@ -159,16 +159,19 @@ def _look(filesystem: Any, path: str, beside: tuple[str, ...]) -> list[dict[str,
     found = filesystem.info(path)
     if not _is_file(found):
         raise FileNotFoundError(path)
-    others: list[dict[str, Any]] = []
-    if beside:
-        try:
-            others = filesystem.ls(path.rpartition("/")[0], detail=True)
-        except Exception as error:  # not all services list what they have
-            if is_passing(error):
-                raise
-    matching = (info for info in others if any(fnmatchcase(_name(info["name"]), pattern) for pattern in beside))
-    names = [info["name"] for info in matching if _is_file(info) and info["name"] != path]
-    return [found, *map(filesystem.info, names)]  # lists say less of a file, or say it in other words
+    folder = path.rpartition("/")[0]
+    try:
+        names = [info["name"] for info in filesystem.ls(folder, detail=True) if _is_file(info)] if beside else []
+    except Exception as error:
+        if is_passing(error):
+            raise
+        names = [f"{folder}/{pattern}" for pattern in beside]  # not all that may be read may be listed
+    infos = [found]
+    for name in names:
+        if name != path and any(fnmatchcase(_name(name), pattern) for pattern in beside):
+            with suppress(FileNotFoundError, PermissionError):
+                infos.append(filesystem.info(name))  # which says more than a list
+    return infos
 
 
 def _fill(folder: Path, filesystem: Any, infos: list[dict[str, Any]], url: str, what: str) -> None:

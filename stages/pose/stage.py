@@ -58,7 +58,7 @@ class Pose(MapStage):
     top-down model of MMPose: docs/mmpose.md), or a class of your own: my_module:MyEstimator. What each costs: pipeline
     models."""
     weights: Path | None = unkeyed(None)
-    """File with the estimator's weights; results depend on its content, not on its path. Of a graph model of
+    """File or URL of the estimator's weights; results depend on its content, not on its path. Of a graph model of
     TensorFlow.js (MoveNet) it is the .json, with the .bin beside it; of ViTPose the .safetensors, with the config.json
     beside it; of mmpose the .pth, with the config beside it as .json. An ONNX file also says which form of pixels it
     takes (docs/poses.md). Published weights are downloaded if this is left out."""
@@ -78,7 +78,7 @@ class Pose(MapStage):
     ultralytics, AGPL-3.0), mini (ships with the package, for the demo's drawn people), whole_frame (takes each frame
     for one person), or a class of your own: my_module:MyDetector. What each costs: pipeline models."""
     detector_weights: Path | None = unkeyed(None)
-    """File with the detector's weights; of a detector of transformers the .safetensors, with config.json and
+    """File or URL of the detector's weights; of a detector of transformers the .safetensors, with config.json and
     preprocessor_config.json beside it. onnx and yolo need one; published ones are downloaded if this is left out."""
     min_score: float = Field(0.5, ge=0, le=1)
     """Detected people with a lower score do not count, unless they continue the track of somebody."""

@@ -86,7 +86,8 @@ def _read_at(url: str, entry: str | None) -> SkeletonFile:
         with passing_copy(url) as copy:
             definition = layout_file(copy) if copy.suffix.lower() == ".npz" else None
             if definition and definition.parent == copy.parent:
-                copy_beside(copy, definition.name)
+                with suppress(ClipError):  # reading will name the file that is missing
+                    copy_beside(copy, definition.name)
             return read_skeletons(copy)
     try:
         with errors_name_urls():

@@ -44,7 +44,7 @@ class Folder(Source):
     skeletons: Path | None = None
     """Folder of skeleton files: ``CLASS/name.npz`` (the video's path below ``root``) or ``name.npz``, or with another
     format's extension, or folders ``CLASS/name`` of OpenPose's files. Or one file with the skeletons of many clips,
-    named after their videos: a pickle of pyskl or MMAction2, or COCO's JSON."""
+    named after their videos: a pickle of pyskl or MMAction2, or COCO's JSON. Either may be a URL."""
     group: str | None = None
     """Which clips are of one recording and share a split: a file name without its extension, with ``{group}`` in place
     of the recording's name and other fields in place of what varies. ``{group}_part{number}`` keeps ``match_1_part1``

@@ -57,7 +57,7 @@ class Listing(Source):
 
     list: Path
     """The list: a table with a header line, its columns separated by commas, semicolons or tabs; the first sheet of an
-    ``.xlsx`` file; JSON lines, or a JSON array of objects."""
+    ``.xlsx`` file; JSON lines, or a JSON array of objects. A file, or its URL."""
     root: Path | None = None
     """Folder or URL that the listed files are relative to. Null: that of the list."""
     test_share: float = added(0.2, ge=0, lt=1)

@@ -30,7 +30,7 @@ class Pyskl(Source):
     makes: ClassVar[Table] = CLIPS
 
     file: Path
-    """The pickle."""
+    """The pickle, or its URL."""
     train: str | None = None
     """The file's name of the split that is trained on, such as xsub_train."""
     test: str | None = None

@@ -33,7 +33,7 @@ class SkeletonSet(Source):
     makes: ClassVar[Table] = CLIPS
 
     file: Path
-    """The set: an ``.npz`` file."""
+    """The set: an ``.npz`` file, or its URL."""
     only: Choice | None = None
     """The clips that are used. Null: all."""
     train: Choice | None = None

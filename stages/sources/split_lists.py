@@ -22,7 +22,7 @@ from stages.sources.split_list_formats import Entry, read_split_list
 from stages.tables import CLIPS
 
 Lists = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
-"""One list or several. ``*`` in a file's name stands for any text."""
+"""One list or several, files or URLs. ``*`` in a file's name stands for any text."""
 
 
 class SplitLists(Source):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from trained_model import RGB, save_model, trained, write_video
+from trained_model import MANIFESTS, RGB, save_model, trained, write_video
 
 import pipeline
 from pipeline import load_model
 from pipeline.errors import ManifestError
 from pipeline.keys import stage_identity
+from pipeline.manifest import load_manifest
 from pipeline.stage import KnownFile
 from pipeline.stage_inputs import StageContext
 from recognizer.config import NetworkConfig, RecognizerConfig
@@ -124,6 +125,12 @@ def test_what_is_no_model_is_said_with_the_remedy(url: str) -> None:
         Pretrained(path=f"{url}/study").files()
     with pytest.raises(ManifestError, match=r"s3://.*/none: there is no model, with config\.json and model\.safetens"):
         model_folder(f"{url}/none")
+
+
+def test_a_manifest_s_error_names_the_stage(url: str) -> None:
+    settings = [f"train.start_from={url}/none"]
+    with pytest.raises(ManifestError, match=rf"yaml:\d+: stage 'train': start_from: {url}/none holds no trained model"):
+        load_manifest(MANIFESTS / "listing_pose.yaml", settings, {"VIDEOS_LIST": "list.csv"})
 
 
 def recognize(*arguments: str) -> subprocess.CompletedProcess[str]:
