@@ -3,6 +3,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import av
+import fsspec
 import numpy as np
 import pytest
 
@@ -180,3 +181,20 @@ def test_real_videos(shared_data: Path, tmp_path):
     assert [path.name for path in (tmp_path / "previews").iterdir()] == ["test.avi.mp4"]
     with av.open(str(tmp_path / "previews" / "test.avi.mp4")) as container:
         assert container.streams.video[0].frames == 164
+
+
+def test_videos_at_urls_have_previews_of_their_present_state(tmp_path):
+    places, videos = Places(Path("memory://bucket/in"), tmp_path / "out"), [row("sub/a.mp4")]
+    filesystem, _ = fsspec.core.url_to_fs("memory://bucket")
+    preview = preview_path(videos[0], places)
+    for frames in ((64, 48), (96, 48)):
+        movie = write_movie(tmp_path / "a.mp4", "libx264", size=frames)  # which browsers play, but not from there
+        filesystem.put_file(str(movie), "/bucket/in/sub/a.mp4")
+        assert preview_of(videos[0], places) is None
+        assert write_previews(videos, places) == []
+        assert preview_of(videos[0], places) == preview
+        with av.open(str(preview)) as container:
+            assert (container.streams.video[0].width, container.streams.video[0].height) == frames
+        before = preview.stat()
+        assert write_previews(videos, places) == [] and preview.stat() == before
+    assert page_data(videos, places)["videos"][0]["original"] == "memory://bucket/in/sub/a.mp4"
