@@ -1,30 +1,37 @@
 """Runs jobs in one child process, which starts in a second and is replaced if it dies. For work too small for Ray."""
 
+import faulthandler
 import multiprocessing
 import os
 import signal
 import sys
+import uuid
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from types import ModuleType
 
-from pipeline.errors import PipelineError, StageError
+from pipeline.answers import answer
 from pipeline.executor import Executor, Result, WorkerDied
 from pipeline.jobs import Job, WholeJob, do_job
 from pipeline.limits import allow_hard_exit
+from pipeline.output import into_file, left_by
 
 
 class ChildExecutor(Executor):
     """One worker process, replaced when it dies."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._context = multiprocessing.get_context("spawn")
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
         self._jobs: deque[Job] = deque()
         self._busy = False
+        self._file = uuid.uuid4().hex
+        """Into which the worker prints."""
 
     def submit(self, job: Job) -> None:
         self._jobs.append(job)
@@ -32,10 +39,10 @@ class ChildExecutor(Executor):
     def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
         if not self._busy:
             try:
-                self._worker().send(self._jobs[0])
+                self._worker().send((self._jobs[0], self._file))
             except OSError:  # it died while idle, perhaps out of memory
                 self._stop()
-                self._worker().send(self._jobs[0])
+                self._worker().send((self._jobs[0], self._file))
             self._busy = True
         connection = self._worker()
         if not connection.poll(seconds):
@@ -43,15 +50,18 @@ class ChildExecutor(Executor):
         self._busy = False
         job = self._jobs.popleft()
         try:
-            return [(job, connection.recv())]
+            result, printed = connection.recv()
         except (EOFError, ConnectionResetError):
             killed = self._exit_code() == -signal.SIGKILL  # as Linux does where memory is short
             self._stop()
-            return [(job, WorkerDied(out_of_memory=killed))]
+            result, printed = WorkerDied(out_of_memory=killed), left_by(self._file)
+        self._keep_printed(job, printed)
+        return [(job, result)]
 
     def close(self) -> None:
         self._jobs.clear()
         self._stop()
+        left_by(self._file)  # which removes it
 
     def _worker(self) -> Connection:
         if self._connection is None:
@@ -92,17 +102,12 @@ def _no_main() -> Iterator[None]:
 
 def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the main process, which ends this one
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # hides what native code prints as it dies; the run reports the clip
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # between jobs; during a job, see into_file
+    faulthandler.enable(all_threads=False)
     allow_hard_exit()
     while True:
         try:
-            job = connection.recv()
+            job, file = connection.recv()
         except EOFError:
             return
-        try:
-            result: Result = do_job(job)
-        except PipelineError as error:
-            result = error
-        except Exception as error:  # of a class that the main process may be unable to import
-            result = StageError(f"{type(error).__name__}: {error}")
-        connection.send(result)
+        connection.send(answer(job.node, partial(do_job, job), into_file(file)).portable())

@@ -171,6 +171,8 @@ def status(
             made = [(host, *(f"{own.get(name, 0):,}" for name in state.stages)) for host, own in state.machines.items()]
             table(("machine", *state.stages), sorted(made))
         say(f"\n{folder}: {state.text()} after {duration(state.last - state.started)}")
+        if any(stage.failed or stage.broken for stage in state.stages.values()):
+            say(f"pipeline logs {folder} shows what failed, and what was printed meanwhile")
         file = folder / "metrics.json"
         if state.finished and not state.broken and file.is_file() and file.stat().st_mtime >= state.started:
             metrics = json.loads(file.read_text(encoding="utf-8"))
@@ -243,6 +245,34 @@ def failures(run: RunName, debug: Debug = False) -> None:
         if rows:
             table(("clip", "stage", "reason"), rows)
         say(f"{count(len({clip for clip, _, _ in rows}), 'clip')} failed")
+
+
+@app.command()
+def logs(
+    run: RunName,
+    which: Annotated[
+        str | None, typer.Argument(metavar="[STAGE|KEY]", help="A stage, or a result's key or how that begins.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also what did not fail.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show what was printed while results were computed that failed: tracebacks, warnings, native libraries' messages.
+
+    Works on any machine that sees the run's folder, during the run and after it, also for workers that crashed or were
+    killed. A key shows one partition, failed or not.
+
+    \b
+    pipeline logs demo
+    pipeline logs demo decode
+    pipeline logs demo 3fa8c1
+    pipeline logs demo decode --all
+    """
+    with plain_errors(debug):
+        from pipeline.logs import log_lines
+        from pipeline.status import find_run
+
+        for line in log_lines(find_run(run), which, every):
+            say(line)
 
 
 @app.command()

@@ -18,7 +18,7 @@ class EventLog:
     """Appends events to ``FOLDER/events.jsonl``, one JSON object per line, and passes them to listeners.
 
     Every event has ``time`` (seconds since 1970) and ``event``: run_started, noted, started, finished, progress,
-    retried, stage_failed, planned_again, run_interrupted, run_finished.
+    worker_died, retried, job_failed, stage_failed, planned_again, run_interrupted, run_finished.
     Each line is written by one system call, so runs may share a log.
     """
 
@@ -26,6 +26,10 @@ class EventLog:
         folder.mkdir(parents=True, exist_ok=True)
         self.listeners = listeners
         self._file = os.open(folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def tell(self, listener: Listener) -> None:
+        """Pass events to one more listener from now on."""
+        self.listeners = (*self.listeners, listener)
 
     def emit(self, event: str, **fields: Any) -> None:
         record = {"time": round(time.time(), 3), "event": event} | fields

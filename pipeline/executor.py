@@ -4,7 +4,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.answers import answer
+from pipeline.events import Listener
 from pipeline.jobs import Job, Outcome, WholeJob, do_job
+from pipeline.output import Printed, overheard
+from pipeline.plan import Plan
 from pipeline.stage import Resources
 
 
@@ -23,6 +27,25 @@ Result = Outcome | WorkerDied | Exception
 
 class Executor:
     """Base of all executors."""
+
+    def __init__(self) -> None:
+        self._printed: list[tuple[str, Printed]] = []
+
+    def take_printed(self, wait: float = 0.0) -> list[tuple[str, Printed]]:
+        """What jobs that have ended have printed, with their keys. Each is given once.
+
+        wait: seconds in which other machines may answer that were asked for it.
+        """
+        taken, self._printed = self._printed, []
+        return taken
+
+    def _keep_printed(self, job: Job | WholeJob, printed: Printed | None) -> None:
+        if printed is not None:
+            self._printed.append((job.key, printed))
+
+    def figures(self, plan: Plan) -> Listener | None:
+        """Shows the figures of a run in a way of its own, from the run's events."""
+        return None
 
     def slots(self) -> int:
         """How many jobs it should have at a time, to keep all workers busy."""
@@ -55,6 +78,7 @@ class LocalExecutor(Executor):
     """Runs jobs in the calling process, one at a time, for debugging. A crash in a decoder ends the run."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._jobs: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
@@ -62,10 +86,9 @@ class LocalExecutor(Executor):
 
     def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
         job = self._jobs.popleft()
-        try:
-            return [(job, do_job(job))]
-        except Exception as error:
-            return [(job, error)]
+        result, printed = answer(job.node, lambda: do_job(job), overheard())
+        self._keep_printed(job, printed)
+        return [(job, result)]
 
     def close(self) -> None:
         self._jobs.clear()

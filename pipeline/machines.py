@@ -1,6 +1,9 @@
 """The machines of the running Ray, and what each has."""
 
 import time
+from typing import Any
+
+from pipeline.output import left_by
 
 FRESH = 1.0
 """Seconds for which an answer of Ray is used again: to ask for every job would take longer than to submit it."""
@@ -51,6 +54,21 @@ def is_gone(node_id: str) -> bool:
         ray.cancel(ping, force=True)
         return True
     return False
+
+
+def ask_for_output(file: str) -> list[Any]:
+    """References to what each other machine answers to the question what a worker has printed that has died there.
+    Ray does not say where a worker has died. file: see ``pipeline.output.left_by``."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    task = ray.remote(num_cpus=0, max_retries=0)(left_by)
+    here = ray.get_runtime_context().get_node_id()
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
+    return [
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(file)
+        for node in nodes
+    ]
 
 
 def _ping() -> None:

@@ -11,16 +11,23 @@ import os
 import pickle
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
+from uuid import uuid4
 
+from pipeline.answers import Answer, answer
 from pipeline.errors import StageError
+from pipeline.events import Listener
 from pipeline.executor import Executor, Result, WorkerDied
 from pipeline.jobs import Job, Outcome, WholeJob, do_job, do_whole
 from pipeline.limits import allow_hard_exit
-from pipeline.machines import Machines, is_gone
+from pipeline.machines import Machines, ask_for_output, is_gone
+from pipeline.output import Printed, into_file, left_by
+from pipeline.plan import Plan
+from pipeline.ray_metrics import RayMetrics
 from pipeline.ray_session import start_ray
 from pipeline.stage import Resources
 from pipeline.store import Store
@@ -34,12 +41,15 @@ class Running(NamedTuple):
     """None for a task."""
     machine: Any = None
     """Where the id of the actor's machine is as soon as it has started; None for a task."""
+    file: str = ""
+    """The name of the file, on its machine, into which it prints."""
 
 
 class RayExecutor(Executor):
     """Starts Ray on this machine, or connects to the cluster at ``address``, to which ``modules`` travel."""
 
     def __init__(self, address: str | None = None, modules: Sequence[str] = ()) -> None:
+        super().__init__()
         self._own = start_ray(address, modules)
         import ray
 
@@ -64,10 +74,20 @@ class RayExecutor(Executor):
         """Ids of machines that no longer answer."""
         self._waiting: deque[Job] = deque()
         """GPU jobs that wait for an actor."""
+        self._metrics: RayMetrics | None = None
+        self._asked: dict[Any, Job | WholeJob] = {}
+        """Answers of machines to come, by reference: what a worker has printed that died with this job."""
 
     def is_cluster(self) -> bool:
         """Whether work may run on other machines."""
         return len(self._machines.up) > 1
+
+    def figures(self, plan: Plan) -> Listener | None:
+        """Ray's application metrics."""
+        todo = {name: plan.todo(name) for name, one in plan.nodes.items() if one.node.kind != "source"}
+        reused = {name: plan.nodes[name].partitions - number for name, number in todo.items()}
+        self._metrics = RayMetrics(plan.graph.manifest.name, todo, reused)
+        return self._metrics
 
     def slots(self) -> int:
         """Twice the cores and GPUs, so that the next job's process is ready when one becomes free."""
@@ -91,7 +111,8 @@ class RayExecutor(Executor):
     def _start_task(self, job: Job, worker: Resources) -> None:
         """Run a job on CPUs."""
         task = self._task.options(num_cpus=worker.num_cpus, name=f"{job.node} {job.key}")
-        self._running[task.remote(pickle.dumps(job), self._folder)] = Running(job)
+        file = uuid4().hex
+        self._running[task.remote(pickle.dumps(job), self._folder, file)] = Running(job, file=file)
 
     def has_room(self, worker: Resources) -> bool:
         """Only if at least two fit: a whole stage that would run alone does better in the main process."""
@@ -111,7 +132,8 @@ class RayExecutor(Executor):
         self._progress[job.key] = progress
         options = self._granted(self._wanted_by(job))._asdict()
         task = self._whole_task.options(**options, name=f"{job.node} {job.key}")
-        self._running[task.remote(job, self._folder, self._news)] = Running(job)
+        file = uuid4().hex
+        self._running[task.remote(job, self._folder, file, self._news)] = Running(job, file=file)
 
     def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
         running = list(self._running)
@@ -119,6 +141,8 @@ class RayExecutor(Executor):
         if ready:  # and whatever else is: to wait for each by itself would take as long as there are jobs
             ready, _ = self._ray.wait(running, num_returns=len(running), timeout=0)
         self._read_news()
+        if self._metrics:
+            self._metrics.refresh()
         results = [self._result(reference) for reference in ready]
         if not ready:
             self._end_what_never_starts()
@@ -158,8 +182,8 @@ class RayExecutor(Executor):
                         self._ray.kill(others.pop())
             actor = idle.pop() if idle else self._actor.options(num_cpus=0, num_gpus=worker.num_gpus).remote()
             machine = actor.machine.remote()
-            job = self._waiting.popleft()
-            self._running[actor.do.remote(pickle.dumps(job), self._folder)] = Running(job, actor, machine)
+            job, file = self._waiting.popleft(), uuid4().hex
+            self._running[actor.do.remote(pickle.dumps(job), self._folder, file)] = Running(job, actor, machine, file)
 
     def _end_what_never_starts(self) -> None:
         """End the actors that wait for a GPU that is lost: their jobs are tried again, without one if need be."""
@@ -176,8 +200,9 @@ class RayExecutor(Executor):
         exceptions = self._ray.exceptions
         result: Result
         try:
-            result = self._ray.get(reference)
-        except exceptions.RayTaskError as error:
+            result, printed = self._ray.get(reference)
+            self._keep_printed(job, printed)
+        except exceptions.RayTaskError as error:  # before the job has begun
             result = error.cause if isinstance(error.cause, Exception) else error
         except (exceptions.NodeDiedError, exceptions.ObjectLostError):
             self._machines.look_again()
@@ -185,15 +210,36 @@ class RayExecutor(Executor):
         except exceptions.LocalRayletDiedError:
             return job, StageError("Ray itself has died on this machine; what is done is kept: run again to resume")
         except exceptions.OutOfMemoryError:
+            self._find_printed(running)
             return job, WorkerDied(out_of_memory=True)
         except exceptions.RayActorError:
             self._ray.kill(running.actor)  # it may only be out of reach
-            return job, WorkerDied(node_lost=self._has_lost_its_machine(running))
+            lost = self._has_lost_its_machine(running)
+            if not lost:
+                self._find_printed(running)
+            return job, WorkerDied(node_lost=lost)
         except exceptions.RayError:
+            self._find_printed(running)
             return job, WorkerDied()
         if running.actor is not None:
             self._idle.setdefault(self._wanted_by(job), []).append(running.actor)
         return job, result
+
+    def _find_printed(self, running: Running) -> None:
+        """Look for what a worker has printed that has died, on this machine, then on all others."""
+        if printed := left_by(running.file):
+            self._keep_printed(running.job, printed)
+        elif self.is_cluster():
+            self._asked |= dict.fromkeys(ask_for_output(running.file), running.job)
+
+    def take_printed(self, wait: float = 0.0) -> list[tuple[str, Printed]]:
+        if self._asked:
+            asked = list(self._asked)
+            for reference in self._ray.wait(asked, num_returns=len(asked), timeout=wait)[0]:
+                job = self._asked.pop(reference)
+                with suppress(self._ray.exceptions.RayError):  # it is lost by now
+                    self._keep_printed(job, self._ray.get(reference))
+        return super().take_printed()
 
     def _has_lost_its_machine(self, running: Running) -> bool:
         """Whether an actor has died with its machine, or has never had one. Of tasks, Ray says it itself."""
@@ -249,8 +295,8 @@ class RayExecutor(Executor):
 class _GPUWorker:
     """An actor: one process that keeps its GPU, and the models on it, between jobs."""
 
-    def do(self, job: bytes, folder: str) -> Outcome:
-        return _do_in_folder(job, folder)
+    def do(self, job: bytes, folder: str, file: str) -> Answer:
+        return _do_in_folder(job, folder, file)
 
     def machine(self) -> str:
         """The id of the machine on which it is."""
@@ -259,27 +305,31 @@ class _GPUWorker:
         return str(ray.get_runtime_context().get_node_id())
 
 
-def _do_in_folder(job: bytes, folder: str) -> Outcome:
-    """job: pickled, for which Ray would take longer: it takes tables apart."""
+def _do_in_folder(job: bytes, folder: str, file: str) -> Answer:
+    """job: pickled, for which Ray would take longer: it takes tables apart. file: into which to print."""
     _go_to(folder)
     allow_hard_exit()
-    return do_job(pickle.loads(job))
+    loaded: Job = pickle.loads(job)
+    return answer(loaded.node, lambda: do_job(loaded), into_file(file)).portable()
 
 
-def _do_whole_in_folder(job: WholeJob, folder: str, news: Any) -> Outcome:
+def _do_whole_in_folder(job: WholeJob, folder: str, file: str, news: Any) -> Answer:
     def tell(done: float, total: float, /, **figures: object) -> None:
         news.put((job.key, done, total, figures))
 
+    def work() -> Outcome:
+        if job.work_folder.is_dir():
+            return do_whole(job, tell)
+        if Store(job.store).is_local:
+            raise StageError(
+                f"{job.work_folder} does not exist on the machine that runs {job.node}: for a cluster, set runs to a "
+                "folder that all machines share, or store to a URL"
+            )
+        with TemporaryDirectory() as own:  # its checkpoints are kept in the store
+            return do_whole(replace(job, work_folder=Path(own)), tell)
+
     _go_to(folder)
-    if job.work_folder.is_dir():
-        return do_whole(job, tell)
-    if Store(job.store).is_local:
-        raise StageError(
-            f"{job.work_folder} does not exist on the machine that runs {job.node}: for a cluster, set runs to a "
-            "folder that all machines share, or store to a URL"
-        )
-    with TemporaryDirectory() as own:  # its checkpoints are kept in the store
-        return do_whole(replace(job, work_folder=Path(own)), tell)
+    return answer(job.node, work, into_file(file)).portable()
 
 
 def _go_to(folder: str) -> None:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pipeline.errors import ClipError, PipelineError, UnreadableError
 from pipeline.limits import time_limit
+from pipeline.output import note_error
 from pipeline.patience import patiently
 
 Row = dict[str, Any]
@@ -30,17 +31,24 @@ def attempt(clip_id: str, seconds: float, work: Callable[[], Row]) -> Row:
         if getattr(error.__cause__, "errno", None) != errno.EIO:
             raise
         text = f"the disk fails: {error.reason}"
+        note_error(clip_id)
     except PipelineError:
         raise
-    except ClipError as error:
-        text = str(error) or "failed without a message"
-    except TimeoutError:
-        text = f"took longer than {seconds:g} s"
-    except MemoryError:
-        text = "ran out of memory"
     except Exception as error:
-        text = f"{type(error).__name__}: {error}"
+        text = _reason(error, seconds)
+        note_error(clip_id)
     return {"clip_id": clip_id, "error": text}
+
+
+def _reason(error: Exception, seconds: float) -> str:
+    match error:
+        case ClipError():
+            return str(error) or "failed without a message"
+        case TimeoutError():
+            return f"took longer than {seconds:g} s"
+        case MemoryError():
+            return "ran out of memory"
+    return f"{type(error).__name__}: {error}"
 
 
 def aligned_rows(inputs: Mapping[str, pa.Table], count: int) -> Iterator[dict[str, Row]]:

@@ -1,6 +1,7 @@
 """A run: plan, compute what is missing, and write the files that people open. To resume a run is to run it again."""
 
 import json
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -137,10 +138,13 @@ def run(
             for key, count in plan.attempts.items():
                 plan.store.record_attempt(key, count)
             plan.store.sweep()
-            log.emit("run_started", name=manifest.name, stages={name: plan.todo(name) for name in plan.nodes})
+            stages = {name: plan.todo(name) for name in plan.nodes}
+            log.emit("run_started", name=manifest.name, stages=stages, host=socket.gethostname())
             for found in problems:
                 log.emit("noted", stage=found.node, text=found.text)
             with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
+                if figures := workers.figures(plan):
+                    log.tell(figures)
                 _compute(result, options, workers, log, claim, before)
             log.emit(
                 "run_finished",

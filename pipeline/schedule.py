@@ -11,12 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from pipeline.answers import answer
 from pipeline.content import content_key, same_rows
 from pipeline.errors import DamagedResultError, MissingResultError, PipelineError, StageError, UnreadableError
 from pipeline.events import EventLog
 from pipeline.executor import Executor, WorkerDied
 from pipeline.failures import find_failures, too_many
 from pipeline.jobs import Job, Outcome, WholeJob, do_whole
+from pipeline.logs import keep_printed
+from pipeline.output import overheard
 from pipeline.plan import Plan
 from pipeline.stage import MapStage, WholeStage
 from pipeline.store import ARRIVAL
@@ -32,6 +35,8 @@ DEATHS_OF_A_WHOLE_STAGE = 3
 LOST_NODES = 10
 UNREADABLE_IN_A_ROW = 8
 """After this many partitions of a stage that cannot be read, one after the other, the stage has failed."""
+LAST_WORDS = 10.0
+"""Seconds in which machines answer, at the end, what workers that died there have printed."""
 SHARED_STORE = "set store to a folder or URL that is the same on all machines (--set store=...)"
 
 
@@ -87,6 +92,8 @@ class Schedule:
             if self._running:
                 for job, result in self.executor.wait(1.0):
                     task = self._running.pop(job.key)
+                    if isinstance(result, Exception):
+                        self._job_failed(task, result)
                     if isinstance(result, Outcome):
                         if self._is_stored(task, result):
                             self.computed[task[0]] += 1
@@ -102,11 +109,17 @@ class Schedule:
                         self._partition_failed(task, result)
                     else:
                         self._stage_failed(task[0], result)
+                self._keep_printed()
             elif self._ready:
                 self._run_whole(self.plan.tasks[heapq.heappop(self._ready)])
+        self._keep_printed(LAST_WORDS)
         for name, errors in self._unreadable.items():
             if name not in self.blocked:
                 self.errors.append(f"{name}: {count(len(errors), 'partition')} could not be computed: {errors[0]}")
+
+    def _keep_printed(self, wait: float = 0.0) -> None:
+        for key, printed in self.executor.take_printed(wait):
+            keep_printed(self.folder, key, printed)
 
     def _count_needs(self, task: Task) -> int:
         name, i = task
@@ -273,6 +286,12 @@ class Schedule:
     def _worker_died(self, task: Task, job: Job | WholeJob, death: WorkerDied) -> None:
         """Try again; after two deaths, clip by clip. A clip that kills its worker becomes an error row. A training
         resumes from its checkpoint."""
+        how = "crashed"
+        if death.node_lost:
+            how = "was lost with its machine"
+        elif death.out_of_memory:
+            how = "was killed, or ran out of memory"
+        self.log.emit("worker_died", stage=task[0], partition=task[1], key=job.key, how=how)
         if death.out_of_memory and self._fewer_at_once(task, job):
             return
         if death.node_lost:
@@ -335,15 +354,18 @@ class Schedule:
             return
         self.log.emit("started", stage=name, partition=0, key=job.key, clips=0)
         self.executor.rest()
-        try:
-            outcome = do_whole(job, self._progress_of(name))
-        except DamagedResultError as error:
-            self.damaged.append(error.path)
-        except Exception as error:
-            self._stage_failed(name, error)
+        result, printed = answer(name, lambda: do_whole(job, self._progress_of(name)), overheard())
+        if printed is not None:
+            keep_printed(self.folder, job.key, printed)
+        if isinstance(result, Exception):
+            self._job_failed(task, result)
+        if isinstance(result, DamagedResultError):
+            self.damaged.append(result.path)
+        elif isinstance(result, Exception):
+            self._stage_failed(name, result)
         else:
             self.computed[name] += 1
-            self._finished(task, outcome)
+            self._finished(task, result)
 
     def _progress_of(self, name: str) -> Callable[..., None]:
         def progress(done: float, total: float, /, **figures: object) -> None:
@@ -365,6 +387,10 @@ class Schedule:
                     f"max_failed={enough:g}"
                 )
 
+    def _job_failed(self, task: Task, error: Exception) -> None:
+        key = self.plan.nodes[task[0]].keys[task[1]]
+        self.log.emit("job_failed", stage=task[0], partition=task[1], key=key, error=_text_of(error))
+
     def _partition_failed(self, task: Task, error: UnreadableError) -> None:
         """Leave out a partition whose files cannot be read, and all that is made from it. What fails again and again
         is not its files, but the whole disk or network."""
@@ -379,7 +405,7 @@ class Schedule:
     def _stage_failed(self, name: str, error: Exception) -> None:
         if name in self.blocked:
             return
-        text = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+        text = _text_of(error)
         self.errors.append(f"{name}: {text}")
         self.log.emit("stage_failed", stage=name, error=text, traceback="".join(traceback.format_exception(error)))
         for failed in self._sharing(name):
@@ -392,3 +418,7 @@ class Schedule:
         for other, node_plan in self.plan.nodes.items():
             if other == name or not keys.isdisjoint(node_plan.keys):
                 yield other
+
+
+def _text_of(error: Exception) -> str:
+    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"

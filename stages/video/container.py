@@ -9,12 +9,15 @@ import av
 from av.logging import Capture
 
 from pipeline.errors import ClipError, is_passing
+from pipeline.output import note
 from stages.places import is_url, opened, size_of
 
 HIGHEST_RATE = 1000
 """Frames per second from which on a file's rate is a mistake: units of time."""
 USUAL_RATE = 25
 """Frames per second where a file says none."""
+NOTED = 50
+"""So many of the last messages of FFmpeg about a file are noted."""
 ATTACHED_PICTURE = 0x0400
 """FFmpeg's disposition of a cover picture."""
 
@@ -89,6 +92,7 @@ def reason_of(error: Exception) -> str:
 @contextmanager
 def logged_errors() -> Iterator[list[tuple[int, str, str]]]:
     """FFmpeg's error messages (level, source, text) from this thread, also those that were heard before."""
+    errors: list[tuple[int, str, str]] = []
     level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)
@@ -96,5 +100,7 @@ def logged_errors() -> Iterator[list[tuple[int, str, str]]]:
         with Capture() as errors:
             yield errors
     finally:
+        for _, source, text in errors[-NOTED:]:
+            note(f"FFmpeg, {source}: {text}")
         av.logging.set_level(level)
         av.logging.set_skip_repeated(skips)

@@ -295,7 +295,7 @@ def test_help_and_planning_load_nothing_heavy() -> None:
 
 
 def test_every_command_has_an_example() -> None:
-    commands = "run plan status graph recognize report failures clean stages manifests doctor"
+    commands = "run plan status graph recognize report failures logs clean stages manifests doctor"
     for name in commands.split():
         done = command(name, "--help")
         assert done.returncode == 0

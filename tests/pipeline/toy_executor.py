@@ -26,6 +26,7 @@ class ToyExecutor(Executor):
         """fate: called with each job when its turn comes; a result that it returns replaces the job's own.
         places: how many whole stages may run beside other jobs.
         """
+        super().__init__()
         self.fate = fate
         self.submitted: list[Job | WholeJob] = []
         self.at_work: list[Job | WholeJob] = []

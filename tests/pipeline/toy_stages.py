@@ -3,10 +3,14 @@
 numbers ──double──▶ doubles ──add──▶ sums ──total──▶ totals ──share──▶ shares ──summary──▶ summaries
 """
 
+import ctypes
 import json
 import os
+import shlex
 import signal
+import subprocess
 import time
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -146,6 +150,30 @@ class Double(Faulty):
         assert "label" not in clip and "split" not in clip, "annotations never reach a map stage"
         self.visit(clip["clip_id"])
         return {"number": clip["number"] * self.factor}
+
+
+class Loud(Double):
+    """Prints in many ways before it doubles a clip."""
+
+    text: str = unkeyed("")
+    """What it prints, of all chosen clips, by Python, by C, and by another program."""
+    times: int = unkeyed(1, ge=0)
+    """How often Python prints it."""
+    bug: tuple[str, ...] = unkeyed(())
+    """Clips on which it fails as no stage should."""
+
+    def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
+        clip_id = clip["clip_id"]
+        if clip_id in (*self.fail, *self.abort, *self.kill, *self.hang, *self.bug):
+            for _ in range(self.times):
+                print(f"{clip_id}: Python printed {self.text}")
+            warnings.warn(f"{clip_id} is odd", stacklevel=1)
+            ctypes.CDLL(None).puts(f"C printed {self.text}".encode())
+            subprocess.run(["sh", "-c", f"echo a program printed {shlex.quote(self.text)} >&2"], check=True)
+            print("and no newline", end="")
+        if clip_id in self.bug:
+            raise ValueError(f"a bug that {clip_id} brings to light")
+        return super().clip(clip, inputs, loaded)
 
 
 class Remarkable(Double):
