@@ -195,6 +195,21 @@ def test_a_machine_that_is_taken_away_counts_against_no_clip(toy: Toy, cluster: 
     executor.close()
 
 
+def test_what_a_worker_has_printed_is_fetched_from_its_machine(toy: Toy, cluster: Any, tmp_path: Path) -> None:
+    """The other machine has its own folder for temporary files, as others do; its worker crashes."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=MEMORY, env_vars={"TMPDIR": str(elsewhere)})
+    cluster.wait_for_nodes()
+    toy.path.write_text(toy.path.read_text().replace("toy_stages:Double", "toy_stages:Loud"))
+    settings = ["index.count=1", "double.gpus=1", "double.abort=[clip-0]", "double.text=blue", "max_failed=1"]
+    # With an executor that is given, nobody asks for GPUs that can be used.
+    run(load_manifest(toy.path, settings), executor=RayExecutor())
+    [file] = (toy.run_folder / "logs").iterdir()
+    assert file.read_text().count("clip-0: Python printed blue\n") == 3
+    assert len(list(elsewhere.glob("pipeline-*"))) == 1 and list(elsewhere.glob("pipeline-*/*")) == []
+
+
 def test_a_worker_that_ray_ends_for_want_of_memory_is_said_to_be_out_of_memory(toy: Toy) -> None:
     """Ray is told that the memory is full as soon as any of it is in use."""
     ray = pytest.importorskip("ray")
