@@ -5,6 +5,7 @@ their keys know nothing of it.
 """
 
 import csv
+import io
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -77,13 +78,20 @@ class PartitionLog:
         yield from (f"  {clip_id}: {error}" for clip_id, error in self.failures)
         if self.error:
             yield f"  {self.error}"
-        file = folder / LOGS / f"{self.key}.txt"
-        try:
-            text = file.read_bytes()[-2 * LIMIT :].decode(errors="replace")
-        except FileNotFoundError:
-            yield "  nothing was printed"
-            return
-        yield from (f"  | {line}" for line in harmless(text).splitlines())
+        text = _printed(folder, self.key)
+        yield from (f"  | {line}" for line in harmless(text).splitlines()) if text else ("  nothing was printed",)
+
+
+def _printed(folder: Path, key: str) -> str:
+    """What was kept for a key; empty if nothing was."""
+    try:
+        if not key.isalnum():  # it names a file, and the events may be from anywhere
+            return ""
+        with (folder / LOGS / f"{key}.txt").open("rb") as file:
+            file.seek(max(0, file.seek(0, io.SEEK_END) - 2 * LIMIT))
+            return file.read(2 * LIMIT).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _date(seconds: float) -> str:
@@ -130,7 +138,7 @@ def _take(log: PartitionLog, event: Event, here: str) -> None:
             log.error, log.state = event["error"], "failed"
         case "finished":
             log.host = event.get("host", here)
-            log.failures = [(clip_id, error) for clip_id, error in event["failures"]]
+            log.failures = [(clip_id, error) for clip_id, error in event.get("failures", ())]
             log.seconds = event["seconds"] or 0.001
             clips = f"{len(log.failures):,} of {count(event['clips'], 'clip')} failed" if log.failures else "done"
             log.state = f"{clips} after {duration(event['seconds'])}"

@@ -65,7 +65,9 @@ def into_file(name: str) -> Iterator[Take]:
     """Within it, this process prints into a file of this name on this machine; see also ``left_by``."""
     try:
         file = os.open(_folder() / name, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    except OSError:  # a full disk must not keep a worker from working
+    except OSError:
+        file = -1
+    if file < 0:  # a full disk must not keep a worker from working
         yield lambda limit: None
         return
     _prepare()

@@ -102,7 +102,15 @@ def test_failed_clips_are_listed_and_can_be_too_many() -> None:
     assert stopped.returncode == 1
     assert stopped.stderr.startswith("pipeline: total: 2 of 20 clips failed, more than max_failed (5%) allows")
     assert "Traceback" not in stopped.stderr
-    assert "runs/stopped: failed" in command("status", "stopped").stdout
+    status = command("status", "stopped").stdout
+    assert "runs/stopped: failed" in status
+    assert "pipeline logs runs/stopped shows what failed" in status
+    logs = command("logs", "stopped")
+    assert (logs.returncode, "total: failed: 2 of 20 clips failed" in logs.stdout) == (0, True)
+    assert "ClipError: clip-3 was told to fail" in command("logs", "toy", "double").stdout
+    assert "2 more clips failed in results that other runs have made" in logs.stdout
+    unknown = command("logs", "toy", "duoble")
+    assert (unknown.returncode, "did you mean 'double'?" in unknown.stderr) == (2, True), unknown.stderr
 
 
 @pytest.mark.parametrize(

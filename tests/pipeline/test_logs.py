@@ -174,3 +174,11 @@ def test_the_last_texts_of_a_partition_are_kept(tmp_path: Path) -> None:
         keep_printed(tmp_path, "a" * 32, Printed(f"{i} " * (LIMIT // 5), "b", 0.0))
     content = (tmp_path / LOGS / f"{'a' * 32}.txt").read_text()
     assert content.endswith("4 4\n") and "1 1" not in content and content.startswith("[…]\n")
+
+
+def test_a_key_cannot_name_another_file(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("nobody's business")
+    event = {"time": 1.0, "event": "job_failed", "stage": "double", "partition": 0, "key": "../secret", "error": "x"}
+    (tmp_path / "events.jsonl").write_text(json.dumps(event) + "\n")
+    text = "\n".join(log_lines(tmp_path, None, False))
+    assert "../secret: failed" in text and "nobody" not in text

@@ -19,6 +19,7 @@ from video_files import (
 )
 
 from pipeline.errors import ClipError, StageError
+from pipeline.output import LIMIT, overheard
 from stages.sources.files import find_videos
 from stages.tables import CLIPS, FRAMES
 from stages.video.stage import Decode
@@ -158,6 +159,14 @@ def test_damage_is_named_and_spares_what_comes_before(name: str, tmp_path: Path)
     if name != "moov lost":
         assert "frame" in str(caught.value) and " s)" in str(caught.value)
         assert shown(decode(bad, 0.0, 0.6, frames=15)) == list(range(15))
+
+
+def test_what_ffmpeg_says_of_a_damaged_file_is_kept(tmp_path: Path) -> None:
+    bad = damaged(write_video(tmp_path / "good.mp4", count=60), tmp_path / "bad.mp4", [33, 34, 35])
+    with overheard() as take, pytest.raises(ClipError):
+        decode(bad, frames=60)
+    printed = take(LIMIT)
+    assert printed is not None and "FFmpeg, h264: " in printed.text
 
 
 def test_frames_after_damage_are_read_from_the_next_keyframe(tmp_path: Path) -> None:
