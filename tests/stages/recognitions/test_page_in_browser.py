@@ -4,75 +4,16 @@ import shutil
 import time
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from recognition_pages import current, exported, segment, until, video, write_movie
 
-from stages.images import encoded
 from stages.recognitions.exported_files import Places
 from stages.recognitions.page import write_page
 from stages.sources.listing import Listing
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
-
-PICTURE = encoded(np.full((54, 96, 3), 90, np.uint8), ".jpg")
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\"'&amp;"
-NO_VIDEO = "Failed to load resource: net::ERR_FILE_NOT_FOUND"
-"""What chromium says of the videos that a test does not need."""
 RIGHT_TO_LEFT = "\u202egnorw\u202c تصفيق"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("there is no browser: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Write a page and open it; whatever it complains about, runs or asks the network for fails the test."""
-    wrong = []
-    context = browser.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True)
-
-    def write_and_open(videos, title="mine"):
-        page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: request.url[:5] in ("file:", "data:", "blob:") or wrong.append(request.url))
-        path = write_page(videos, Places(tmp_path / "in", tmp_path / "out"), title)
-        page.goto(path.as_uri())
-        return page
-
-    yield write_and_open
-    context.close()
-    assert [text for text in wrong if text != NO_VIDEO] == []
-
-
-def write_movie(path, seconds=4, rate=10):
-    """A small video whose pictures become brighter."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 96, 54, "yuv420p"
-        for i in range(seconds * rate):
-            image = np.full((54, 96, 3), 20 + 5 * i, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-
-
-def segment(start, end, label, score, person=None, thumbnail=PICTURE):
-    return {"start": start, "end": end, "person": person, "label": label, "score": score, "thumbnail": thumbnail}
-
-
-def video(file, segments, error=None, names=("wave", "sit", "run")):
-    row = {"file": file, "error": error, "failed": int(error is not None), "width": 96, "height": 54}
-    return row | {"class_names": list(names), "windows": [], "segments": segments}
 
 
 @pytest.fixture
@@ -81,14 +22,6 @@ def videos():
     one = [segment(0, 1, "wave", 0.9), segment(1, 2.5, "sit", 0.4), segment(2.5, 4, None, 0.2)]
     people = [segment(0, 2, "run", 0.8, 1), segment(0, 2, "sit", 0.7, 2), segment(2, 4, "run", 0.6, 1)]
     return [video("a b#1.mp4", one), video("broken.mp4", [], "moov atom not found"), video("sub/é.mp4", people)]
-
-
-def until(page, condition):
-    """Wait for it. What playwright has for this would need a policy that allows scripts in strings."""
-    end = time.monotonic() + 20
-    while not page.evaluate(condition):
-        assert time.monotonic() < end, condition
-        time.sleep(0.02)
 
 
 def loaded_again(page):
@@ -100,10 +33,6 @@ def loaded_again(page):
 
 def options(page):
     return [row.inner_text().split("\n")[0] for row in page.query_selector_all("#segments [role=option]")]
-
-
-def current(page):
-    return page.inner_text("#now .label").replace("\n", " ")
 
 
 def time_of(page):
@@ -267,13 +196,6 @@ def test_what_was_corrected_is_seen_everywhere(visit, tmp_path):
 
 def chips(page):
     return [" ".join(text.split()) for text in page.locator("#chips button").all_inner_texts()]
-
-
-def exported(page):
-    with page.expect_download() as download:
-        page.click("#export")
-    assert download.value.suggested_filename == "corrections.csv"
-    return Path(download.value.path())
 
 
 def test_corrections_train_the_next_model(visit, videos, tmp_path):
