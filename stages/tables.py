@@ -227,6 +227,7 @@ RECOGNITIONS = Table(
                             ("person", pa.int32()),
                             ("label", pa.string()),  # null: no class is likely enough
                             ("score", pa.float32()),  # mean probability of the label, or of the likeliest class
+                            ("nearest", pa.string()),  # the likeliest class where there is no label, else null
                             ("thumbnail", pa.binary()),  # JPEG of its middle with skeletons, or null
                         ]
                     )

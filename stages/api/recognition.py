@@ -49,9 +49,10 @@ def recognize(
     model: a run or its folder, a variant's folder, a model's folder, or a model of the Hugging Face hub. Videos and
     model may be at URLs.
     out: folder for recognitions.html and the other files of ``pipeline recognize``; None: they are not kept.
-    table: ``segments`` has the columns file, start, end, label, score and person (from 1; missing where everybody was
-    seen at once); ``windows`` what they are made of, with a column for the probability of each class; ``summary`` how
-    often and how long each label occurs in each file. Times are in seconds, scores between 0 and 1.
+    table: ``segments`` has the columns file, start, end, label, score, person (from 1; missing where everybody was
+    seen at once) and nearest (the likeliest class where the label is ``none``); ``windows`` what they are made of, with
+    a column for the probability of each class; ``summary`` how often and how long each label occurs in each file. Times
+    are in seconds, scores between 0 and 1.
     window, stride: length of the windows that videos are split into, and the time from the start of one to that of the
     next, in seconds. By default as long as training clips, and half a window; window 0: none are split.
     min_score: where no class is as likely, the label is ``none``. min_seconds: shorter segments become a part of a

@@ -61,8 +61,8 @@ def _hash(text: str) -> str:
 
 
 def page_data(videos: Sequence[Row], places: Places) -> dict[str, Any]:
-    """What the script shows. Segments are lists of start, end, person, number of the label (-1: none), score and number
-    of the thumbnail (-1: none), to keep the page small."""
+    """What the script shows. Segments are lists of start, end, person, number of the label (-1: none), score, number
+    of the thumbnail (-1: none) and, if the label is none, number of the likeliest class, to keep the page small."""
     labels = list(dict.fromkeys(name for video in videos for name in video["class_names"]))
     numbers = {name: i for i, name in enumerate(labels)}
     thumbnails: list[str] = []
@@ -80,7 +80,8 @@ def page_data(videos: Sequence[Row], places: Places) -> dict[str, Any]:
                 left_out += 1
             start, end = round(segment["start"], 3), round(segment["end"], 3)
             label = -1 if segment["label"] is None else numbers[segment["label"]]
-            segments.append([start, end, segment["person"], label, rounded(segment["score"]), number])
+            row = [start, end, segment["person"], label, rounded(segment["score"]), number]
+            segments.append(row if segment["nearest"] is None else [*row, numbers[segment["nearest"]]])
         preview = preview_of(video, places)
         seen = [span["end"] for span in (*video["windows"], *video["segments"])]
         rows.append(

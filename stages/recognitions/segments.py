@@ -21,13 +21,14 @@ class Window(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A span in seconds, the number of its class (None: no class is likely enough), and the mean probability of this
-    class, or of the likeliest one."""
+    """A span in seconds, the number of its class (None: no class is likely enough), the mean probability of this
+    class, or of the likeliest one, and where no class is likely enough, the number of the likeliest one."""
 
     start: float
     end: float
     label: int | None
     score: float
+    nearest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ def _absorb_short(runs: list[_Run], pieces_PC: np.ndarray, seconds: np.ndarray, 
 def _segment(run: _Run, edges: np.ndarray, pieces_PC: np.ndarray, seconds: np.ndarray) -> Segment:
     pieces = slice(run.first, run.last)
     mean_C = np.average(pieces_PC[pieces], axis=0, weights=seconds[pieces])
-    label = None if run.label == UNLIKELY else run.label
-    score = float(mean_C.max() if label is None else mean_C[label])
-    return Segment(float(edges[run.first, 0]), float(edges[run.last - 1, 1]), label, score)
+    start, end = float(edges[run.first, 0]), float(edges[run.last - 1, 1])
+    if run.label != UNLIKELY:
+        return Segment(start, end, run.label, float(mean_C[run.label]))
+    nearest = int(mean_C.argmax())
+    return Segment(start, end, None, float(mean_C[nearest]), nearest)

@@ -22,6 +22,7 @@ SEGMENTS = pa.schema(
         ("label", pa.string()),
         ("score", pa.float64()),
         ("person", pa.int32()),  # from 1; null where everybody was seen at once
+        ("nearest", pa.string()),  # the likeliest class, whose score it is, where the label is none; null elsewhere
     ]
 )
 SUMS = pa.schema(
@@ -52,6 +53,7 @@ def segments_table(videos: Sequence[Row]) -> pa.Table:
             "label": label_of(segment),
             "score": round(segment["score"], 4),
             "person": segment["person"],
+            "nearest": segment["nearest"],
         }
         for video in videos
         for segment in video["segments"]

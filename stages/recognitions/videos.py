@@ -140,9 +140,9 @@ def _segments(windows: Sequence[Row], class_names: Sequence[str], merging: Mergi
         windows_of.setdefault(window["person"], []).append(own)
     for person, owns in windows_of.items():
         for segment in merge(owns, merging):
-            label = None if segment.label is None else class_names[segment.label]
+            label, nearest = (None if i is None else class_names[i] for i in (segment.label, segment.nearest))
             row = {"start": segment.start, "end": segment.end, "person": person, "label": label, "score": segment.score}
-            segments.append(row | {"thumbnail": None})
+            segments.append(row | {"nearest": nearest, "thumbnail": None})
     return sorted(segments, key=_order)
 
 

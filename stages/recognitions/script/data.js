@@ -8,8 +8,8 @@ const numberOf = new Map(data.labels.map((label, i) => [label, i]));
 const videos = data.videos;
 const segments = []; // of all videos, in the order of their places
 for (const video of videos) {
-  video.recognized = video.segments.map(([start, end, person, label, score, thumbnail]) =>
-    named({ video, start, end, person, label: label < 0 ? null : data.labels[label], score, thumbnail }),
+  video.recognized = video.segments.map(([start, end, person, label, score, thumbnail, nearest]) =>
+    named({ video, start, end, person, label: data.labels[label] ?? null, score, thumbnail, nearest: data.labels[nearest] }),
   );
   video.persons = [...new Set(video.recognized.map((segment) => segment.person))].sort((a, b) => a - b);
 }
@@ -37,6 +37,9 @@ function element(tag, properties = {}, ...children) {
 
 const isolated = (text, className = "") => element("bdi", { textContent: text, className });
 const labelText = (label) => (label === null ? NONE : label);
+// What was recognized. Where no class is likely enough, the one that is the likeliest.
+const foundText = ({ label, nearest, score }) =>
+  nearest === undefined ? labelText(label) : `${NONE}, perhaps ${nearest} ${percent(score)}`;
 const percent = (score) => (score === null ? "–" : `${Math.round(100 * score)} %`);
 const number = (value) => value.toLocaleString("en").replaceAll(",", " ");
 const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;

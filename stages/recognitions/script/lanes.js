@@ -79,7 +79,8 @@ const spanOf = (segment) => `${clock(segment.start)} – ${clock(segment.end)}`;
 // Lanes that people share have no name at their beginning.
 function laneText(segment) {
   const { video, person } = segment;
-  const text = `${{ right: "✓ ", wrong: isRefused(segment) ? "✗ " : "→ " }[verdictOf(segment)] ?? ""}${labelText(labelOf(segment))}`;
+  const label = labelOf(segment) ?? (segment.nearest === undefined ? NONE : `${segment.nearest}?`);
+  const text = `${{ right: "✓ ", wrong: isRefused(segment) ? "✗ " : "→ " }[verdictOf(segment)] ?? ""}${label}`;
   return isShared(video) ? `${person}: ${text}` : text;
 }
 

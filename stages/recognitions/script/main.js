@@ -53,13 +53,15 @@ function step(steps) {
 }
 
 function showChosen() {
-  const { video, label, score, person } = chosen;
+  const { video, label, nearest, score, person } = chosen;
   const facts = [percent(score), spanOf(chosen), ...(person === null ? [] : [`person ${person}`])].join(" · ");
   find("now").replaceChildren(
-    element("div", { className: "label" }, swatch(label), isolated(labelText(label)), verdictBadge(chosen)),
+    element("div", { className: "label" }, swatch(label), isolated(foundText(chosen)), verdictBadge(chosen)),
     element("div", { className: "soft" }, facts),
     element("div", { className: "soft where" }, isolated(video.file)),
   );
+  find("accept").hidden = nearest === undefined;
+  find("nearest").textContent = nearest ?? "";
   find("join").hidden = !chosen.whole;
   for (const verdict of ["right", "wrong"]) find(verdict).ariaPressed = `${verdictOf(chosen) === verdict}`;
   list.setAttribute("aria-activedescendant", `segment-${chosen.place}`);
@@ -99,6 +101,11 @@ function relabel(text) {
   }
   if (label === chosen.label) say("right");
   else say("wrong", label);
+}
+
+// Say that it is what it is perhaps.
+function accept() {
+  if (chosen?.nearest !== undefined) relabel(chosen.nearest);
 }
 
 function split() {
@@ -220,6 +227,7 @@ const KEYS = {
   r: () => say(verdictOf(chosen) === "right" ? null : "right"),
   w: () => say(verdictOf(chosen) === "wrong" ? null : "wrong"),
   u: () => say(null),
+  a: accept,
   l: () => find("label").focus(),
   s: split,
   t: join,
@@ -257,6 +265,7 @@ find("previous").addEventListener("click", () => step(-1));
 find("play").addEventListener("click", KEYS.p);
 find("right").addEventListener("click", KEYS.r);
 find("wrong").addEventListener("click", KEYS.w);
+find("accept").addEventListener("click", accept);
 find("split").addEventListener("click", split);
 find("join").addEventListener("click", join);
 find("relabel").addEventListener("submit", (event) => {

@@ -21,7 +21,7 @@ function segmentRow(segment, i) {
     element(
       "div",
       { className: "what" },
-      element("div", { className: "label" }, swatch(segment.label), isolated(labelText(segment.label)), verdictBadge(segment)),
+      element("div", { className: "label" }, swatch(segment.label), isolated(foundText(segment)), verdictBadge(segment)),
       element("div", { className: "soft where" }, isolated(segment.video.file)),
     ),
     element(

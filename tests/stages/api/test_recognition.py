@@ -22,7 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_tables_are_those_of_the_command() -> None:
     found = recognize("videos", "it", "out", window=2, executor="local")
-    assert found.columns.tolist() == ["file", "start", "end", "label", "score", "person"]
+    assert found.columns.tolist() == ["file", "start", "end", "label", "score", "person", "nearest"]
     assert found["person"].isna().all()
     written = pd.read_parquet("out/recognitions.parquet")
     assert found.drop(columns="person").equals(written.drop(columns="person"))

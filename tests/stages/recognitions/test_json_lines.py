@@ -17,8 +17,9 @@ def test_one_segment_a_line(tmp_path: Path, video_row) -> None:
     write_json_lines(rows, Places(tmp_path, tmp_path), "model")
     content = (tmp_path / "recognitions.jsonl").read_bytes()
     first, second = [json.loads(line) for line in content.split(b"\n")[:-1]]
-    assert first == {"file": odd, "start": 0, "end": 1, "label": odd, "score": 0.5, "person": 2}
-    assert second == {"file": odd, "start": 1, "end": 2, "label": "none", "score": 0.25, "person": None}
+    assert first == {"file": odd, "start": 0, "end": 1, "label": odd, "score": 0.5, "person": 2, "nearest": None}
+    nothing = {"label": "none", "person": None, "nearest": None}
+    assert second == {"file": odd, "start": 1, "end": 2, "score": 0.25} | nothing
     table = pd.read_json(io.BytesIO(content), lines=True)
     assert table["file"].tolist() == [odd, odd] and table["end"].tolist() == [1, 2]
 

@@ -15,10 +15,9 @@ PICTURE = encoded(np.full((12, 16, 3), 90, np.uint8), ".jpg")
 HOSTILE = "</script><script>alert(1)</script><!--"
 
 
-def segment(start, label="wave", person=None, score=0.5, thumbnail=PICTURE):
-    return {
-        "start": start, "end": start + 1, "person": person, "label": label, "score": score, "thumbnail": thumbnail
-    }  # fmt: skip
+def segment(start, label="wave", person=None, score=0.5, thumbnail=PICTURE, nearest=None):
+    row = {"start": start, "end": start + 1, "person": person, "label": label, "score": score}
+    return row | {"nearest": nearest, "thumbnail": thumbnail}
 
 
 def video(file, segments, names=("wave", "sit"), error=None):
@@ -57,11 +56,12 @@ def written(tmp_path, videos, title="mine"):
 
 
 def test_segments_in_the_page(tmp_path):
-    videos = [video("a.mp4", [segment(0), segment(1.23456, None, 2, 0.98765)]), video("b.mp4", [], error="broken")]
+    none = segment(1.23456, None, 2, 0.98765, nearest="sit")
+    videos = [video("a.mp4", [segment(0), none]), video("b.mp4", [], error="broken")]
     _, data, *_ = written(tmp_path, videos)
     assert data["labels"] == ["wave", "sit"]
     a, b = data["videos"]
-    assert a["segments"] == [[0, 1, None, 0, 0.5, 0], [1.235, 2.235, 2, -1, 0.9877, 1]]
+    assert a["segments"] == [[0, 1, None, 0, 0.5, 0], [1.235, 2.235, 2, -1, 0.9877, 1, 1]]
     assert (a["original"], a["preview"], a["seconds"]) == ("../in/a.mp4", None, 2.235)
     assert (b["error"], b["failed"], b["segments"]) == ("broken", 1, [])
     assert len(data["thumbnails"]) == 2

@@ -35,7 +35,8 @@ def write_movie(path, codec, pixels="yuv420p", size=(64, 48), sound=False):
 
 
 def row(file, segments=1):
-    segment = {"start": 0.0, "end": 1.0, "person": None, "label": "wave", "score": 0.5, "thumbnail": None}
+    segment = {"start": 0.0, "end": 1.0, "person": None, "label": "wave", "score": 0.5}
+    segment |= {"nearest": None, "thumbnail": None}
     known = {"file": file, "error": None, "failed": 0, "class_names": ["wave"], "windows": []}
     return known | {"segments": [segment] * segments}
 

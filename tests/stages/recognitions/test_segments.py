@@ -45,10 +45,10 @@ def test_windows_in_any_order_give_the_same():
 
 
 def test_the_unlikely_has_no_label_but_says_how_unlikely():
-    rows = [*windows([0, 0]), Window(4, 6, [0.4, 0.3, 0.3])]
+    rows = [*windows([0, 0]), Window(4, 6, [0.3, 0.4, 0.3])]
     found = merge(rows, Merging(min_score=0.5))
     assert spans(found) == [(0, 3, 0), (4, 6, None)]
-    assert found[1].score == pytest.approx(0.4)
+    assert found[1].score == pytest.approx(0.4) and found[1].nearest == 1 and found[0].nearest is None
 
 
 def test_time_that_no_window_shows_is_in_no_segment():

@@ -84,12 +84,12 @@ def test_files_for_people(inputs, context, tmp_path):
     said = stage.export(stage.run(variant, context), tmp_path / "run", tmp_path)
     assert said.startswith("3 segments in 2 videos: ")
     found = lines(tmp_path / "out" / "recognitions.csv")
-    columns = ["file", "start", "end", "label", "score", "person"]
+    columns = ["file", "start", "end", "label", "score", "person", "nearest"]
     assert list(found[0]) == columns == pq.read_table(tmp_path / "out" / "recognitions.parquet").column_names
-    assert [(row["file"], row["label"]) for row in found] == [
-        ("sub/x.mp4", "none"),
-        ("sub/x.mp4", "end"),
-        ("y.mp4", "sit"),
+    assert [(row["file"], row["label"], row["nearest"]) for row in found] == [
+        ("sub/x.mp4", "none", "end"),
+        ("sub/x.mp4", "end", ""),
+        ("y.mp4", "sit", ""),
     ]
 
     windows = lines(tmp_path / "out" / "windows.csv")
