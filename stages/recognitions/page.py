@@ -22,7 +22,7 @@ from stages.recognitions.thumbnails import MOST
 NAME = "recognitions.html"
 THUMBNAIL_BYTES = 12_000_000
 """All thumbnails of a page together, before they are encoded as text."""
-SCRIPTS = ("data", "corrections", "splits", "rows", "lanes", "player", "state", "views", "main")
+SCRIPTS = ("data", "corrections", "boundaries", "rows", "lanes", "player", "state", "views", "main")
 """Files in the folder ``script``, in the order in which they build on each other."""
 
 

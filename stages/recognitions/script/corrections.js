@@ -1,6 +1,9 @@
 // What a person says of the segments: kept by the browser, and exported as a list for the next training.
 const shelf = `recognitions ${location.pathname}`;
 const verdicts = stored(shelf);
+const shelves = new Map([[verdicts, shelf]]); // where each map is kept
+const unkept = new Set(); // maps that have changed
+const steps = []; // of what was done: the segment that was chosen, and what maps had before
 let isKept = true;
 
 // By the names of segments.
@@ -21,6 +24,41 @@ function store(where, byName) {
   }
 }
 
+// value: undefined: none.
+function put(map, name, value) {
+  const before = map.get(name);
+  if (value === before) return;
+  steps.at(-1)?.changes.push([map, name, before]);
+  if (value === undefined) map.delete(name);
+  else map.set(name, value);
+  unkept.add(map);
+}
+
+function keep() {
+  for (const map of unkept) store(shelves.get(map), map);
+  unkept.clear();
+}
+
+// Do something to a segment, so that it can be undone. Returns what act() returns.
+function asStep(segment, act) {
+  steps.push({ name: segment.name, changes: [] });
+  const made = act();
+  if (!steps.at(-1).changes.length) steps.pop();
+  return made;
+}
+
+// Undo the last step. Returns the name of its segment.
+function undoStep() {
+  const { name, changes } = steps.pop();
+  for (const [map, key, before] of changes.reverse()) {
+    if (before === undefined) map.delete(key);
+    else map.set(key, before);
+    unkept.add(map);
+  }
+  keep();
+  return name;
+}
+
 // "right", "wrong", or undefined where nobody has looked.
 const verdictOf = (segment) => verdicts.get(segment.name)?.verdict;
 
@@ -29,9 +67,8 @@ const chosenLabel = (segment) => verdicts.get(segment.name)?.label;
 
 // verdict: "right", "wrong" or null. label: what it is instead, if that is known.
 function judge(segment, verdict, label) {
-  if (verdict === null) verdicts.delete(segment.name);
-  else verdicts.set(segment.name, label === undefined ? { verdict } : { verdict, label });
-  store(shelf, verdicts);
+  put(verdicts, segment.name, verdict === null ? undefined : label === undefined ? { verdict } : { verdict, label });
+  keep();
 }
 
 // The label that counts: the one that somebody chose, or else the one that was recognized.
@@ -40,8 +77,7 @@ const isRefused = (segment) => verdictOf(segment) === "wrong" && chosenLabel(seg
 
 // How many marks belong to no segment of this page: those of an earlier recognition into the same folder.
 function lostMarks() {
-  const names = new Set(segments.map(({ name }) => name));
-  return [...verdicts.keys()].filter((name) => !names.has(name)).length;
+  return [...verdicts.keys()].filter((name) => !segmentNamed.has(name)).length;
 }
 
 // The label to train with; undefined where none is known, as that of a wrong segment without another label.

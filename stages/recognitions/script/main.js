@@ -62,7 +62,7 @@ function showChosen() {
   );
   find("accept").hidden = nearest === undefined;
   find("nearest").textContent = nearest ?? "";
-  find("join").hidden = !chosen.whole;
+  find("restore").hidden = !chosen.whole;
   for (const verdict of ["right", "wrong"]) find(verdict).ariaPressed = `${verdictOf(chosen) === verdict}`;
   list.setAttribute("aria-activedescendant", `segment-${chosen.place}`);
   if (ownLanes?.video !== video) {
@@ -71,7 +71,7 @@ function showChosen() {
     find("own-lanes").replaceChildren(ownLanes);
   }
   ownLanes.redraw();
-  ownLanes.markTime(chosen.start);
+  ownLanes.markTime(player.timeIn(chosen) ?? chosen.start);
   find("own-lanes").scrollTop = laneTop(chosen) - LANE.several;
 }
 
@@ -80,7 +80,7 @@ function say(verdict, label) {
   if (!chosen) return;
   const segment = chosen;
   const next = find("advance").checked && verdict !== null ? neighbor(1) : segment;
-  judge(segment, verdict, label);
+  asStep(segment, () => judge(segment, verdict, label));
   showChips();
   showKept();
   refresh();
@@ -108,25 +108,49 @@ function accept() {
   if (chosen?.nearest !== undefined) relabel(chosen.nearest);
 }
 
-function split() {
-  const part = splitAt(chosen, player.timeIn(chosen) ?? chosen.start);
-  if (part) changeParts(part);
-  else find("kept").textContent = "To split a segment, stop the player where its label ends.";
+const REFUSALS = new Map([
+  [splitAt, "To split a segment, stop the player where its label ends."],
+  [moveStart, "To move the start of a segment, stop the player where it should be, before its end."],
+  [moveEnd, "To move the end of a segment, stop the player where it should be, after its start."],
+  [joinNext, "Nothing follows with which it could be joined."],
+]);
+
+// Change the boundaries of the chosen segment, by where the player is.
+function reshape(change) {
+  if (!chosen) return;
+  const segment = chosen;
+  const time = player.timeIn(segment);
+  const next = asStep(segment, () => change(segment, time ?? segment.start));
+  if (!next) {
+    find("kept").textContent = REFUSALS.get(change);
+  } else if (time === undefined || change === splitAt || change === restore) {
+    showAgain(next);
+  } else {
+    player.become(next);
+    chosen = next;
+    showAgain();
+  }
 }
 
-function join() {
-  if (chosen.whole) changeParts(joinParts(chosen));
+function undo() {
+  if (!steps.length) return;
+  const name = undoStep();
+  layOut();
+  showAgain(segmentNamed.get(name));
 }
 
-function changeParts(next) {
+// Show what has changed in many places. next: the segment to go to; undefined: the chosen one stays where it is.
+function showAgain(next) {
   showChips();
   showKept();
   refresh();
-  choose(next);
+  if (next) choose(next);
+  else showChosen();
   reveal();
 }
 
 function showKept() {
+  find("undo").disabled = !steps.length;
   const { rows, unclear } = correctedRows();
   const looked = segments.filter(verdictOf).length;
   find("export").disabled = !rows.length;
@@ -229,8 +253,14 @@ const KEYS = {
   u: () => say(null),
   a: accept,
   l: () => find("label").focus(),
-  s: split,
-  t: join,
+  s: () => reshape(splitAt),
+  i: () => reshape(moveStart),
+  "[": () => reshape(moveStart),
+  o: () => reshape(moveEnd),
+  "]": () => reshape(moveEnd),
+  m: () => reshape(joinNext),
+  t: () => chosen.whole && reshape(restore),
+  z: undo,
   ArrowLeft: () => player.move(-SECONDS),
   ArrowRight: () => player.move(SECONDS),
   ",": () => player.move(-1 / 25),
@@ -266,8 +296,9 @@ find("play").addEventListener("click", KEYS.p);
 find("right").addEventListener("click", KEYS.r);
 find("wrong").addEventListener("click", KEYS.w);
 find("accept").addEventListener("click", accept);
-find("split").addEventListener("click", split);
-find("join").addEventListener("click", join);
+for (const [id, key] of Object.entries({ start: "i", end: "o", split: "s", join: "m", restore: "t", undo: "z" })) {
+  find(id).addEventListener("click", KEYS[key]);
+}
 find("relabel").addEventListener("submit", (event) => {
   event.preventDefault();
   relabel(find("label").value);

@@ -62,9 +62,15 @@ class Player {
     }
   }
 
-  // Where the player is in a segment; undefined if it shows another one.
+  // The segment that is shown has other boundaries now.
+  become(segment) {
+    this.#segment = segment;
+    if (this.#until !== null) this.#until = segment.end;
+  }
+
+  // Where the player is in a segment; undefined if it is elsewhere, or still about to go there.
   timeIn(segment) {
-    return this.#segment === segment ? this.#screen.currentTime : undefined;
+    return this.#segment === segment && !this.#waiting ? this.#screen.currentTime : undefined;
   }
 
   move(seconds) {
@@ -73,6 +79,7 @@ class Player {
   }
 
   #go(segment) {
+    this.#waiting = 0;
     this.#segment = segment;
     const { preview, original } = segment.video;
     if (this.#loaded !== segment.video) {

@@ -257,7 +257,7 @@ def test_a_segment_whose_label_is_right_for_a_part_of_it_is_split(visit, videos,
     assert rows() == [("sit", 1.0, 1.75), ("stand", 1.75, 2.5)]
     page.keyboard.press("j")
     page.keyboard.press("t")
-    assert current(page) == "sit" and not page.is_visible("#join")
+    assert current(page) == "sit" and not page.is_visible("#restore")
     assert page.is_disabled("#export"), "what was said of the parts is not said of the whole"
 
 
