@@ -89,21 +89,24 @@ function trueLabel(segment) {
 // Rows of the list, and how many segments cannot be a part of it: the list knows no persons, so spans to which people
 // gave different labels in the same time are left out, and those with the same label are one row.
 function correctedRows() {
-  const spans = new Map();
-  for (const segment of segments) {
-    const label = trueLabel(segment);
-    if (label === undefined) continue;
-    const path = pathOf(segment.video);
-    const key = JSON.stringify([path, segment.start, segment.end]);
-    const row = { path, label, start: segment.start, end: segment.end };
-    spans.set(key, [...(spans.get(key) || []), row]);
-  }
   const rows = [];
   let unclear = 0;
-  for (const own of spans.values()) {
-    const isClear = own.every(({ label }) => label === own[0].label) && !/[\r\n]/.test(own[0].path + own[0].label);
-    if (isClear) rows.push(own[0]);
-    else unclear += own.length;
+  for (const video of videos) {
+    const spans = new Map();
+    for (const segment of video.segments) {
+      const label = trueLabel(segment);
+      if (label === undefined) continue;
+      const { start, end } = segment;
+      const key = `${start} ${end}`;
+      if (spans.has(key)) spans.get(key).push({ label, start, end });
+      else spans.set(key, [{ label, start, end }]);
+    }
+    const path = spans.size ? pathOf(video) : "";
+    for (const own of spans.values()) {
+      const isClear = own.every(({ label }) => label === own[0].label) && !/[\r\n]/.test(path + own[0].label);
+      if (isClear) rows.push({ path, ...own[0] });
+      else unclear += own.length;
+    }
   }
   return { rows, unclear };
 }

@@ -66,7 +66,15 @@ function lanesOf(video, { isShown, isChosen, onPick }) {
     lanes.classList.toggle("on", Boolean(segment));
     lanes.title = segment ? `${laneText(segment)}, ${percent(segment.score)}, ${spanOf(segment)}` : "";
   });
-  lanes.redraw = () => drawLanes(canvas, video, isShown, isChosen);
+  let waiting = false; // to draw once a picture of the screen, however much changes
+  lanes.redraw = () => {
+    if (!waiting) requestAnimationFrame(draw);
+    waiting = true;
+  };
+  const draw = () => {
+    waiting = false;
+    drawLanes(canvas, video, isShown, isChosen);
+  };
   lanes.markTime = (seconds) => {
     mark.hidden = false;
     mark.style.left = `calc(${names}px + (100% - ${names + 2}px) * ${Math.min(1, seconds / (video.seconds || 1))})`;
@@ -113,8 +121,11 @@ function drawLanes(canvas, video, isShown, isChosen) {
   }
   pen.font = `500 12px ${style.fontFamily}`;
   const drawn = video.segments.filter(({ person }) => video.lanes.has(person));
+  const covered = new Map(); // to where, by lane
   for (const segment of drawn) {
     const [from, y] = [x(segment.start), laneTop(segment)];
+    if (x(segment.end) < (covered.get(y) ?? 0) + 1) continue; // of those in one pixel, the first is seen
+    covered.set(y, x(segment.end));
     const wide = Math.max(1, x(segment.end) - from - 1);
     pen.globalAlpha = !isShown(segment) ? 0.15 : isRefused(segment) ? 0.45 : 1;
     pen.fillStyle = colorOf(labelOf(segment));

@@ -83,7 +83,7 @@ function say(verdict, label) {
   asStep(segment, () => judge(segment, verdict, label));
   showChips();
   showKept();
-  refresh();
+  refresh(segment);
   if (next && next !== segment) {
     choose(next);
     reveal();
@@ -189,8 +189,8 @@ function showChips() {
   );
 }
 
-// Select, sort and show anew.
-function refresh() {
+// Select, sort and show anew. changed: the segment that is another one now, if only one is.
+function refresh(changed) {
   select();
   const found = shownVideos();
   const failed = videos.filter((video) => video.error !== null);
@@ -205,8 +205,8 @@ function refresh() {
   const some = isFiltered() ? `${number(shown.length)} of ${plural(segments.length, "segment")}` : plural(shown.length, "segment");
   find("matches").textContent = `${some} in ${plural(new Set(shown.map(({ video }) => video)).size, "video")}`;
   find("reset").hidden = !isFiltered();
-  if (view === "videos") videoRows.show(found, videoHeight);
-  if (view === "segments") segmentRows.show(shown, () => SEGMENT_HEIGHT);
+  if (view === "videos") videoRows.show(found, videoHeight, changed && [changed.video]);
+  if (view === "segments") segmentRows.show(shown, () => SEGMENT_HEIGHT, changed && [changed]);
   if (view === "sums") showSums();
   if (view === "failed") find("failed").replaceChildren(failedList());
   const isEmpty = view === "videos" ? !found.length : view !== "failed" && !shown.length;

@@ -14,7 +14,13 @@ class Rows {
     addEventListener("resize", () => this.renew());
   }
 
-  show(items, heightOf) {
+  // changed: the items that are to be made anew, if all others are as they were and where they were.
+  show(items, heightOf, changed) {
+    if (changed && items.length === this.#items.length && items.every((item, i) => item === this.#items[i])) {
+      this.#items = items;
+      this.renew(changed);
+      return;
+    }
     for (const row of this.#there.values()) row.remove();
     this.#there.clear();
     this.#items = items;

@@ -65,7 +65,7 @@ function videoRow(video) {
   );
   if (leftOut(video)) row.append(element("p", { className: "note line", textContent: leftOut(video) }));
   if (video.error !== null) row.append(failureOf(video));
-  requestAnimationFrame(() => lanes.redraw());
+  lanes.redraw();
   return row;
 }
 
