@@ -126,7 +126,7 @@ class Model:
 
     def _recognized(self, graph: Graph, frames: "ArrayReader | None") -> Recognition:
         from stages.recognitions.tables import segments_table, windows_table
-        from stages.recognitions.videos import FILM_COLUMNS, Film, by_file, films_of, predicted, recognized
+        from stages.recognitions.videos import FILM_COLUMNS, Film, by_file, films_of, numbered, predicted, recognized
 
         stages = [node.stage for node in graph.nodes.values()]
         (source,) = (stage for stage in stages if isinstance(stage, Videos))
@@ -146,7 +146,7 @@ class Model:
                 errors |= {clip_id: error for clip_id, error in found if error is not None}
         seen, names = predicted(predictions)
         ((file, own),) = by_file(clips.to_pylist(), end.folder)
-        row = recognized(file, own, seen, errors, films, names, end.merging)
+        row = recognized(file, own, numbered(own, seen), errors, films, names, end.merging)
         if not row["windows"]:
             raise ClipError(f"{file}: {row['error'] or 'nobody was found'}")
         probabilities = dict(zip(names, _means(row["windows"]), strict=True))

@@ -10,7 +10,7 @@ from pipeline.stage import Row
 from pipeline.texts import count, duration
 from stages.recognitions.stage import Recognitions
 from stages.recognitions.tables import write_tables
-from stages.recognitions.videos import FILM_COLUMNS, Film, by_file, films_of, predicted, recognized
+from stages.recognitions.videos import FILM_COLUMNS, Film, by_file, films_of, numbered, predicted, recognized
 from stages.tables import FRAMES, PEOPLE_PREDICTIONS, PREDICTIONS
 
 SHARE = 0.05
@@ -87,7 +87,8 @@ class LiveTables:
         for file in complete:
             predictions, frames = self._pending.pop(file)
             seen, names = predicted(predictions)
-            self._done[file] = recognized(file, self._windows[file], seen, {}, frames, names, self._stage.merging)
+            people = numbered(self._windows[file], seen)
+            self._done[file] = recognized(file, self._windows[file], people, {}, frames, names, self._stage.merging)
         return bool(complete)
 
     def _read(self, partition: int) -> tuple[dict[str, Row], dict[str, Film]]:

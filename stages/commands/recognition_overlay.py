@@ -111,7 +111,8 @@ class _Overlay:
 
     def __init__(self, row: Row, clips: Sequence[Row], skeletons: _Skeletons | None, record: _Record) -> None:
         self._file: str = row["file"]
-        self._segments = [{**segment, "thumbnail": None} for segment in labeled(row["segments"])]
+        shown = ("start", "end", "person", "label", "score")
+        self._segments = [{name: one[name] for name in shown} | {"thumbnail": None} for one in labeled(row["segments"])]
         self._upcoming = deque(self._segments)
         self._current: list[Row] = []
         """The segments at the time of the picture that is drawn."""

@@ -25,7 +25,7 @@ class Recognitions(WholeStage):
     """
 
     key_name: ClassVar[str | None] = "stages.recognitions:Recognitions"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     makes = RECOGNITIONS
     takes = (FRAMES,)
     may_take = (PREDICTIONS, PEOPLE_PREDICTIONS, SKELETONS)
@@ -56,7 +56,7 @@ class Recognitions(WholeStage):
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         from stages.recognitions.thumbnails import add_thumbnails
-        from stages.recognitions.videos import FILM_COLUMNS, by_file, films_of, predicted, recognized
+        from stages.recognitions.videos import FILM_COLUMNS, by_file, films_of, numbered, predicted, recognized
 
         (variant,) = variants
         clips = variant.clips.select(["clip_id", "path", "start", "end"]).to_pylist()
@@ -71,8 +71,9 @@ class Recognitions(WholeStage):
         seen, class_names = predicted(row for partition in predictions for row in partition.to_pylist())
         errors = {clip_id: error for table in inputs.values() for clip_id, error in errors_in(table)}
         files = by_file(clips, self.folder)
-        videos = [recognized(file, own, seen, errors, films, class_names, self.merging) for file, own in files]
-        add_thumbnails(videos, dict(files), frames, inputs.get(SKELETONS.name))
+        people = {file: numbered(own, seen) for file, own in files}
+        videos = [recognized(file, own, people[file], errors, films, class_names, self.merging) for file, own in files]
+        add_thumbnails(videos, dict(files), people, frames, inputs.get(SKELETONS.name))
         return pa.Table.from_pylist(videos, schema=self.makes.schema)
 
     @property

@@ -86,10 +86,20 @@ def _below(root: Path, path: str) -> str:
     return own.relative_to(root).as_posix() if own.is_relative_to(root) else own.name
 
 
+def numbered(clips: Sequence[Row], seen: Mapping[str, Sequence[Person]]) -> dict[str, dict[int | None, Person]]:
+    """The people of each window of a video that did not fail, by their numbers, or under None everybody at once.
+
+    clips: the video's windows, in order of time.
+    """
+    shown = [clip["clip_id"] for clip in clips if clip["clip_id"] in seen]
+    numbers = _numbers([seen[clip_id] for clip_id in shown])
+    return {clip_id: dict(zip(own, seen[clip_id], strict=True)) for clip_id, own in zip(shown, numbers, strict=True)}
+
+
 def recognized(
     file: str,
     clips: Sequence[Row],
-    seen: Mapping[str, Sequence[Person]],
+    people: Mapping[str, Mapping[int | None, Person]],
     errors: Mapping[str, str],
     films: Mapping[str, Film],
     class_names: Sequence[str],
@@ -97,18 +107,19 @@ def recognized(
 ) -> Row:
     """One row of RECOGNITIONS, without thumbnails.
 
-    clips: the video's windows. errors: of clips that failed. films: of clips that were decoded.
+    clips: the video's windows. people: as ``numbered`` gives them. errors: of clips that failed. films: of clips that
+    were decoded.
     """
-    failed = [errors.get(clip["clip_id"], UNKNOWN) for clip in clips if clip["clip_id"] not in seen]
-    shown = [clip for clip in clips if clip["clip_id"] in seen]
-    numbers = _numbers([seen[clip["clip_id"]] for clip in shown])
+    failed = [errors.get(clip["clip_id"], UNKNOWN) for clip in clips if clip["clip_id"] not in people]
     windows: list[dict[str, Any]] = []
-    for clip, own in zip(shown, numbers, strict=True):
+    for clip in clips:
+        if clip["clip_id"] not in people:
+            continue
         start = clip["start"] or 0.0
         end = clip["end"]
         if end is None:
             end = round(start + films[clip["clip_id"]].seconds, 3)
-        for name, person in zip(own, seen[clip["clip_id"]], strict=True):
+        for name, person in people[clip["clip_id"]].items():
             row = {"start": start, "end": end, "person": name, "probabilities": list(person.probabilities)}
             windows.append(row)
     windows.sort(key=_order)

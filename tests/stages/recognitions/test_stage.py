@@ -1,5 +1,6 @@
 import csv
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -112,7 +113,7 @@ def test_people_have_segments_of_their_own(tmp_path, context, write_table, files
     for clip_id, times in (("x@0", [0.5, 1.5]), ("x@1", [1.5, 2.5])):
         people = [
             {"probabilities": [0.8, 0.1, 0.1], "boxes": [0.1, 0.1, 0.2, 0.5] * 2},
-            {"probabilities": [0.1, 0.9, 0.0], "boxes": [0.7, 0.1, 0.8, 0.5] * 2},
+            {"probabilities": [0.1, 0.9, 0.0], "boxes": [float("nan")] * 4 + [0.7, 0.1, 0.8, 0.5]},
         ]
         own = people if clip_id == "x@0" else people[::-1]
         rows.append({"clip_id": clip_id, "error": None, "class_names": NAMES, "times": times, "people": own})
@@ -125,3 +126,8 @@ def test_people_have_segments_of_their_own(tmp_path, context, write_table, files
         (0, 3, 2, "run"),
     ]
     assert (y["segments"], y["error"]) == ([], None)
+    for segment, own, other in ((x["segments"][0], 0.15, 0.75), (x["segments"][1], 0.75, 0.15)):
+        picture = cv2.imdecode(np.frombuffer(segment["thumbnail"], np.uint8), cv2.IMREAD_GRAYSCALE)
+        height, width = picture.shape
+        bright, dim = (int(picture[int(0.3 * height), int(x * width)]) for x in (own, other))
+        assert bright > 190 and dim < 110, "the person whose segment it is stands out"
