@@ -1,5 +1,7 @@
 """Arguments and options that several commands share, with their help texts."""
 
+import json
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -32,3 +34,8 @@ Executor = Annotated[
 ]
 RayAddress = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run on the Ray cluster at this address.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def named(settings: Sequence[str] | None, name: str | None) -> list[str]:
+    """The settings of ``--set``, with the one that ``--name`` stands for."""
+    return [*(settings or ()), *([] if name is None else [f"name={json.dumps(name)}"])]

@@ -22,6 +22,7 @@ from pipeline.arguments import (
     RetryFailed,
     RunName,
     Settings,
+    named,
 )
 from pipeline.console import (
     complain,
@@ -362,10 +363,7 @@ def manifests(
 
 
 def _load(asked: str, settings: list[str] | None, name: str | None = None) -> "Manifest":
-    import json
-
     from pipeline.manifest import load_manifest
     from pipeline.shipped import find_manifest
 
-    named = [] if name is None else [f"name={json.dumps(name)}"]
-    return load_manifest(find_manifest(asked), [*(settings or ()), *named])
+    return load_manifest(find_manifest(asked), named(settings, name))

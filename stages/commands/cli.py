@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.arguments import Debug, RunName, Settings
+from pipeline.arguments import Debug, Name, RunName, Settings, named
 from pipeline.console import complain, plain_errors, say, table
 from pipeline.texts import count
 
@@ -53,6 +53,7 @@ def doctor(
         str | None, typer.Option(metavar="ADDRESS", help="Also ask all machines of the Ray cluster at this address.")
     ] = None,
     settings: Settings = None,
+    name: Name = None,
     debug: Debug = False,
 ) -> None:
     """Show what is installed, and what is missing before a run.
@@ -67,16 +68,18 @@ def doctor(
         from pipeline.shipped import find_manifest
         from stages.commands.examination import examine
 
+        settings = named(settings, name)
         if settings and manifest is None:
-            raise ManifestError("--set: name the manifest: pipeline doctor MANIFEST --set NAME=VALUE")
-        findings = list(examine(find_manifest(manifest) if manifest else None, settings or ()))
+            option = "--set NAME=VALUE" if name is None else f"--name {name}"
+            raise ManifestError(f"{option}: name the manifest: pipeline doctor MANIFEST {option}")
+        findings = list(examine(find_manifest(manifest) if manifest else None, settings))
         table(("", "", ""), [(finding.what, finding.verdict, finding.detail) for finding in findings])
         missing = sum(finding.verdict == "missing" for finding in findings)
         if ray_address:
             from pipeline.nodes import node_lines
             from stages.commands.examination import examine_cluster
 
-            nodes = examine_cluster(ray_address, find_manifest(manifest) if manifest else None, settings or ())
+            nodes = examine_cluster(ray_address, find_manifest(manifest) if manifest else None, settings)
             say("")
             for line in node_lines(nodes):
                 say(line)

@@ -79,6 +79,11 @@ def test_every_command_on_manifests_takes_names() -> None:
         wrong = command(name, "demo", "--set", "train.epoch=2")
         assert wrong.returncode == 2
         assert wrong.stderr.startswith("pipeline: --set train.epoch=2: stage 'train': unknown parameter 'epoch'")
+    for name in ("run", "plan", "doctor"):
+        wrong = command(name, "demo", "--name", "a/b")
+        assert wrong.returncode > 0
+        assert """--set name="a/b": 'name': 'a/b' cannot be the name of a folder""" in wrong.stdout + wrong.stderr
+    assert "pipeline doctor MANIFEST --name mine" in command("doctor", "--name", "mine").stderr
     for name in ("run", "plan", "graph", "doctor", "clean"):
         wrong = command(name, "dmeo")
         assert (wrong.returncode, wrong.stdout) == (2, "")
