@@ -267,9 +267,16 @@ const KEYS = {
   ".": () => player.move(1 / 25),
 };
 
+// Ctrl+Z is Z, and some keyboards have brackets with Alt only. All else with these keys is the browser's.
+function isOurs({ key, ctrlKey, altKey, metaKey, shiftKey }) {
+  if (key === "z" && ctrlKey !== metaKey) return !altKey && !shiftKey;
+  if ("[]".includes(key) && altKey) return !metaKey;
+  return !ctrlKey && !altKey && !metaKey;
+}
+
 addEventListener("keydown", (event) => {
   const { target, key } = event;
-  if (event.ctrlKey || event.altKey || event.metaKey || !find("keys").checked || !chosen) return;
+  if (!isOurs(event) || !find("keys").checked || !chosen) return;
   if (target.matches("input:not([type=checkbox]), select")) return;
   if (key.length > 1 && target.matches("video, [role=tab]")) return; // these use arrows themselves
   if (key === " " && target.matches("button, summary, input, video")) return;

@@ -145,9 +145,12 @@ def test_each_change_can_be_undone(three):
         page.keyboard.press("z")
         now = (spans(page), page.inner_text("#now"), page.evaluate("JSON.stringify([...verdicts, ...claims])"))
         assert now == before
-    assert page.is_disabled("#undo")
+    assert page.is_disabled("#undo") and page.evaluate("Object.values(localStorage)") == ["{}", "{}"]
+    page.keyboard.press("r")
+    page.keyboard.press("Control+Shift+z")
+    assert not page.is_disabled("#undo")
     page.keyboard.press("Control+z")
-    assert page.evaluate("Object.values(localStorage)") == ["{}", "{}"]
+    assert page.is_disabled("#undo") and current(page) == "wave"
 
 
 def keeping(browser, texts):
@@ -186,3 +189,24 @@ def test_boundaries_count_after_another_recognition_where_the_segment_is_the_sam
     assert spans(page) == [("wave", 0, 2), ("run", 2, 3), ("sit", 3, 4)] and rows(page) == [("wave", "0", "2")]
     page = visit([video("a.mp4", [segment(0, 2, "run", 0.9), segment(2, 4, "sit", 0.8)])])
     assert spans(page) == [("run", 0, 2), ("sit", 2, 4)] and page.is_disabled("#export")
+
+
+def test_a_mark_among_ten_thousand_segments_makes_little_anew(visit):
+    found = [segment(i, i + 1, ("wave", "sit", "run")[i % 3], 0.5) for i in range(10_000)]
+    page = visit([video("a.mp4", found)])
+    page.click("#tab-segments")
+    page.evaluate("""() => {
+      for (const row of document.querySelectorAll("#segments [role=option]")) row.isOld = true;
+      const draw = CanvasRenderingContext2D.prototype.roundRect;
+      window.drawn = 0;
+      CanvasRenderingContext2D.prototype.roundRect = function (...args) { window.drawn++; draw.apply(this, args); };
+    }""")
+    page.keyboard.press("r")
+    until(page, "drawn > 0")
+    made = page.evaluate("[...document.querySelectorAll('#segments [role=option]')].filter((row) => !row.isOld).length")
+    assert made == 2, "the one that was marked, and the one that is chosen then"
+    page.wait_for_timeout(200)
+    assert page.evaluate("drawn") <= page.evaluate("document.querySelector('#own-lanes canvas').clientWidth")
+    page.keyboard.press("m")
+    assert spans(page)[:3] == [("wave", 0, 1), ("sit", 1, 3), ("wave", 3, 4)]
+    assert page.inner_text("#matches") == "9 999 segments in 1 video"
