@@ -197,9 +197,9 @@ def test_a_mark_among_ten_thousand_segments_makes_little_anew(visit):
     page.click("#tab-segments")
     page.evaluate("""() => {
       for (const row of document.querySelectorAll("#segments [role=option]")) row.isOld = true;
-      const draw = CanvasRenderingContext2D.prototype.roundRect;
+      const draw = CanvasRenderingContext2D.prototype.fillRect;
       window.drawn = 0;
-      CanvasRenderingContext2D.prototype.roundRect = function (...args) { window.drawn++; draw.apply(this, args); };
+      CanvasRenderingContext2D.prototype.fillRect = function (...args) { window.drawn++; draw.apply(this, args); };
     }""")
     page.keyboard.press("r")
     until(page, "drawn > 0")
