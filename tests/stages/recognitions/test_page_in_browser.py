@@ -1,7 +1,6 @@
 """The page as people use it: Debian's chromium (`apt-get install chromium`) opens it as a file."""
 
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
