@@ -37,6 +37,8 @@ UNREADABLE_IN_A_ROW = 8
 """After this many partitions of a stage that cannot be read, one after the other, the stage has failed."""
 LAST_WORDS = 10.0
 """Seconds in which machines answer, at the end, what workers that died there have printed."""
+PRINTED = 200_000_000
+"""Bytes on the disk, after which what else is printed in a run is not kept."""
 SHARED_STORE = "set store to a folder or URL that is the same on all machines (--set store=...)"
 
 
@@ -79,6 +81,8 @@ class Schedule:
         """(key, clip) that have run out of memory once, alone."""
         self._unreadable: dict[str, list[str]] = {}
         """By node, the errors of partitions whose files could not be read. They are not computed, others are."""
+        self._printed = 0
+        """Bytes of what was printed."""
         self._here = socket.gethostname()
         self._hosts: set[str] = set()
         """Machines whose results have been found in the store."""
@@ -119,7 +123,9 @@ class Schedule:
 
     def _keep_printed(self, wait: float = 0.0) -> None:
         for key, printed in self.executor.take_printed(wait):
-            keep_printed(self.folder, key, printed)
+            if self._printed < PRINTED:
+                self._printed += max(len(printed.text), 4096)  # the least that a file takes
+                keep_printed(self.folder, key, printed)
 
     def _count_needs(self, task: Task) -> int:
         name, i = task
