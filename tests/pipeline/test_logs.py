@@ -21,6 +21,8 @@ from toy_manifest import Toy
 
 ESCAPE = "\x1b[31m"
 
+pytestmark = pytest.mark.filterwarnings("ignore:clip-.* is odd")  # which is meant for those who read the logs
+
 
 @pytest.fixture(scope="module", params=["local", "child", "ray"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:

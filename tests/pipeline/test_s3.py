@@ -129,10 +129,12 @@ def test_a_whole_stage_needs_no_folder_of_the_run_on_another_machine(
     stage, elsewhere = plan.nodes["total"].node.stage, tmp_path / "not" / "here"
     assert isinstance(stage, WholeStage)
     job = WholeJob("total", stage, store.url, "total", key, plan.variants("total"), elsewhere)
-    _do_whole_in_folder(job, str(tmp_path), SimpleQueue())
+    _do_whole_in_folder(job, str(tmp_path), "printed", SimpleQueue())
     assert store.filesystem.cat_file(path) == made and not elsewhere.exists()
-    with pytest.raises(StageError, match="set runs to a folder that all machines share, or store to a URL"):
-        _do_whole_in_folder(replace(job, store=str(tmp_path / "store")), str(tmp_path), SimpleQueue())
+    local = replace(job, store=str(tmp_path / "store"))
+    error = _do_whole_in_folder(local, str(tmp_path), "printed", SimpleQueue()).result
+    assert isinstance(error, StageError)
+    assert "set runs to a folder that all machines share, or store to a URL" in str(error)
 
 
 def test_a_run_s_folder_is_no_url(on_s3: Toy, s3: str) -> None:
