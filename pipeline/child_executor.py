@@ -103,7 +103,7 @@ def _no_main() -> Iterator[None]:
 def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the main process, which ends this one
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # between jobs; during a job, see into_file
-    faulthandler.enable(all_threads=False)
+    faulthandler.enable(file=2, all_threads=False)  # sys.stderr may be closed
     allow_hard_exit()
     while True:
         try:

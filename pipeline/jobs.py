@@ -10,14 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import PipelineError, StageError
+from pipeline.errors import ManifestError, PipelineError, StageError, UnreadableError
 from pipeline.files import state_of
 from pipeline.kept_work import KeptWork
 from pipeline.keys import file_digests
 from pipeline.limits import time_limit
 from pipeline.patience import patiently, take_overcome
 from pipeline.rows import attempt
-from pipeline.stage import MapStage, Row, WholeStage
+from pipeline.stage import KnownFile, MapStage, Row, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from pipeline.store import TEMPORARY, Store
 
@@ -223,10 +223,16 @@ def _load(job: Job, store: Store) -> Any:
     """What the stage's ``load`` returns, kept in this process for later partitions while its files stay the same."""
     stage = job.stage
     kind = f"{type(stage).__module__}:{type(stage).__qualname__}"
-    files = [file for file in stage.files() if isinstance(file, Path)]
+    try:
+        files = list(stage.files())
+    except ManifestError as error:
+        if isinstance(error.__cause__, UnreadableError):  # this partition has to wait, not the whole stage
+            raise error.__cause__ from None
+        raise
     if store.is_local:
         files += map(Path, sorted(job.whole_inputs.values()))
-    key = (kind, stage.model_dump_json(), *sorted(job.whole_inputs.values()), *map(state_of, files))
+    states = (file if isinstance(file, KnownFile) else state_of(file) for file in files)
+    key = (kind, stage.model_dump_json(), *sorted(job.whole_inputs.values()), *states)
     if key not in _loaded:
         _check_files(job)
         while len(_loaded) >= KEPT_MODELS:

@@ -48,10 +48,25 @@ def time_limit(seconds: float) -> Iterator[None]:
             _arm(max(outer - (time.monotonic() - started), 0.001))
 
 
+@contextmanager
+def without_limit() -> Iterator[None]:
+    """What takes place in the block does not count for the limits around it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    left = signal.getitimer(signal.ITIMER_REAL)[0] if is_main else 0
+    if not left:
+        yield
+        return
+    _arm(0)
+    try:
+        yield
+    finally:
+        _arm(left)
+
+
 def _arm(seconds: float) -> None:
     """Start both alarms; 0 stops them."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     if _hard_exit and seconds:
-        faulthandler.dump_traceback_later(seconds + GRACE, exit=True)
+        faulthandler.dump_traceback_later(seconds + GRACE, exit=True, file=2)  # sys.stderr may be closed
     elif _hard_exit:
         faulthandler.cancel_dump_traceback_later()

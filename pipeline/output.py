@@ -75,7 +75,8 @@ def into_file(name: str) -> Iterator[Take]:
     standard = [os.dup(1), os.dup(2)]
     ended = threading.Event()
     watch = threading.Thread(target=_keep_small, args=(file, ended), daemon=True)
-    _sinks.append(lambda text: os.write(file, text.encode(errors="replace")))
+    sink = _Unfailing(file, "w", closefd=False)
+    _sinks.append(lambda text: sink.write(text.encode(errors="replace")))
     try:
         os.dup2(file, 1)
         os.dup2(file, 2)
@@ -113,7 +114,7 @@ def overheard() -> Iterator[Take]:
     """Within it, what Python code prints in this process is shown as before, and its end is kept."""
     kept = _Kept()
     streams = sys.stdout, sys.stderr
-    mine = _Overheard(sys.stdout, kept), _Overheard(sys.stderr, kept)
+    mine = tuple(stream and _Overheard(stream, kept) for stream in streams)
     sys.stdout, sys.stderr = mine
     _sinks.append(kept.add)
     try:
@@ -122,6 +123,15 @@ def overheard() -> Iterator[Take]:
         _sinks.pop()
         if (sys.stdout, sys.stderr) == mine:
             sys.stdout, sys.stderr = streams
+
+
+class _Unfailing(io.FileIO):
+    """Loses what a full disk does not take: work goes on without its output."""
+
+    def write(self, content: Any, /) -> int:
+        with suppress(OSError):
+            return super().write(content)
+        return len(content)
 
 
 class _Kept:
@@ -160,6 +170,8 @@ class _Overheard:
         return getattr(self._stream, "rich_proxied_file", self._stream)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # while it is copied, it has no stream yet
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
 
@@ -204,11 +216,11 @@ def _prepare() -> None:
     """Keep nothing in buffers of this process that would be lost if it died; remove files of which nobody has asked."""
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
-        if not getattr(stream, "write_through", False):
-            with suppress(OSError, AttributeError, ValueError):
-                stream.flush()
-            raw = io.FileIO(number, "w", closefd=False)
-            setattr(sys, name, io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True))
+        with suppress(OSError, AttributeError, ValueError):
+            stream.flush()
+            if stream.fileno() == number:  # and nobody has put a stream of their own there
+                raw = _Unfailing(number, "w", closefd=False)
+                setattr(sys, name, io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True))
     with suppress(OSError, AttributeError, ValueError, TypeError):
         c = ctypes.CDLL(None)
         c.setvbuf(ctypes.c_void_p.in_dll(c, "stdout"), None, LINE_BUFFERED, 0)

@@ -16,7 +16,10 @@ CREDENTIALS |= {"s3a": CREDENTIALS["s3"], "gcs": CREDENTIALS["gs"], "az": CREDEN
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 """The extras of this package that bring what opens URLs of a kind."""
 
-STATES = ("ETag", "md5Hash", "etag", "mtime", "LastModified", "last_modified", "Last-Modified", "created")
+STATES = (
+    *("ETag", "md5Hash", "etag", "mtime", "LastModified", "last_modified", "Last-Modified", "created"),
+    *("sha", "xet_hash", "blob_id", "modify"),  # of GitHub, of the Hugging Face hub twice, of FTP
+)
 """What file systems call that which changes when a file does, the best first."""
 
 

@@ -4,7 +4,7 @@ Copies lie in the user's cache, in folders named by what the service says of the
 copied once to each machine; to see whether it is there takes one request.
 """
 
-import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -23,7 +23,7 @@ from pipeline.errors import ClipError, ManifestError, StageError, is_passing
 from pipeline.patience import patiently
 from pipeline.stage import KnownFile
 from pipeline.urls import open_filesystem, state_of, unusable
-from stages.places import reading, url_of
+from stages.places import is_full, reading, url_of
 
 UNUSED = 30 * 24 * 3600.0
 """Seconds after which a copy that nobody has used is removed, when another one is made."""
@@ -74,8 +74,10 @@ def local_copy(url: str, what: str, *beside: str) -> Path:
     made_of = json.dumps([url, states]).encode("utf-8", "surrogateescape")
     folder = cache_folder() / hashlib.blake2b(made_of, digest_size=16).hexdigest()
     try:
-        if not folder.is_dir():
-            _fill(folder, filesystem, infos, url, what)
+        with _alone(folder):
+            if not all((folder / _name(info["name"])).is_file() for info in infos):
+                shutil.rmtree(folder, ignore_errors=True)  # somebody has cleaned the cache
+                _fill(folder, filesystem, infos, url, what)
         os.utime(folder)
     except OSError as error:
         raise ManifestError(
@@ -95,7 +97,7 @@ def passing_copy(url: str) -> Iterator[Path]:
     Raises ClipError if it is gone, and OSError if it cannot be read for the moment, as for a video.
     """
     filesystem, path = open_filesystem(url, "the file")
-    with tempfile.TemporaryDirectory() as folder:
+    with reading(tempfile.TemporaryDirectory) as folder:
         _origins[folder] = url.rpartition("/")[0]
         copy = Path(folder, _name(path))
         try:
@@ -174,9 +176,18 @@ def _look(filesystem: Any, path: str, beside: tuple[str, ...]) -> list[dict[str,
     return infos
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process of this machine at a time look for a folder and fill it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        with suppress(OSError):  # some network file systems have no locks: then several may copy
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _fill(folder: Path, filesystem: Any, infos: list[dict[str, Any]], url: str, what: str) -> None:
     """Copy files into a folder, which is there as a whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
     size = sum(info["size"] or 0 for info in infos)
     if size >= LARGE:
@@ -188,19 +199,15 @@ def _fill(folder: Path, filesystem: Any, infos: list[dict[str, Any]], url: str, 
             now = _asking(url, what, partial(filesystem.info, info["name"]))
             if state_of(now) != state_of(info) or info["size"] not in (None, copy.stat().st_size):
                 raise ManifestError(f"{what}: {url} has changed while it was copied: try again")
-        try:
-            Path(part).rename(folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process was faster
-                raise
+        Path(part).rename(folder)
 
 
 def _sweep(cache: Path) -> None:
     """Remove what nobody has used for long, and what was left half-copied."""
-    for folder in cache.iterdir():
+    for entry in cache.iterdir():
         with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > UNUSED:
-                shutil.rmtree(folder, ignore_errors=True)
+            if time.time() - entry.stat().st_mtime > UNUSED:
+                entry.unlink() if entry.is_file() else shutil.rmtree(entry, ignore_errors=True)
 
 
 def _asking(url: str, what: str, work: Any) -> Any:
@@ -210,8 +217,8 @@ def _asking(url: str, what: str, work: Any) -> Any:
     except FileNotFoundError:
         raise NoSuchFileError(f"{what}: there is no file {url}") from None
     except Exception as error:  # of many kinds: of the cloud's own library
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise  # this machine's disk
+        if is_full(error) or type(error) is TimeoutError:  # this machine's disk; a limit of our own
+            raise
         raise ManifestError(unusable(url, error, what)) from error
 
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from pipeline.errors import ClipError, ManifestError, is_passing
+from pipeline.errors import ClipError, ManifestError, StageError, is_passing
 from pipeline.patience import patiently
 from pipeline.remote_files import KeptRanges, RemoteFile
 from pipeline.urls import open_filesystem, state_of, unusable
@@ -74,21 +74,25 @@ def is_file(place: Path) -> bool:
         raise ManifestError(unusable(url, error, "the file")) from error
 
 
-def files_below(url: str, what: str) -> list[Found]:
+def files_below(url: str, what: str, depth: int | None = None) -> list[Found]:
     """All files below a URL, or the one that it names. Raises ManifestError if they cannot be listed.
 
-    what: the URL's part in the manifest, for the message.
+    what: the URL's part in the manifest, for the message. depth: 1 for those right in the folder, and so on.
     """
     filesystem, root = open_filesystem(url, what)
     try:
-        infos = patiently(url, lambda: filesystem.find(root, detail=True))
+        infos = patiently(url, lambda: filesystem.find(root, maxdepth=depth, detail=True))
     except Exception as error:  # of many kinds: of the cloud's own library
         raise ManifestError(unusable(url, error, what)) from error
     root = root.rstrip("/")
     folder = root.rpartition("/")[0] if root in infos else root  # or it is a single file
     scheme = url.partition("://")[0]
+
+    def url_at(path: str) -> str:
+        return path if is_url(path) else f"{scheme}://{path.lstrip('/')}"
+
     return sorted(
-        Found(path.removeprefix(f"{folder}/"), f"{scheme}://{path.lstrip('/')}", state_of(info))
+        Found(path.removeprefix(f"{folder}/"), url_at(path), state_of(info))
         for path, info in infos.items()
         if info["type"] == "file"
     )
@@ -148,7 +152,10 @@ class _Remote:
         if known and not ask:
             return known
         filesystem, path = open_filesystem(url, "the file")
-        found = cls(url, filesystem, path, reading(lambda: filesystem.info(path)))
+        info = reading(lambda: filesystem.info(path))
+        if info["type"] == "directory":
+            raise ClipError("it is a folder, and at URLs only files are read")
+        found = cls(url, filesystem, path, info)
         with _lock:
             if known and known.state == found.state:
                 return known
@@ -168,8 +175,14 @@ class _Remote:
         return bytes(reading(lambda: self.filesystem.cat_file(self.path, start=start, end=stop)))
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether this machine's disk takes no more: that is no file's fault."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
 def reading(work: Any) -> Any:
-    """What ``work`` reads from a service. Raises ClipError where trying again would not help, else OSError."""
+    """What ``work`` reads from a service. Raises ClipError where trying again would not help, StageError if there is no
+    room here, else OSError."""
     try:
         return work()
     except FileNotFoundError:
@@ -177,6 +190,10 @@ def reading(work: Any) -> Any:
     except PermissionError as error:
         raise ClipError(f"no permission to read the file: {error}") from error
     except Exception as error:
+        if type(error) is TimeoutError:  # our own limit
+            raise
+        if is_full(error):
+            raise StageError(f"no room for a copy on the disk of this machine: {error}") from error
         if is_passing(error):
             raise OSError(errno.EREMOTEIO, f"{type(error).__name__}: {error}") from error
         raise ClipError(f"the file cannot be read: {type(error).__name__}: {error}") from error

@@ -7,9 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import ClipError, ManifestError, UnreadableError
+from pipeline.errors import ClipError, ManifestError, StageError, UnreadableError
+from pipeline.limits import without_limit
 from stages.local_files import copy_beside, errors_name_urls, local_copy, passing_copy
-from stages.places import state_at, url_of
+from stages.places import is_full, state_at, url_of
 from stages.skeletons.json_clips import names_in_json, read_json
 from stages.skeletons.mediapipe_csv import read_mediapipe_csv
 from stages.skeletons.npz import layout_file, read_npz
@@ -73,10 +74,10 @@ def read_skeletons(path: Path, entry: str | None = None) -> SkeletonFile:
 
 
 def keep_sets(clips: pa.Table) -> None:
-    """Copy files of many clips here that are at URLs, before the time of the first clip that is read from them."""
+    """Copy files of many clips here that are at URLs. It counts for no clip's time."""
     files = clips.filter(pc.is_valid(clips["skeleton_entry"]))["skeleton_path"].unique().to_pylist()
     for url in filter(None, map(url_of, filter(None, files))):
-        with suppress(ManifestError):  # reading the clips will say what is wrong
+        with suppress(ManifestError), without_limit():  # reading the clips will say what is wrong
             _kept(url)
 
 
@@ -95,6 +96,8 @@ def _read_at(url: str, entry: str | None) -> SkeletonFile:
     except ManifestError as error:
         if isinstance(error.__cause__, UnreadableError):
             raise error.__cause__ from None
+        if is_full(error.__cause__):
+            raise StageError(str(error)) from error
         raise ClipError(str(error)) from error
 
 

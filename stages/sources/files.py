@@ -69,10 +69,10 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 def skeleton_fingerprint(path: str | os.PathLike[str]) -> str:
     """What decides what a skeleton file gives: its fingerprint, then the version of its format's reader if that is not
     the first, or a digest of the layout file that it names if it names one; at a URL, of those that it may name."""
-    if is_url(path):
-        return RemoteSkeletons().state(str(path))
     found, file = fingerprint(path), Path(path)
     suffix = file.suffix.lower()
+    if is_url(path) and (found == "missing" or suffix == ".npz"):  # perhaps a folder, or with a layout beside it
+        return RemoteSkeletons().state(str(path))
     if found == "missing":
         return found
     if suffix in VERSIONS:

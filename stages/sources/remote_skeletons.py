@@ -13,6 +13,9 @@ class RemoteSkeletons:
 
     def __init__(self) -> None:
         self._listed: list[str] = []
+        """Of these folders, all is known that is below."""
+        self._looked_into: set[str] = set()
+        """Of these, what is right in them or in a folder there."""
         self._states: dict[str, str] = {}
         self._frames: defaultdict[str, list[Found]] = defaultdict(list)
         """The JSON files of each folder: if OpenPose wrote them, they are the frames of a clip."""
@@ -20,8 +23,11 @@ class RemoteSkeletons:
         """The YAML files of each folder, which may define layouts of files beside them."""
 
     def add(self, folder: str, files: Iterable[Found]) -> None:
-        """Take what ``files_below`` has found below a URL."""
+        """Take all that ``files_below`` has found below a URL."""
         self._listed.append(f"{folder.rstrip('/')}/")
+        self._take(files)
+
+    def _take(self, files: Iterable[Found]) -> None:
         for file in files:
             self._states[file.url] = file.state
             extension = file.url.rpartition(".")[2].lower()
@@ -53,9 +59,10 @@ class RemoteSkeletons:
         return "missing"
 
     def _list(self, url: str) -> None:
-        if not any(url.startswith(folder) for folder in self._listed):
-            folder = _folder(url)
-            self.add(folder, files_below(folder, "skeletons"))
+        folder = _folder(url)
+        if folder not in self._looked_into and not any(url.startswith(listed) for listed in self._listed):
+            self._looked_into.add(folder)
+            self._take(files_below(folder, "skeletons", depth=2))
 
 
 def _folder(url: str) -> str:

@@ -15,7 +15,7 @@ from pipeline.events import Event
 from pipeline.jobs import KEPT_MODELS, Job, WholeJob, conforming, do_job, do_whole, healthy
 from pipeline.manifest import load_manifest
 from pipeline.runs import Options, run
-from pipeline.stage import MapStage, Row, WholeStage
+from pipeline.stage import KnownFile, MapStage, Row, WholeStage
 from pipeline.stage_inputs import StageContext, VariantInputs
 from pipeline.store import Store
 from toy_manifest import Toy
@@ -358,6 +358,22 @@ def test_new_weights_under_an_old_path_are_loaded(store: Store, loads: list[int]
         assert share(store, 5, Weighted(weights=weights)) == [i / number for i in range(4)]
         share(store, 5, Weighted(weights=weights))
     assert loads == [2, 1, 2]
+
+
+class Known(Weighted):
+    """Says what is in its file, wherever that is."""
+
+    def files(self) -> tuple[KnownFile, ...]:  # type: ignore[override]
+        return (KnownFile.of(self.weights),)
+
+
+def test_new_weights_that_are_known_by_their_content_are_loaded(store: Store, loads: list[int], tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    for number in (2, 1):
+        weights.write_text(str(number))
+        for _ in range(2):
+            assert share(store, 5, Known(weights=weights)) == [i / number for i in range(4)]
+    assert loads == [2, 1]
 
 
 def test_a_model_that_was_made_again_under_its_old_key_is_loaded(store: Store, loads: list[int]) -> None:

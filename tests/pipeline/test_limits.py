@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pipeline.limits import time_limit
+from pipeline.limits import time_limit, without_limit
 
 
 def test_slow_python_is_interrupted() -> None:
@@ -23,6 +23,15 @@ def test_an_inner_limit_does_not_suspend_the_outer_one() -> None:
         with time_limit(5):
             pass
         time.sleep(5)
+
+
+def test_what_does_not_count_suspends_a_limit() -> None:
+    with pytest.raises(TimeoutError, match=r"0\.3 s"), time_limit(0.3):
+        with without_limit():
+            time.sleep(0.5)
+        time.sleep(5)
+    with without_limit():
+        pass
 
 
 def test_native_code_that_hangs_ends_the_worker() -> None:

@@ -40,7 +40,7 @@ def test_a_file_is_copied_once_for_each_state(s3: str, monkeypatch: pytest.Monke
     assert local_copy(f"{s3}/a.csv", "list").read_bytes() == b"kept"
     write(f"{s3}/a.csv", b"two")
     second = local_copy(f"{s3}/a.csv", "list")
-    assert second != first and second.read_bytes() == b"two" and len(list(cache_folder().iterdir())) == 2
+    assert second != first and second.read_bytes() == b"two" and len(list(cache_folder().glob("*/*"))) == 2
     write(f"{s3}/a.csv", b"one")
     assert local_copy(f"{s3}/a.csv", "list") == first
 
@@ -135,7 +135,7 @@ def test_a_file_that_changes_while_it_is_copied_is_not_kept(s3: str, monkeypatch
     monkeypatch.setattr(local_files, "open_filesystem", lambda url, what: (Changing(), path))
     with pytest.raises(ManifestError, match="has changed while it was copied: try again"):
         local_copy(f"{s3}/a", "list")
-    assert list(cache_folder().iterdir()) == []
+    assert list(cache_folder().glob("*/")) == []
 
 
 def test_forbidden_files_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,3 +170,10 @@ def test_web_servers_and_other_services_will_do(tmp_path: Path) -> None:
         server.shutdown()
     write("memory://bucket/a.csv", b"one")
     assert local_copy("memory://bucket/a.csv", "list", "b*").read_bytes() == b"one"
+
+
+def test_a_copy_that_somebody_has_removed_is_made_again(s3: str) -> None:
+    write(f"{s3}/a.csv", b"one")
+    local_copy(f"{s3}/a.csv", "list").unlink()
+    local_files._asked.clear()
+    assert local_copy(f"{s3}/a.csv", "list").read_bytes() == b"one"

@@ -177,7 +177,7 @@ function joinNext(segment) {
 // Let a segment be as it was recognized.
 function restore(segment) {
   const whole = wholeOf(segment);
-  claiming(whole, () => {
+  const unclaim = () => {
     for (const { name } of recognizedBeside(whole)) {
       const own = name === whole.name ? [] : (claims.get(name) ?? []);
       setClaims(
@@ -185,6 +185,10 @@ function restore(segment) {
         own.filter(([start, end]) => end <= whole.start || whole.end <= start),
       );
     }
+  };
+  claiming(whole, unclaim, (part, before) => {
+    if (wholeOf(part) === whole) return undefined; // what was said of parts is not said of the whole
+    return before.find((own) => own.start <= part.start && part.end <= own.end);
   });
   return whole;
 }
