@@ -57,14 +57,13 @@ def is_gone(node_id: str) -> bool:
 
 
 def ask_for_output(file: str) -> list[Any]:
-    """References to what each other machine answers to the question what a worker has printed that has died there.
-    Ray does not say where a worker has died. file: see ``pipeline.output.left_by``."""
+    """References to what each machine answers to the question what a worker has printed that has died there: Ray does
+    not say where that was. file: see ``pipeline.output.left_by``."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     task = ray.remote(num_cpus=0, max_retries=0)(left_by)
-    here = ray.get_runtime_context().get_node_id()
-    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
     return [
         task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(file)
         for node in nodes

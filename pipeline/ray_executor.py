@@ -226,7 +226,7 @@ class RayExecutor(Executor):
         return job, result
 
     def _find_printed(self, running: Running) -> None:
-        """Look for what a worker has printed that has died, on this machine, then on all others."""
+        """Look for what a worker has printed that has died, here, then on all machines of the cluster."""
         if printed := left_by(running.file):
             self._keep_printed(running.job, printed)
         elif self.is_cluster():

@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +39,16 @@ def s3(s3_variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name, value in s3_variables.items():
         monkeypatch.setenv(name, value)
     return f"s3://bucket/{tmp_path.name}"
+
+
+@pytest.fixture
+def upload(s3: str) -> Callable[[Path], str]:
+    """Copies a folder to that server, and returns its URL."""
+    import fsspec
+
+    def copy(folder: Path) -> str:
+        filesystem, _ = fsspec.core.url_to_fs(s3)
+        filesystem.put(f"{folder}/", f"{s3}/{folder.name}/", recursive=True)
+        return f"{s3}/{folder.name}"
+
+    return copy

@@ -10,11 +10,10 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from started_executors import started
 
-from pipeline.child_executor import ChildExecutor
 from pipeline.executor import Executor
 from pipeline.manifest import load_manifest
-from pipeline.ray_session import ray_session
 from pipeline.runs import run
 from toy_manifest import Toy
 
@@ -22,18 +21,8 @@ from toy_manifest import Toy
 @pytest.fixture(scope="module", params=["child", "ray"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     """Both executors that must survive the death of a worker, each started once for all tests."""
-    if request.param == "child":
-        child = ChildExecutor()
-        yield child
-        child.close()
-        return
-    pytest.importorskip("ray")
-    from pipeline.ray_executor import RayExecutor
-
-    with ray_session():
-        ray = RayExecutor()
-        yield ray
-        ray.close()
+    with started(request.param) as executor:
+        yield executor
 
 
 def test_all_executors_make_the_same_files(toy: Toy, executor: Executor, tmp_path: Path) -> None:

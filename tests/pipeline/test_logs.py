@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from started_executors import started
 
 from pipeline.child_executor import ChildExecutor
 from pipeline.errors import ManifestError
@@ -15,7 +16,6 @@ from pipeline.executor import Executor, LocalExecutor
 from pipeline.logs import IN_FULL, LOGS, keep_printed, log_lines
 from pipeline.manifest import load_manifest
 from pipeline.output import LIMIT, LITTLE, Printed
-from pipeline.ray_session import ray_session
 from pipeline.runs import run
 from toy_manifest import Toy
 
@@ -27,21 +27,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:clip-.* is odd")  # which is mea
 @pytest.fixture(scope="module", params=["local", "child", "ray"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     """All executors, each started once for all tests."""
-    if request.param == "local":
-        yield LocalExecutor()
-        return
-    if request.param == "child":
-        child = ChildExecutor()
-        yield child
-        child.close()
-        return
-    pytest.importorskip("ray")
-    from pipeline.ray_executor import RayExecutor
-
-    with ray_session():
-        ray = RayExecutor()
-        yield ray
-        ray.close()
+    with started(request.param) as executor:
+        yield executor
 
 
 @pytest.fixture

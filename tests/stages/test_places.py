@@ -53,10 +53,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def url(folder: Path, s3: str) -> str:
-    filesystem, _ = fsspec.core.url_to_fs(s3)
-    filesystem.put(f"{folder}/", f"{s3}/videos/", recursive=True)
-    return f"{s3}/videos"
+def url(folder: Path, upload: Callable[[Path], str]) -> str:
+    return upload(folder)
 
 
 def rows(table: pa.Table) -> list[dict]:

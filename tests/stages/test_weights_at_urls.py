@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -51,10 +52,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def url(folder: Path, s3: str) -> str:
-    filesystem, _ = fsspec.core.url_to_fs(s3)
-    filesystem.put(f"{folder}/", f"{s3}/data/", recursive=True)
-    return f"{s3}/data"
+def url(folder: Path, upload: Callable[[Path], str]) -> str:
+    return upload(folder)
 
 
 STAGES = {

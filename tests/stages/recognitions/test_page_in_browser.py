@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from recognition_pages import current, exported, segment, until, video, write_movie
 
@@ -307,25 +306,27 @@ def test_ten_thousand_segments_scroll(visit):
     page = visit([video(f"{i:03}.mp4", rows) for i in range(200)])
     assert len(page.query_selector_all("#videos .video")) < 40
     page.click("#tab-segments")
-    steps = page.evaluate("""async () => {
-      const steps = [];
+    made = page.evaluate("""async () => {
+      const made = [];
+      const watch = new MutationObserver(() => {});
+      watch.observe(document.getElementById("segments"), { childList: true, subtree: true });
       for (let i = 0; i < 120; i++) {
         await new Promise(requestAnimationFrame);
-        const start = performance.now();
         scrollBy(0, i < 60 ? 300 : 12000);
         dispatchEvent(new Event("scroll"));
-        document.body.getBoundingClientRect();
-        steps.push(performance.now() - start);
+        made.push(watch.takeRecords().reduce((sum, { addedNodes }) => sum + addedNodes.length, 0));
       }
-      return steps;
+      return made;
     }""")
-    assert float(np.median(steps)) < 500, "milliseconds: also on a busy machine"
+    assert 0 < max(made) < 40, "no more rows than are seen are made for a step"
     assert 5 < len(options(page)) < 40
     page.keyboard.press("End")
     until(page, "document.querySelector('[aria-posinset=\"10000\"]')")
-    start = page.evaluate("performance.now()")
     page.select_option("#sort", "low")
-    assert page.evaluate("performance.now()") - start < 10000
+    page.evaluate("scrollTo(0, 0)")
+    until(page, "document.querySelector('[aria-posinset=\"1\"]')")
+    scores = [int(text.split()[0]) for text in page.locator("#segments [role=option] .score").all_inner_texts()]
+    assert scores == sorted(scores) and scores[0] == 0 and len(scores) < 40
 
 
 def counting(page):
@@ -397,9 +398,9 @@ def test_two_thousand_people_one_after_the_other_share_lanes(visit):
     assert f"person {person}" in said and said.startswith(label)
     middle = (CROWD + 19) / 2
     assert middle - 25 < int(person) < middle + 5
-    start = page.evaluate("performance.now()")
+    chosen = current(page), page.inner_text("#now")
     page.keyboard.press("j")
-    assert page.evaluate("performance.now()") - start < 5000
+    assert (current(page), page.inner_text("#now")) != chosen
 
 
 def test_two_thousand_people_at_once_are_drawn_in_part_and_the_page_says_so(visit):
