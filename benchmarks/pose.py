@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 import onnxruntime
 import pyarrow.parquet as pq
+import torch
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins"))  # an example of a detector
@@ -37,9 +38,10 @@ from recognizer.skeletons import COCO17
 from stages.frame_sampling import sample_frames
 from stages.plugins import build
 from stages.pose.boxes import areas, non_maximum_suppression
-from stages.pose.crops import crop, person_regions
+from stages.pose.crops import crop, normalized, person_regions
 from stages.pose.detectors import DETECTORS
-from stages.pose.estimators import ESTIMATORS, EstimatorSettings, TopDownEstimator
+from stages.pose.estimators import ESTIMATORS, EstimatorSettings, TopDownEstimator, find_estimator
+from stages.pose.hrnet import HRNetW32
 from stages.pose.onnx_model import OnnxModel
 from stages.sources.files import find_videos
 
@@ -61,14 +63,19 @@ class Spent(NamedTuple):
 
 def plain_loop(options: argparse.Namespace) -> tuple[int, int]:
     """Frames and persons of all videos, by the plain loop."""
-    settings = EstimatorSettings(options.weights, None, COCO17, options.min_score, options.device)
+    sizes = find_estimator(options.estimator).input_sizes
+    settings = EstimatorSettings(options.weights, next(iter(sizes), None), COCO17, options.min_score, options.device)
     estimator = build(ESTIMATORS.get(options.estimator, options.estimator), "estimator", settings)
     detector_class = DETECTORS.get(options.detector, options.detector)
     detector = build(detector_class, "detector", options.detector_weights, options.device)
     assert isinstance(estimator, TopDownEstimator)
     if isinstance(estimator, OnnxModel):  # which computes with one thread otherwise
         estimator.network._session = onnxruntime.InferenceSession(str(options.weights))
+    if isinstance(estimator, HRNetW32) and options.device == "cuda":  # which replays a recording otherwise
+        model = estimator.model
+        estimator.heatmaps = lambda crops: model(torch.from_numpy(normalized(crops)).cuda()).cpu().numpy()  # type: ignore[method-assign]
     frames = persons = 0
+    torch.set_grad_enabled(False)
     for video in find_videos(options.folder, "videos")[0]:
         for image in sampled(video.path, options.frames, options.short_side):
             boxes = np.asarray(detector.detect([image])[0]).reshape(-1, 5)
@@ -101,7 +108,7 @@ def pipeline(options: argparse.Namespace, executor: str) -> tuple[int, int]:
     """Frames and persons of all videos, by the command."""
     pose = {"estimator": options.estimator, "detector": options.detector, "min_score": options.min_score}
     pose |= {"persons": options.persons, "detect_every": options.detect_every, "flip_test": options.flip_test}
-    pose |= {"device": options.device, "batch": options.batch}
+    pose |= {"device": options.device, "batch": options.batch, "workers_per_gpu": options.workers_per_gpu}
     files = {"weights": options.weights, "detector_weights": options.detector_weights}
     pose |= {name: str(path.resolve()) for name, path in files.items() if path}
     manifest = {
@@ -163,7 +170,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--short-side", type=int, default=240)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--batch", type=int, default=16, help="crops per batch on a GPU")
+    parser.add_argument("--batch", type=int, default=32, help="crops per batch on a GPU")
+    parser.add_argument("--workers-per-gpu", type=int, default=2, help="with Ray")
     parser.add_argument("--executors", nargs="+", default=["ray"], help="local: one process; ray: one per core")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)

@@ -6,7 +6,7 @@ that they share.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,10 +49,10 @@ class Node:
         return self.cpus > 0 or self.gpus > 0
 
 
-def refuse_nodes(nodes: Sequence[Node]) -> None:
+def refuse_nodes(nodes: Sequence[Node], reason: str = "not all machines have what the run needs") -> None:
     """Raises ManifestError with a table of all nodes if any of them lacks something."""
     if any(node.lacks for node in nodes):
-        raise ManifestError("\n".join(["not all machines have what the run needs:", *node_lines(nodes)]))
+        raise ManifestError("\n".join([f"{reason}:", *node_lines(nodes)]))
 
 
 def node_lines(nodes: Sequence[Node]) -> Iterator[str]:
@@ -66,14 +66,16 @@ def node_lines(nodes: Sequence[Node]) -> Iterator[str]:
     yield from (f"- {remedy}" for remedy in dict.fromkeys(lack.remedy for node in nodes for lack in node.lacks))
 
 
-def examine_nodes(plan: Plan | None = None, only_todo: bool = True) -> list[Node]:
+def examine_nodes(plan: Plan | None = None, only_todo: bool = True, among: Set[str] | None = None) -> list[Node]:
     """Ask all nodes of the running Ray, and compare what they have with what this process has.
 
-    plan: what will run there. only_todo: ask about its stages with something to compute, or about all of them.
+    plan: what will run there. only_todo: ask about its stages with something to compute, or about all of them. among:
+    ids of the nodes to ask; None: all.
     """
     import ray
 
-    nodes = {node["NodeID"]: _node(node) for node in ray.nodes() if node["Alive"]}
+    up = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    nodes = {key: _node(node) for key, node in up.items() if among is None or key in among}
     wanted = _wanted(plan, only_todo) if plan else Wanted(str(Path.cwd()))
     try:
         for url, probe in wanted.places:

@@ -25,6 +25,7 @@ from pipeline.executor import Executor, Result, WorkerDied
 from pipeline.jobs import Job, Outcome, WholeJob, do_job, do_whole
 from pipeline.limits import allow_hard_exit
 from pipeline.machines import Machines, ask_for_output, is_gone
+from pipeline.newcomers import Newcomers
 from pipeline.output import Printed, into_file, left_by
 from pipeline.plan import Plan
 from pipeline.ray_metrics import RayMetrics
@@ -75,6 +76,7 @@ class RayExecutor(Executor):
         self._waiting: deque[Job] = deque()
         """GPU jobs that wait for an actor."""
         self._metrics: RayMetrics | None = None
+        self._newcomers: Newcomers | None = None
         self._asked: dict[Any, Job | WholeJob] = {}
         """Answers of machines to come, by reference: what a worker has printed that died with this job."""
 
@@ -88,6 +90,10 @@ class RayExecutor(Executor):
         reused = {name: plan.nodes[name].partitions - number for name, number in todo.items()}
         self._metrics = RayMetrics(plan.graph.manifest.name, todo, reused)
         return self._metrics
+
+    def watch(self, plan: Plan) -> None:
+        """From now on, ask machines that join whether they have what the plan needs."""
+        self._newcomers = Newcomers(plan)
 
     def slots(self) -> int:
         """Twice the cores and GPUs, so that the next job's process is ready when one becomes free."""
@@ -136,6 +142,8 @@ class RayExecutor(Executor):
         self._running[task.remote(job, self._folder, file, self._news)] = Running(job, file=file)
 
     def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
+        if self._newcomers:
+            self._newcomers.check()
         running = list(self._running)
         ready, _ = self._ray.wait(running, num_returns=1, timeout=seconds)
         if ready:  # and whatever else is: to wait for each by itself would take as long as there are jobs
@@ -155,6 +163,8 @@ class RayExecutor(Executor):
         self._idle.clear()
 
     def close(self) -> None:
+        if self._newcomers:
+            self._newcomers.stop()
         if self._own:  # ends tasks and actors; canceling a task as it completes would crash Ray
             self._ray.shutdown()
             return

@@ -286,6 +286,7 @@ def _choose_executor(plan: Plan, options: Options) -> Executor:
     try:
         if options.ray_address or executor.is_cluster():
             refuse_nodes(examine_nodes(plan))
+            executor.watch(plan)
     except BaseException:
         executor.close()
         raise

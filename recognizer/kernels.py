@@ -67,7 +67,8 @@ def conv3d(
 
 def conv3d_of_tokens(z_BTHWD: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
     """The unpadded ``F.conv3d`` of tokens, B,T',H',W',D, as a sum of 2D convolutions, one for each frame of the
-    kernel: the backward pass of a depthwise one takes a quarter of the time on CPUs."""
+    kernel: a depthwise one takes a quarter of the time on CPUs in the backward pass, and an eighth of it on GPUs in
+    both (an H100, bfloat16, paper's size: 5.7 ms for 47.8)."""
     first, *others = weight.unbind(dim=2)
     frames = z_BTHWD.shape[1] - len(others)
     # With gradients in float32: the backward pass takes longer in bfloat16.

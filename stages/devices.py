@@ -46,6 +46,11 @@ def compiled(model: nn.Module, device: torch.device) -> Callable[..., torch.Tens
     return torch.compile(model, options={"fallback_random": True})
 
 
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def threads(count: int | None) -> Iterator[None]:
     """Compute with this many threads inside the block; None leaves the number unchanged."""

@@ -11,6 +11,25 @@ from s3_server import s3_server
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests that need a GPU where there is none."""
+    if marked := [item for item in items if item.get_closest_marker("gpu")]:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason="PyTorch finds no GPU"))
+
+
+@pytest.fixture
+def exact_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products and convolutions of float32 that the GPU does not round to TF32."""
+    import torch
+
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real research data, which is not part of the project; tests that need it skip where it is absent."""

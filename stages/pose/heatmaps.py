@@ -1,5 +1,6 @@
 """Keypoints from the heatmaps of an estimator."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -24,12 +25,11 @@ def decode(heatmaps_BRHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     b, r = np.ogrid[:B, :R]
     scores_BR = heatmaps_BRHW[b, r, y_BR, x_BR]
 
-    smooth_BHWR = np.stack([_smoothed(heatmaps_RHW) for heatmaps_RHW in heatmaps_BRHW])
-    log_BHWR = np.log(np.maximum(smooth_BHWR, 1e-10))
     x_inner, y_inner = np.clip(x_BR, 2, W - 3), np.clip(y_BR, 2, H - 3)
+    log_BR55 = np.log(np.maximum(_smoothed(heatmaps_BRHW, x_inner, y_inner), 1e-10))
 
     def at(dx: int, dy: int) -> np.ndarray:
-        return log_BHWR[b, y_inner + dy, x_inner + dx, r]
+        return log_BR55[..., 2 + dy, 2 + dx]
 
     gradient = np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=2) / 2
     xx = (at(2, 0) - 2 * at(0, 0) + at(-2, 0)) / 4
@@ -43,11 +43,29 @@ def decode(heatmaps_BRHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([x_BR, y_BR], axis=2) + step, np.clip(scores_BR, 0, 1)
 
 
-def _smoothed(heatmaps_RHW: np.ndarray) -> np.ndarray:
-    """The heatmaps as H,W,R, without the noise that a Newton step would follow."""
-    heatmaps_HWR = np.ascontiguousarray(heatmaps_RHW.transpose(1, 2, 0))
-    H, W, R = heatmaps_HWR.shape
-    return cv2.GaussianBlur(heatmaps_HWR, (0, 0), sigmaX=H * _SIGMA).reshape(H, W, R)
+def _smoothed(heatmaps_BRHW: np.ndarray, x_BR: np.ndarray, y_BR: np.ndarray) -> np.ndarray:
+    """The 5 x 5 pixels around these of each heatmap, B,R,5,5, without the noise that a Newton step would follow: of a
+    Gaussian blur, which reflects at the edges. To blur whole heatmaps would take as long as a GPU takes for them."""
+    B, R, H, W = heatmaps_BRHW.shape
+    sigma = H * _SIGMA
+    reach = math.ceil(4 * sigma)
+    weights_K1 = cv2.getGaussianKernel(2 * reach + 1, sigma, cv2.CV_32F)
+    around = np.arange(-2 - reach, 3 + reach)
+    b, r = np.ogrid[:B, :R]
+    patches_BRYX = heatmaps_BRHW[
+        b[..., None, None],
+        r[..., None, None],
+        _reflected(y_BR[..., None] + around, H)[..., :, None],
+        _reflected(x_BR[..., None] + around, W)[..., None, :],
+    ]
+    blur_5Y = np.stack([np.roll(np.pad(weights_K1[:, 0], (0, 4)), i) for i in range(5)])
+    return blur_5Y @ patches_BRYX @ blur_5Y.T
+
+
+def _reflected(positions: np.ndarray, length: int) -> np.ndarray:
+    """Where positions beyond an axis lie when it is mirrored at its first and last pixel."""
+    period = 2 * (length - 1)
+    return length - 1 - np.abs(positions % period - (length - 1))
 
 
 def mirrored(heatmaps_BRHW: np.ndarray, flip: Sequence[int]) -> np.ndarray:

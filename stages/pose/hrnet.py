@@ -1,12 +1,17 @@
 """HRNet (Sun et al. 2019) as a pose estimator for COCO's keypoints, with weights of MMPose's model zoo."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from recognizer.skeletons import COCO17
 from stages.pose.estimators import EstimatorSettings, HeatmapEstimator, Size
 from stages.pose.zoo import ModelCard, Published
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SMALL, LARGE = (256, 192), (384, 288)
 
@@ -28,12 +33,23 @@ class HRNetW32(HeatmapEstimator):
     }
 
     def __init__(self, settings: EstimatorSettings) -> None:
+        import torch
+
+        from stages.pose.crops import IMAGENET_MEAN, IMAGENET_STD
         from stages.pose.hrnet_network import load_hrnet
+        from stages.pose.replay import Replayed
 
         assert settings.weights is not None and settings.input_size is not None
         self.input_size = settings.input_size
         self.device = settings.device
         self.model = load_hrnet(self.body, settings.weights, self.layout.count).to(self.device)
+        self._on_gpu = None
+        if self.device != "cpu":
+            self._mean, self._std = (
+                torch.tensor(values * 255, device=self.device) for values in (IMAGENET_MEAN, IMAGENET_STD)
+            )
+            self.model.to(memory_format=torch.channels_last)  # saves a sixth of the time there
+            self._on_gpu = Replayed(self._of_pixels)
 
     @classmethod
     def published(cls, input_size: Size | None) -> Published:
@@ -45,7 +61,13 @@ class HRNetW32(HeatmapEstimator):
         from stages.pose.crops import normalized
 
         with torch.inference_mode():
-            return self.model(torch.from_numpy(normalized(crops)).to(self.device)).float().cpu().numpy()
+            if self._on_gpu is not None:
+                return self._on_gpu(torch.from_numpy(crops).to(self.device)).cpu().numpy()
+            return self.model(torch.from_numpy(normalized(crops))).numpy()
+
+    def _of_pixels(self, crops_BHW3: Tensor) -> Tensor:
+        """Heatmaps of crops uint8 on a GPU, where the pixels take a quarter of the way as bytes."""
+        return self.model(((crops_BHW3.float() - self._mean) / self._std).permute(0, 3, 1, 2))
 
 
 class HRNetW48(HRNetW32):

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline import limits
 from pipeline.rows import Row, attempt
 from recognizer.skeletons import Layout, layout_text
+from stages.gpu_memory import enough_gpu_memory
 from stages.pose.estimation import Estimation, Skeletons
 from stages.pose.smoothing import fill_gaps, smooth
 
@@ -52,13 +53,13 @@ class SkeletonRows:
         """One row for each clip's work."""
         rows = []
         for clip_id, work in works:
-            rows.append(attempt(clip_id, self._time_limit, work))
+            rows.append(attempt(clip_id, self._time_limit, enough_gpu_memory()(work)))
             if self._estimation:
                 # Not part of the attempt: a batch also holds crops of other clips, so this clip may not be to blame.
-                with limits.time_limit(self._time_limit):
+                with limits.time_limit(self._time_limit), enough_gpu_memory():
                     self._estimation.run_full_batches()
         if self._estimation:
-            with limits.time_limit(self._time_limit):
+            with limits.time_limit(self._time_limit), enough_gpu_memory():
                 self._estimation.run_all()
         return rows
 

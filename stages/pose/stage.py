@@ -95,8 +95,11 @@ class Pose(MapStage):
     smoothing: float = added(0.0, ge=0, le=100)
     """Standard deviation, in frames, of a Gaussian mean of the joints' places over time. 0: they stay as they were
     found in their frame."""
-    batch: int = unkeyed(16, ge=1)
+    batch: int = unkeyed(32, ge=1)
     """Crops per batch of the estimator on a GPU. CPUs are fastest with few, whose results fit their caches."""
+    workers_per_gpu: int = unkeyed(2, ge=1)
+    """Processes that share a GPU: while one reads images and cuts crops, another computes. 1 where the GPU's memory
+    does not hold the models that often."""
     time_limit: float = unkeyed(300.0, gt=0)
     """Seconds after which a clip is given up."""
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
@@ -192,8 +195,9 @@ class Pose(MapStage):
         return layout_called(self.layout) if "layout" in estimator.takes else estimator.layout
 
     def resources(self) -> Resources:
-        """One GPU if a model can use it."""
-        return Resources(num_gpus=1 if self.device != "cpu" and None in self._why_no_gpu() else 0)
+        """A part of a GPU if a model can use it."""
+        share = 1 / self.workers_per_gpu
+        return Resources(num_gpus=share if self.device != "cpu" and None in self._why_no_gpu() else 0)
 
     def _why_no_gpu(self) -> list[str | None]:
         return list(why_no_gpu(self.estimator, self.weights, self.detector, self.detector_weights))

@@ -47,7 +47,11 @@ class Predict(MapStage):
     """Views per batch; null: 8, but 1 for networks that see frames on a CPU, where larger batches are not faster."""
 
     device: Literal["auto", "cpu", "cuda"] = unkeyed("auto")
-    """``auto``: GPUs if there are any, one per worker, else the CPU."""
+    """``auto``: GPUs if there are any, else the CPU."""
+
+    workers_per_gpu: int = unkeyed(2, ge=1)
+    """Processes that share a GPU: while one reads clips, another computes. 1 where the GPU's memory does not hold the
+    network and its batch that often."""
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         """Joints that a saved model knows and the skeletons lack."""
@@ -62,7 +66,7 @@ class Predict(MapStage):
             yield Problem(f"the model was trained on {wanted.name} skeletons; {lacks}: {remedy}", fatal)
 
     def resources(self) -> Resources:
-        return Resources(num_gpus=0 if self.device == "cpu" else 1)
+        return Resources(num_gpus=0 if self.device == "cpu" else 1 / self.workers_per_gpu)
 
     def select(self, clips: pa.Table) -> pa.Table:
         if self.split is None:
@@ -88,11 +92,12 @@ class Predict(MapStage):
 
     def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: "Recognizer") -> pa.Table:
         from stages.devices import threads
+        from stages.gpu_memory import enough_gpu_memory
         from stages.predict.views import mean_probabilities
 
         shards = inputs["shards"]
         rows = (shards.slice(i, 1).to_pylist()[0] for i in range(shards.num_rows))
-        with threads(1):
+        with threads(1), enough_gpu_memory():
             found = mean_probabilities(loaded, rows, self.views, self.batch, self.frames, self.precision)
         names = list(loaded.config.class_names)
         return pa.Table.from_pylist(

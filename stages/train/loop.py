@@ -30,7 +30,7 @@ from stages.devices import chosen_device, chosen_precision, compiled, determinis
 from stages.local_files import local_path
 from stages.train.activations import checkpoint_activations
 from stages.train.augment import apply_view, fixed_views, jitter_joints, random_view
-from stages.train.batches import Batch, batches
+from stages.train.batches import Batch, batches, reading_threads
 from stages.train.calibration import calibrate
 from stages.train.data_parallel import DataParallelGroup
 from stages.train.labels import LabeledClips
@@ -80,7 +80,7 @@ class Training:
         self.device = chosen_device(recipe.device)
         self.precision = chosen_precision(recipe.precision, self.device)
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        self.reading_threads = shards.reading_threads(recipe.workers)
+        self.reading_threads = shards.reading_threads(recipe.workers or reading_threads(self.device))
         self.steps_per_epoch = math.ceil(len(clips.train) / (recipe.batch * recipe.accumulate))
         self.epochs = max(recipe.epochs, math.ceil(recipe.least_steps / self.steps_per_epoch))
         self.total_steps = self.epochs * self.steps_per_epoch
@@ -89,7 +89,9 @@ class Training:
         model = model.to(self.device)
         group.prepare(model)
         average = deepcopy(model).requires_grad_(False) if recipe.ema else None
-        optimizer = torch.optim.AdamW(parameter_groups(model, recipe.weight_decay, recipe.layer_decay))
+        optimizer = torch.optim.AdamW(
+            parameter_groups(model, recipe.weight_decay, recipe.layer_decay), fused=self.device.type == "cuda"
+        )
         if recipe.checkpoint_activations:
             checkpoint_activations(model)
         self.network = compiled(model, self.device) if recipe.compile else model
@@ -153,12 +155,19 @@ class Training:
         torch.manual_seed(seed_of(recipe.seed, "step", step))
         state.optimizer.zero_grad()
         clip_count, taken = sum(map(len, step_clips)), 0
+        loss_and_hits = torch.zeros(2, dtype=torch.float64, device=self.device)
         for clip_ids, batch in zip(step_clips, loader, strict=True):
             taken += len(clip_ids)
             share = mixup_share(recipe.mixup, seed_of(recipe.seed, "mixup", step, taken))
-            self._add_gradients(clip_ids, batch, share, clip_count)
+            loss_and_hits += self._add_gradients(clip_ids, batch, share, clip_count)
         self.group.all_reduce_gradients(state.model.parameters())
-        norm = nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip_gradient).item()
+        norm_1 = nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip_gradient)[None]
+        # Once a step, since a GPU that is waited for has nothing to do.
+        loss, hits, norm = torch.cat([loss_and_hits, norm_1]).tolist()
+        loss, hits = self.group.all_reduce(loss, hits)
+        state.progress.loss += loss
+        state.progress.correct += int(hits)
+        state.progress.clips += clip_count
         if not (math.isfinite(state.progress.loss) and math.isfinite(norm)):
             raise divergence_error(step, state.progress, lr, norm, [i for clip_ids in step_clips for i in clip_ids])
         state.optimizer.step()
@@ -166,24 +175,20 @@ class Training:
             update_average(state.average, state.model, min(recipe.ema, (1 + step) / (10 + step)))
         return lr
 
-    def _add_gradients(self, clip_ids: Sequence[str], batch: Batch, share: float, clip_count: int) -> None:
-        """Add the gradients of a batch's part of the step's mean loss, and its loss and hits to the progress.
+    def _add_gradients(self, clip_ids: Sequence[str], batch: Batch, share: float, clip_count: int) -> torch.Tensor:
+        """Add the gradients of a batch's part of the step's mean loss. Returns the sum of its losses and its hits, in
+        this process, float64 2.
 
         clip_ids: of the batch in all processes. share: of each clip in mixup. clip_count: of the whole step.
         """
         extra = len(batch.clip_ids) - len(self.group.share(clip_ids))
-        target = torch.tensor([self.clips.targets[clip_id] for clip_id in batch.clip_ids], device=self.device)
+        target = targets_of(batch, self.clips.targets, self.device)
         with self.group.batch_of(len(clip_ids)):
             with self.autocast:
                 logits = self.network(*mixup(batch, share, extra)).float()
             loss = mixup_loss(logits, target, share, extra, self.recipe.label_smoothing)
             (loss / clip_count).backward()
-        hits = int((logits.argmax(-1) == target[extra:]).sum())
-        loss_sum, correct = self.group.all_reduce(loss.item(), hits)
-        progress = self.state.progress
-        progress.loss += loss_sum
-        progress.correct += int(correct)
-        progress.clips += len(clip_ids)
+        return torch.stack([loss.detach(), (logits.argmax(-1) == target[extra:]).sum()]).double()
 
     def _validate(self) -> dict[str, float | None]:
         """Loss and accuracy on the validation clips; None where there are none."""
@@ -262,7 +267,7 @@ def evaluate(
     target_N = [np.zeros(0, np.int64)]
     for batch in loader:
         logits = model(batch.frames, batch.keypoints).float()
-        target = torch.tensor([targets[clip_id] for clip_id in batch.clip_ids], device=logits.device)
+        target = targets_of(batch, targets, logits.device)
         loss += F.cross_entropy(logits, target, reduction="sum").item()
         correct += int((logits.argmax(-1) == target).sum())
         clips += len(target)
@@ -270,6 +275,11 @@ def evaluate(
         target_N.append(target.cpu().numpy())
     loss, correct, clips = group.all_reduce(loss, correct, clips)
     return Evaluation(loss / clips, correct / clips, np.concatenate(logits_NK), np.concatenate(target_N))
+
+
+def targets_of(batch: Batch, targets: dict[str, int], device: torch.device) -> torch.Tensor:
+    """The classes of a batch's clips, int64 B, on the device; a GPU is not waited for."""
+    return torch.tensor([targets[clip_id] for clip_id in batch.clip_ids]).to(device, non_blocking=True)
 
 
 def calibrated(model: Recognizer, progress: Progress) -> tuple[Recognizer, History]:

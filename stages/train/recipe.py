@@ -160,8 +160,8 @@ class Recipe(BaseModel):
     """Threads that compute the network on CPUs; null: one per core. Trainings of a matrix run side by side: one per
     GPU, or as many as have cores for that many threads each, such as two on two cores with ``threads: 1``."""
 
-    workers: int = unkeyed(2, ge=1)
-    """Threads that read and augment clips."""
+    workers: int | None = unkeyed(None, ge=1)
+    """Threads that read and augment clips; null: 2, and for a GPU one per core that the process may use, at most 8."""
 
     checkpoint_minutes: float = unkeyed(10.0, ge=0)
     """Minutes between checkpoints within an epoch. One is also written after each epoch."""

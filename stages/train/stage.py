@@ -14,6 +14,7 @@ from pipeline.stage import KnownFile, Problem, Resources, Stage, StageUse, Whole
 from pipeline.stage_inputs import StageContext, VariantInputs
 from recognizer.config import RecognizerConfig
 from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE
+from stages.gpu_memory import enough_gpu_memory
 from stages.local_files import as_known, keyed_file
 from stages.tables import MODELS, SHARDS
 from stages.train.calibration import MIN_CLIPS
@@ -107,7 +108,8 @@ class Train(WholeStage, Recipe):
                 fit_in_workers(self, config, variant.inputs["shards"], clips, context)
             # All that is left for this process is to load the last checkpoint.
             recipe = self.model_copy(update={"device": "cpu", "compile": False})
-        recognizer, history = fit(recipe, config, shards, clips, context)
+        with enough_gpu_memory("set a smaller batch with more accumulate, or checkpoint_activations: true"):
+            recognizer, history = fit(recipe, config, shards, clips, context)
         config_json, weights = recognizer.serialize()
         return pa.Table.from_pylist(
             [{"config": config_json, "weights": weights, "history": json.dumps(history)}], schema=self.makes.schema

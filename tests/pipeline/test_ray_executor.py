@@ -54,6 +54,21 @@ def test_gpu_stages_run_in_actors(toy: Toy, two_places: None) -> None:
     assert greedy.errors == ["double: double asks for 64 CPUs; no machine has more than 2"]
 
 
+def test_workers_share_a_gpu(toy: Toy, two_places: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three on each of two."""
+    numbers, wait = [], RayExecutor.wait
+
+    def counted(self: RayExecutor, seconds: float) -> list[Any]:
+        numbers.append(sum(running.actor is not None for running in self._running.values()))
+        return wait(self, seconds)
+
+    monkeypatch.setattr(RayExecutor, "wait", counted)
+    settings = ["index.count=12", "partition=1", f"add.gpus={1 / 3}", "add.slow=0.3"]
+    assert run(load_manifest(toy.path, settings), Options(executor="ray")).errors == []
+    assert toy.total() == {"total": 144, "clips": 12}
+    assert max(numbers) == 6
+
+
 def test_gpu_stages_leave_the_cores_to_others(toy: Toy, two_places: None) -> None:
     """As many GPUs as cores: if idle actors held cores, the next partitions could never be doubled."""
     result = run(load_manifest(toy.path, ["index.count=12", "add.gpus=1"]), Options(executor="ray"))

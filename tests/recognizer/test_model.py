@@ -236,3 +236,20 @@ def test_it_can_memorize_a_few_clips(modality: str) -> None:
 if __name__ == "__main__":
     texts = {name: {"logits": logits, "loss": loss} for name, (logits, loss) in golden_values().items()}
     GOLDEN.write_text(json.dumps(texts, indent=1) + "\n")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
+def test_a_gpu_computes_the_same(exact_gpu: None, modality: str) -> None:
+    frames, keypoints = some_clips()
+    inputs = (frames if "rgb" in modality else None, keypoints if "pose" in modality else None)
+    logits, gradients = {}, {}
+    for device in ("cpu", "cuda"):
+        model = small(modality=modality).train().to(device)
+        found = model(*(None if x is None else x.to(device) for x in inputs))
+        F.cross_entropy(found, torch.tensor([0, 2], device=device)).backward()
+        logits[device] = found.detach().cpu()
+        # As one vector: some parts of it, such as those of the keys' biases, are nothing but rounding.
+        gradients[device] = torch.cat([p.grad.cpu().flatten() for p in model.parameters() if p.grad is not None])
+    torch.testing.assert_close(logits["cuda"], logits["cpu"], rtol=1e-3, atol=1e-3)
+    assert float((gradients["cuda"] - gradients["cpu"]).norm() / gradients["cpu"].norm()) < 1e-3

@@ -92,3 +92,13 @@ def test_damaged_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         mini.HRNetMini(EstimatorSettings())
     with pytest.raises(StageError, match=r"detector_mini.* is damaged: install it again"):
         mini.MiniDetector(None, "cpu")
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_the_same(exact_gpu: None, clips: list[Drawn]) -> None:
+    images = [clip.frames[8] for clip in clips[:4]]
+    for cpu, gpu in zip(*(mini.MiniDetector(None, device).detect(images) for device in ("cpu", "cuda")), strict=True):
+        np.testing.assert_allclose(gpu, cpu, atol=0.05)
+    cpu, gpu = (mini.HRNetMini(EstimatorSettings(device=device)) for device in ("cpu", "cuda"))
+    crops = np.stack([crop(image, (0, 0, 128, 128), cpu.input_size) for image in images])
+    np.testing.assert_allclose(gpu.heatmaps(crops), cpu.heatmaps(crops), atol=1e-3)

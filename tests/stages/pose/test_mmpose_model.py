@@ -241,4 +241,4 @@ def test_weights_and_config_count_by_their_content(tmp_path: Path) -> None:
         identities.append(stage_identity("pose", stage)["files"])
     assert [name for name, _ in identities[0]] == ["a.pth", "a.json"]
     assert identities[0] != identities[1] != identities[2]
-    assert stage.resources().num_gpus == 1
+    assert stage.resources().num_gpus > 0

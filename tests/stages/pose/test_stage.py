@@ -436,7 +436,8 @@ def test_what_a_worker_occupies(estimator: str, detector: str) -> None:
     onnx_computes = why_no_cuda() is None
     detects = own and detector not in ("mini", "whole_frame") and (detector not in ("onnx", "yolo") or onnx_computes)
     computes = detects or estimator not in ("onnx", "yolo") or onnx_computes
-    assert stage.resources().num_gpus == (1 if computes else 0)
+    assert stage.resources().num_gpus == (0.5 if computes else 0)
+    assert stage.model_copy(update={"workers_per_gpu": 1}).resources().num_gpus == (1 if computes else 0)
     assert stage.model_copy(update={"device": "cpu"}).resources().num_gpus == 0
 
 

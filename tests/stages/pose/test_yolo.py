@@ -240,7 +240,7 @@ def test_pickles_are_not_even_opened(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.skipif(why_no_cuda() is None, reason="this onnxruntime can use GPUs")
 def test_a_gpu_is_of_use_to_torchscript_and_not_to_onnx() -> None:
-    assert Pose(estimator="yolo", weights=Path("a.torchscript")).resources().num_gpus == 1
+    assert Pose(estimator="yolo", weights=Path("a.torchscript")).resources().num_gpus > 0
     assert Pose(estimator="yolo", weights=Path("a.onnx")).resources().num_gpus == 0
     stage = Pose(estimator="hrnet_mini", detector="yolo", detector_weights=Path("a.onnx"), device="cuda")
     with pytest.raises(StageError, match="has no CUDAExecutionProvider"):

@@ -197,3 +197,20 @@ def test_one_thread_in_a_worker_and_as_before_after_it(made_set):
     found = predicted(Predict(device="cpu"), clips, files.read(), model_table())
     assert torch.get_num_threads() == before
     assert np.isfinite(list(found.values())).all()
+
+
+@pytest.mark.gpu
+def test_a_gpu_predicts_the_same(made_set, exact_gpu):
+    clips, files = made_set()
+    cpu, gpu = (
+        predicted(Predict(device=device, precision="fp32"), clips, files.read(), model_table())
+        for device in ("cpu", "cuda")
+    )
+    for clip_id, probabilities in cpu.items():
+        assert gpu[clip_id] == pytest.approx(probabilities, abs=1e-4)
+
+
+def test_workers_share_a_gpu():
+    assert Predict().resources().num_gpus == 0.5
+    assert Predict(workers_per_gpu=3).resources().num_gpus == pytest.approx(1 / 3)
+    assert Predict(device="cpu").resources().num_gpus == 0

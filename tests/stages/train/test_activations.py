@@ -20,6 +20,21 @@ def count(sizes: list[int], tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
+@pytest.mark.gpu
+def test_less_memory_of_a_gpu():
+    most = {}
+    for frugal in (False, True):
+        network = Recognizer(RecognizerConfig(class_names=("a", "b"), frames=4, size=64)).cuda()
+        if frugal:
+            checkpoint_activations(network)
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        frames, keypoints = torch.rand(4, 3, 4, 64, 64, device="cuda"), torch.rand(4, 2, 4, 17, 3, device="cuda")
+        network(frames, keypoints).sum().backward()
+        most[frugal] = torch.cuda.max_memory_allocated() - before
+    assert most[True] < 0.7 * most[False]
+
+
 @pytest.mark.parametrize("modality", ["rgb+pose", "rgb", "pose"])
 def test_the_same_step_from_less_memory(modality):
     plain, frugal = model(modality), model(modality)

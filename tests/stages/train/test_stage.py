@@ -186,12 +186,15 @@ def test_less_memory_makes_the_same_bits(made_set, tmp_path):
 @pytest.mark.skipif(
     "PIPELINE_TEST_COMPILE" not in os.environ, reason="takes minutes: set PIPELINE_TEST_COMPILE to compile a network"
 )
-def test_a_compiled_network_learns_the_same(made_set, tmp_path):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_a_compiled_network_learns_the_same(made_set, tmp_path, device):
     clips, files = made_set()
     recipe = {
         "model": {**TINY, "modality": "pose"},
         "batch": 3,
         "val_share": 0,
+        "device": device,
+        "precision": "fp32",
     }  # of 8 clips: the last batch is smaller
     plain, quick = (train(tmp_path / f"{c}", clips, files, **recipe, compile=c) for c in (False, True))
     for one, other in zip(json.loads(quick["history"]), json.loads(plain["history"]), strict=True):
@@ -377,3 +380,38 @@ def test_what_is_not_trained_on_leaves_no_trace(made_set, files_of, write_table,
     write_table(Path(path), rows, SHARDS.schema)
     after = train(tmp_path / "after", chosen, given)
     assert (before["config"], before["weights"]) == (after["config"], after["weights"])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("recipe", [{}, {"checkpoint_activations": True}, {"ema": 0.9, "accumulate": 2}])
+def test_a_gpu_learns_what_a_cpu_does(made_set, tmp_path, exact_gpu, recipe):
+    clips, files = made_set()
+    model = {**TINY, "dropout": 0}  # random numbers of a GPU are its own
+    histories = {
+        device: json.loads(
+            train(tmp_path / device, clips, files, device=device, precision="fp32", model=model, **recipe)["history"]
+        )
+        for device in ("cpu", "cuda")
+    }
+    for here, there in zip(histories["cpu"], histories["cuda"], strict=True):
+        assert there["loss"] == pytest.approx(here["loss"], rel=1e-3)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_it_is_interrupted_and_resumed(made_set, tmp_path, training_process, checkpointed):
+    clips, files = made_set()
+    recipe = {"epochs": 40, "device": "cuda", "checkpoint_minutes": 0}
+    undisturbed = train(tmp_path / "whole", clips, files, **recipe)
+    defaults = {"model": TINY, "batch": 3, "threads": 1}
+    process = training_process(tmp_path / "killed", Train(**(defaults | recipe)), clips, files)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None and not checkpointed(tmp_path / "killed").get("epoch"):
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -9, "it was still running"
+    assert checkpointed(tmp_path / "killed")["epoch"] < 40
+    resumed = train(tmp_path / "killed", clips, files, **recipe)
+    histories = [json.loads(row["history"]) for row in (undisturbed, resumed)]
+    assert {row["precision"] for row in histories[1]} == {chosen_precision("auto", torch.device("cuda"))}
+    assert histories[0][0] == histories[1][0], "the steps before the interruption"
+    assert histories[1][-1]["loss"] == pytest.approx(histories[0][-1]["loss"], rel=0.2)
