@@ -69,7 +69,7 @@ def measure(name: str, folder: Path) -> None:
         export(recognizer, file, form, config.frames)
         seconds = time.perf_counter() - started
         network, differences = opened(file, form), []
-        for count in (1, 3):
+        for count in (1, 3) if name != "paper" else (1,):  # three take more than 24 GB
             clips = {
                 "frames": torch.rand(count, 3, config.frames, config.size, config.size),
                 "keypoints": torch.rand(count, config.persons, config.frames, config.joints, 3),
@@ -77,7 +77,8 @@ def measure(name: str, folder: Path) -> None:
             expected = recognizer(*clips.values())
             differences.append(f"{(network(clips) - expected).abs().max():.1e}")
         size = file.stat().st_size / 1e6
-        figures = f"{seconds:.0f} s | {size:.1f} MB | {' | '.join(differences)} | {expected.std():.2f}"
+        shown = " | ".join((*differences, "")[:2])
+        figures = f"{seconds:.0f} s | {size:.1f} MB | {shown} | {expected.std():.2f}"
         print(f"| {name} | {form} | {figures} |", flush=True)
 
 
@@ -93,7 +94,8 @@ def main() -> None:
     print("| network | format | exporting | file | largest difference, 1 clip | 3 clips | standard deviation |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name in [options.only] if options.only else NETWORKS:
-        subprocess.run([sys.executable, __file__, "--measure", name], check=False)
+        if code := subprocess.run([sys.executable, __file__, "--measure", name]).returncode:
+            print(f"| {name} | ended with {code} |", flush=True)
 
 
 if __name__ == "__main__":
