@@ -3,8 +3,8 @@ whole stages side by side, each in a process of its own.
 
 CPU stages that load a model are tasks too: the model stays in the worker process (see ``pipeline.jobs``), which Ray
 keeps between tasks, so that the same cores can decode now and estimate poses next. An actor would occupy its core even
-when idle. A GPU, on the other hand, must stay with one process. That is an actor, which occupies the GPU but no core:
-decoding would wait forever for its core on a machine that has no more cores than GPUs.
+when idle. What is on a GPU, on the other hand, belongs to one process. That is an actor, which occupies the GPU, or a
+part of it, but no core: decoding would wait forever for its core on a machine that has no more cores than GPUs.
 """
 
 import os
@@ -32,6 +32,9 @@ from pipeline.ray_metrics import RayMetrics
 from pipeline.ray_session import start_ray
 from pipeline.stage import Resources
 from pipeline.store import Store
+
+ROUNDING = 1e-6
+"""By how much parts of GPUs may add up to more than there is."""
 
 
 class Running(NamedTuple):
@@ -91,9 +94,10 @@ class RayExecutor(Executor):
         self._metrics = RayMetrics(plan.graph.manifest.name, todo, reused)
         return self._metrics
 
-    def watch(self, plan: Plan) -> None:
-        """From now on, ask machines that join whether they have what the plan needs."""
-        self._newcomers = Newcomers(plan)
+    def watch(self, plan: Plan, known: set[str]) -> None:
+        """From now on, ask machines that join whether they have what the plan needs. known: ids of those that have been
+        asked."""
+        self._newcomers = Newcomers(plan, known)
 
     def slots(self) -> int:
         """Twice the cores and GPUs, so that the next job's process is ready when one becomes free."""
@@ -123,7 +127,7 @@ class RayExecutor(Executor):
     def has_room(self, worker: Resources) -> bool:
         """Only if at least two fit: a whole stage that would run alone does better in the main process."""
         cpus, gpus = self._granted(worker)
-        if gpus and self._gpus_in_use() + gpus > self._has("GPU"):
+        if gpus and self._gpus_in_use() + gpus > self._has("GPU") + ROUNDING:
             return False
         places = 0
         for machine in self._machines.up:
@@ -152,8 +156,12 @@ class RayExecutor(Executor):
         if self._metrics:
             self._metrics.refresh()
         results = [self._result(reference) for reference in ready]
+        if self._newcomers and any(isinstance(result, Exception) for _, result in results):
+            self._newcomers.look()  # that machine may be the reason
+            self._newcomers.check()
         if not ready:
             self._end_what_never_starts()
+            self._make_room()
         self._hand_out()
         return results
 
@@ -184,7 +192,7 @@ class RayExecutor(Executor):
                 self._start_task(self._waiting.popleft(), worker)
                 continue
             idle = self._idle.setdefault(worker, [])
-            if not idle and self._gpus_in_use() + worker.num_gpus > self._has("GPU"):
+            if not idle and self._gpus_in_use() + worker.num_gpus > self._has("GPU") + ROUNDING:
                 return
             if not idle:
                 for others in self._idle.values():  # they may hold the GPU that the new actor needs
@@ -198,10 +206,19 @@ class RayExecutor(Executor):
     def _end_what_never_starts(self) -> None:
         """End the actors that wait for a GPU that is lost: their jobs are tried again, without one if need be."""
         actors = [running for running in self._running.values() if running.actor is not None]
-        if sum(self._wanted_by(running.job).num_gpus for running in actors) > self._has("GPU"):
+        if sum(self._wanted_by(running.job).num_gpus for running in actors) > self._has("GPU") + ROUNDING:
             for running in actors:
                 if not self._ray.wait([running.machine], timeout=0)[0]:
                     self._ray.kill(running.actor)
+
+    def _make_room(self) -> None:
+        """Let idle actors go while something waits to start that wants another part of a GPU: together they may hold
+        parts of all GPUs, of which none has enough left."""
+        actors = [one for one in self._running.values() if one.actor is not None]
+        starting = {self._wanted_by(one.job) for one in actors if not self._ray.wait([one.machine], timeout=0)[0]}
+        idle = {worker for worker, those in self._idle.items() if those}
+        if any(worker != other for worker in idle for other in starting) or (self._progress and not self._waiting):
+            self.rest()
 
     def _result(self, reference: Any) -> tuple[Job | WholeJob, Result]:
         running = self._running.pop(reference)

@@ -279,14 +279,16 @@ def _choose_executor(plan: Plan, options: Options) -> Executor:
         from pipeline.child_executor import ChildExecutor
 
         return ChildExecutor()
+    from pipeline.newcomers import alive
     from pipeline.nodes import examine_nodes, refuse_nodes
     from pipeline.ray_executor import RayExecutor
 
     executor = RayExecutor(options.ray_address, own_modules(plan))
     try:
         if options.ray_address or executor.is_cluster():
-            refuse_nodes(examine_nodes(plan))
-            executor.watch(plan)
+            known = alive()
+            refuse_nodes(examine_nodes(plan, among=known))
+            executor.watch(plan, known)
     except BaseException:
         executor.close()
         raise

@@ -11,11 +11,12 @@ SHARED = "set workers_per_gpu: 1 or a smaller batch, or end what else runs on it
 
 @contextmanager
 def enough_gpu_memory(remedy: str = SHARED) -> Iterator[None]:
-    """Raises StageError with the remedy in place of PyTorch's OutOfMemoryError."""
+    """Raises StageError with the remedy in place of what PyTorch and CUDA's libraries raise then."""
     try:
         yield
     except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # by its name, since not all who need this load PyTorch
+        text = str(error)
+        if not (("CUDA" in text and "out of memory" in text) or "ALLOC_FAILED" in text):
             raise
-        reason = str(error).partition(".")[0]
+        reason = text.partition(".")[0].splitlines()[0]
         raise StageError(f"the GPU's memory does not suffice ({reason}): {remedy}") from error

@@ -39,11 +39,10 @@ class Finding(NamedTuple):
 
 def examine(path: Path | None = None, settings: Sequence[str] = ()) -> Iterator[Finding]:
     """Findings about the installation, then about the manifest at ``path`` with these settings (``NAME=VALUE``)."""
-    from stages.devices import usable_cores  # which imports torch
-
     yield Finding("Python", "ok", f"{platform.python_version()} in {sys.prefix}")
     yield from _packages()
-    yield Finding("CPU cores", "ok", f"{usable_cores()} usable")
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("CPU cores", "ok", f"{usable} usable")
     yield Finding("memory", "ok", byte_size(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
     yield _gpu()
     yield from _downloaded_weights()

@@ -210,12 +210,14 @@ class Pose(MapStage):
 
     def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: Models) -> pa.Table:
         from stages.devices import threads
+        from stages.gpu_memory import enough_gpu_memory
         from stages.pose.skeleton_rows import SkeletonRows
         from stages.skeletons.formats import keep_sets
 
         keep_sets(clips)
         # Where all clips have skeleton files, no model is loaded or downloaded.
-        estimation = loaded.estimation() if clips["skeleton_path"].null_count else None
+        with enough_gpu_memory():
+            estimation = loaded.estimation() if clips["skeleton_path"].null_count else None
         columns = loaded.columns if estimation else {}
         target = layout_called(self.convert_to) if self.convert_to else None
         frames = (own["frames"] for own in aligned_rows(inputs, clips.num_rows))

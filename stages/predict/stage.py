@@ -83,10 +83,12 @@ class Predict(MapStage):
     def load(self, inputs: Mapping[str, pa.Table]) -> "Recognizer":
         from recognizer.model import Recognizer
         from stages.devices import chosen_device
+        from stages.gpu_memory import enough_gpu_memory
 
         row = inputs["models"].to_pylist()[0]
         try:
-            return Recognizer.deserialize(row["config"], row["weights"]).to(chosen_device(self.device))
+            with enough_gpu_memory():
+                return Recognizer.deserialize(row["config"], row["weights"]).to(chosen_device(self.device))
         except ValueError as error:
             raise StageError(f"the model does not load: {error}") from error
 

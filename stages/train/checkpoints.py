@@ -24,8 +24,7 @@ def save_checkpoint(path: Path, parts: dict[str, Tensors], progress: dict[str, A
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensors], dict[str, Any]] | None:
     """What ``save_checkpoint`` wrote, or None if there is no checkpoint yet. Raises StageError if it is damaged.
 
-    All tensors are on the CPU. Models and optimizers copy them to their device when they load them, except for AdamW's
-    step counters, which belong on the CPU.
+    All tensors are on the CPU. Models and optimizers copy them to where they belong when they load them.
     """
     if not path.is_file():
         return None

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import ray
 import ray.train
+import torch
 from ray.train.torch import TorchTrainer
 from ray.util.queue import Empty, Queue
 
@@ -19,6 +20,7 @@ from pipeline.errors import PipelineError, StageError
 from pipeline.stage_inputs import StageContext, TableFiles
 from recognizer.config import RecognizerConfig
 from stages.cache.shards import Shards
+from stages.train.batches import reading_threads
 from stages.train.data_parallel import DataParallelGroup
 from stages.train.labels import LabeledClips
 from stages.train.loop import CHECKPOINT, fit
@@ -130,14 +132,23 @@ def _work(loop_config: dict[str, Any]) -> None:
         os.chdir(working_folder)  # paths of the store may be relative to it
     context = ray.train.get_context()
     group = DataParallelGroup(context.get_world_rank(), context.get_world_size())
-    threads = recipe.threads or max(1, (os.cpu_count() or 1) // context.get_local_world_size())
+    share = context.get_local_world_size()
+    threads = recipe.threads or max(1, (os.cpu_count() or 1) // share)
+    workers = recipe.workers or max(1, reading_threads(torch.device(recipe.device)) // share)
 
     def report(done: float, total: float, /, **figures: Any) -> None:
         progress_queue.put((done, total, figures))
 
     shards = Shards(files, config.modality, config.persons)
     context_of_stage = StageContext(folder, report, keep)
-    fit(recipe.model_copy(update={"threads": threads}), config, shards, clips, context_of_stage, group)
+    fit(
+        recipe.model_copy(update={"threads": threads, "workers": workers}),
+        config,
+        shards,
+        clips,
+        context_of_stage,
+        group,
+    )
 
 
 def _checkpoint_time(folder: Path) -> int:

@@ -69,6 +69,13 @@ def test_workers_share_a_gpu(toy: Toy, two_places: None, monkeypatch: pytest.Mon
     assert max(numbers) == 6
 
 
+def test_parts_of_gpus_that_are_idle_make_room_for_a_whole_one(toy: Toy, two_places: None) -> None:
+    """Halves may be idle on both GPUs when the last whole one is asked for."""
+    settings = ["index.count=8", "partition=2", "double.gpus=0.5", "add.gpus=1", "add.slow=0.1", "double.slow=0.3"]
+    assert run(load_manifest(toy.path, settings), Options(executor="ray")).errors == []
+    assert toy.total() == {"total": 2 * sum(range(8)) + 8, "clips": 8}
+
+
 def test_gpu_stages_leave_the_cores_to_others(toy: Toy, two_places: None) -> None:
     """As many GPUs as cores: if idle actors held cores, the next partitions could never be doubled."""
     result = run(load_manifest(toy.path, ["index.count=12", "add.gpus=1"]), Options(executor="ray"))
