@@ -9,8 +9,6 @@ from pipeline.plan import Plan
 
 INTERVAL = 5.0
 """Seconds between two looks at who is there."""
-
-
 JOINED = "a machine has joined that lacks what the run needs; mend it or take it away, and run again to resume"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pipeline.checks import check, prepare, refuse
 from pipeline.claims import Claim
-from pipeline.errors import DamagedResultError, ManifestError, StageError, UnreadableError
+from pipeline.errors import DamagedResultError, ManifestError, PipelineError, StageError, UnreadableError
 from pipeline.events import EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.exports import export, is_exported
@@ -142,10 +142,14 @@ def run(
             log.emit("run_started", name=manifest.name, stages=stages, host=socket.gethostname())
             for found in problems:
                 log.emit("noted", stage=found.node, text=found.text)
-            with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
-                if figures := workers.figures(plan):
-                    log.tell(figures)
-                _compute(result, options, workers, log, claim, before)
+            try:
+                with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
+                    if figures := workers.figures(plan):
+                        log.tell(figures)
+                    _compute(result, options, workers, log, claim, before)
+            except PipelineError:
+                log.emit("run_interrupted")  # or who follows it would wait for ever
+                raise
             log.emit(
                 "run_finished",
                 computed=result.computed,

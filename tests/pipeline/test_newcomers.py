@@ -13,6 +13,7 @@ import pytest
 
 import pipeline.newcomers
 from pipeline.errors import ManifestError
+from pipeline.events import read_events
 from pipeline.manifest import load_manifest
 from pipeline.runs import Options, run
 from toy_manifest import Toy
@@ -62,6 +63,8 @@ def test_one_that_lacks_something_ends_the_run_and_is_named(toy: Toy, cluster: A
         joining.join()
         other[0].terminate()
         other[0].wait(60)
+    events = [event["event"] for event in read_events(toy.run_folder)]
+    assert events[-1] == "run_interrupted", "who follows the run sees its end"
     lines = str(refused.value).splitlines()
     assert lines[0].startswith("a machine has joined that lacks what the run needs")
     assert len(lines[1:3]) == 2 and "double cannot work" in lines[2]

@@ -59,11 +59,13 @@ def test_workers_share_a_gpu(toy: Toy, two_places: None, monkeypatch: pytest.Mon
     numbers, wait = [], RayExecutor.wait
 
     def counted(self: RayExecutor, seconds: float) -> list[Any]:
-        numbers.append(sum(running.actor is not None for running in self._running.values()))
+        actors = [running.machine for running in self._running.values() if running.actor is not None]
+        started, _ = self._ray.wait(actors, num_returns=len(actors), timeout=0) if actors else ([], [])
+        numbers.append(len(started))
         return wait(self, seconds)
 
     monkeypatch.setattr(RayExecutor, "wait", counted)
-    settings = ["index.count=12", "partition=1", f"add.gpus={1 / 3}", "add.slow=0.3"]
+    settings = ["index.count=12", "partition=1", f"add.gpus={1 / 3}", "add.slow=3"]
     assert run(load_manifest(toy.path, settings), Options(executor="ray")).errors == []
     assert toy.total() == {"total": 144, "clips": 12}
     assert max(numbers) == 6

@@ -413,5 +413,7 @@ def test_on_a_gpu_it_is_interrupted_and_resumed(made_set, tmp_path, training_pro
     resumed = train(tmp_path / "killed", clips, files, **recipe)
     histories = [json.loads(row["history"]) for row in (undisturbed, resumed)]
     assert {row["precision"] for row in histories[1]} == {chosen_precision("auto", torch.device("cuda"))}
-    assert histories[0][0] == histories[1][0], "the steps before the interruption"
+    # Not to the bit: some gradients are sums in no fixed order there.
+    assert [row["epoch"] for row in histories[1]] == [row["epoch"] for row in histories[0]]
+    assert histories[1][0]["loss"] == pytest.approx(histories[0][0]["loss"], rel=1e-3)
     assert histories[1][-1]["loss"] == pytest.approx(histories[0][-1]["loss"], rel=0.2)
