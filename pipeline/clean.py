@@ -4,12 +4,11 @@ progress has planned."""
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.claims import claimed
 from pipeline.kept_work import key_of_work
 from pipeline.manifest import Manifest, load_resolved
-from pipeline.runs import MANIFEST, plan_run
+from pipeline.runs import manifests_of_runs, plan_run
 from pipeline.store import Store
 
 BATCH = 100
@@ -50,8 +49,8 @@ class Garbage:
 def find_garbage(manifests: Sequence[Manifest]) -> list[Garbage]:
     """For each store, the results that neither these manifests nor the runs in their ``runs`` folders need, and that no
     run in progress has planned, wherever its folder is."""
-    runs = {path for manifest in manifests for path in Path(manifest.runs).glob(f"*/{MANIFEST}")}
-    manifests = [*manifests, *(load_resolved(path) for path in sorted(runs))]
+    runs = sorted({path for place in {manifest.runs for manifest in manifests} for path in manifests_of_runs(place)})
+    manifests = [*manifests, *map(load_resolved, runs)]
     needed: dict[str, set[str]] = {}
     stores: dict[str, Store] = {}
     for manifest in manifests:

@@ -120,11 +120,12 @@ def plan(
     with plain_errors(debug):
         from pipeline.checks import check, refuse
         from pipeline.reasons import plan_lines
-        from pipeline.runs import Options, plan_run, run_folder
+        from pipeline.run_folders import run_folder
+        from pipeline.runs import Options, plan_run
 
         loaded = _load(manifest, settings, name)
         planned = plan_run(loaded, Options(start, only, tuple(force or ())))
-        table(("stage", "to compute", "why"), plan_lines(planned, run_folder(loaded)))
+        table(("stage", "to compute", "why"), plan_lines(planned, run_folder(loaded, fetch=True)))
         say(f"\n{loaded.name}: {count(len(planned.tasks), 'result')} to compute")
         problems = check(planned)
         for found in problems:
@@ -144,6 +145,7 @@ def status(
     \b
     pipeline status demo
     pipeline status demo --follow        # from any machine that sees the run's folder
+    pipeline status s3://bucket/runs/demo
     """
     with plain_errors(debug):
         import json
@@ -157,7 +159,7 @@ def status(
 
             from pipeline.following import follow_run
 
-            follow_run(folder, Console())
+            follow_run(folder, Console(), lambda: find_run(run))
             state = read_status(folder)
         rows = [
             (name, f"{s.done:,} of {s.todo:,}", f"{s.clips:,}", f"{s.failed:,}", duration(s.seconds), s.note)

@@ -86,7 +86,7 @@ def run_and_show(
         done = f"{count(result.computed, 'result')} computed"
     else:
         done = "nothing computed" if result.errors else "nothing to do"
-    say(f"{manifest.name}: {done}, in {duration(time.perf_counter() - began)}; see {result.folder}")
+    say(f"{manifest.name}: {done}, in {duration(time.perf_counter() - began)}; see {result.place}")
     return result
 
 
@@ -101,17 +101,17 @@ def conclude(manifest: "Manifest", result: "Result") -> None:
         raise typer.Exit(1)
     if not result.succeeded:
         why = "" if failed == clips else f", more than max_failed ({manifest.max_failed:.0%}) allows"
-        complain(f"{text}{why}: pipeline failures {result.folder}")
+        complain(f"{text}{why}: pipeline failures {result.place}")
         raise typer.Exit(1)
     if failed:
-        say(f"{text}: pipeline failures {result.folder}")
+        say(f"{text}: pipeline failures {result.place}")
     if result.warnings:
         clips = len({warning.clip_id for warning in result.warnings})
-        say(f"something is unusual about {count(clips, 'clip')}: see {result.folder / 'warnings.csv'}")
+        say(f"something is unusual about {count(clips, 'clip')}: see {result.place}/warnings.csv")
     for line in result.exported[:EXPORTED_LINES]:
         say(line)
     if len(result.exported) > EXPORTED_LINES:
-        say(f"and {count(len(result.exported) - EXPORTED_LINES, 'more variant')}, below {result.folder}/variants/")
+        say(f"and {count(len(result.exported) - EXPORTED_LINES, 'more variant')}, below {result.place}/variants/")
 
 
 def lines_about_skipped(result: "Result", each: bool) -> list[str]:

@@ -43,15 +43,18 @@ class EventLog:
 
 def follow_events(folder: Path) -> Iterator[Event | None]:
     """The events of a run, now and as they come; None whenever there is no further one for the moment."""
-    with (folder / EVENTS).open("rb") as file:
-        begun = b""
-        while True:
-            *lines, begun = (begun + file.read()).split(b"\n")
-            for line in lines:
-                with suppress(ValueError):  # of a crash, which has cut it short
-                    yield json.loads(line)
-            if not lines:
-                yield None
+    at, begun = 0, b""
+    while True:
+        with (folder / EVENTS).open("rb") as file:  # which may be another one than before, as copies are replaced
+            file.seek(at)
+            new = file.read()
+        at += len(new)
+        *lines, begun = (begun + new).split(b"\n")
+        for line in lines:
+            with suppress(ValueError):  # of a crash, which has cut it short
+                yield json.loads(line)
+        if not lines:
+            yield None
 
 
 def read_events(folder: Path) -> Iterator[Event]:

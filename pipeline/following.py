@@ -1,6 +1,7 @@
 """The progress of a run that another process, perhaps on another machine, has started: shown from its events."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ class _Clock:
         return time.time() if self.event is None else float(self.event["time"])
 
 
-def follow_run(folder: Path, console: Any) -> None:
-    """Show the last run in a folder as the process itself does, until the run ends or somebody presses Ctrl-C."""
+def follow_run(folder: Path, console: Any, look: Callable[[], object] = lambda: None) -> None:
+    """Show the last run in a folder as the process itself does, until the run ends or somebody presses Ctrl-C.
+
+    look: called now and then; brings what is new to the folder.
+    """
     clock = _Clock()
     display = display_for(console, clock)
     coming = follow_events(folder)
@@ -38,6 +42,7 @@ def follow_run(folder: Path, console: Any) -> None:
         for new in coming:
             if new is None:
                 time.sleep(POLL)
+                look()
                 continue
             display(new)
             if new["event"] in ENDS:

@@ -115,7 +115,7 @@ def do_whole(job: WholeJob, progress: Callable[..., None]) -> Outcome:
     _check_files(job)
     kept = KeptWork(job.store, job.key)
     kept.restore(job.work_folder)
-    table = job.stage.run(job.variants, StageContext(job.work_folder, progress, kept.keep))
+    table = job.stage.run(job.variants, StageContext(job.work_folder, progress, kept.keep, kept.restore))
     size = Store(job.store).write(job.folder, job.key, table.cast(job.stage.makes.schema), job.stage.makes)
     kept.remove()
     clips = sum(variant.clips.num_rows for variant in job.variants)

@@ -15,14 +15,20 @@ class KeptWork(NamedTuple):
     store: str
     key: str
 
-    def restore(self, folder: Path) -> None:
-        """Copy the files into a working folder, in place of older ones."""
+    def restore(self, folder: Path) -> bool:
+        """Make the files right in a working folder those that were kept. Returns whether files are kept at all: not if
+        the store is a folder."""
         store = Store(self.store)
         if store.is_local:
-            return
+            return False
         folder.mkdir(parents=True, exist_ok=True)  # on this machine there may not be such a run
-        for name in self._names(store):
-            store.download(f"{WORK}/{name}", folder / name.removeprefix(f"{self.key}."))
+        kept = {name.removeprefix(f"{self.key}."): name for name in self._names(store)}
+        for file in folder.iterdir():
+            if file.is_file() and file.name not in kept:
+                file.unlink()  # of a former run here, while the work has gone on elsewhere
+        for name, there in kept.items():
+            store.download(f"{WORK}/{there}", folder / name)
+        return True
 
     def keep(self, file: Path) -> None:
         """Copy a file of the working folder into the store, in place of an older one."""

@@ -17,6 +17,7 @@ from pipeline.errors import ManifestError
 from pipeline.keys import columns_of
 from pipeline.node_probe import Lack, Wanted, not_shared, versions
 from pipeline.plan import Plan
+from pipeline.run_folders import run_folder
 from pipeline.stage import MapStage, WholeStage
 from pipeline.store import TEMPORARY, Store
 from pipeline.texts import byte_size, columns
@@ -194,7 +195,7 @@ def _places(plan: Plan) -> list[tuple[str, str]]:
     places = [(plan.store.url, f"{TEMPORARY}/probe.{writer_name()}")]
     stages = [node_plan.node.stage for node_plan in plan.nodes.values()]
     if plan.store.is_local and any(isinstance(stage, WholeStage) and stage.resources() for stage in stages):
-        places.append((str(Path(plan.graph.manifest.runs).absolute()), f".probe.{writer_name()}"))
+        places.append((str(run_folder(plan.graph.manifest).parent.absolute()), f".probe.{writer_name()}"))
     return places
 
 

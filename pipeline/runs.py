@@ -30,11 +30,13 @@ from pipeline.manifest import Manifest
 from pipeline.notes import write_notes
 from pipeline.plan import Plan, make_plan
 from pipeline.reasons import RECORD, last_record, own_code_changed, record
+from pipeline.run_folders import copies_at, run_copy, run_folder, sent
 from pipeline.schedule import Schedule
 from pipeline.source_code import modules_here
 from pipeline.stage import Source
 from pipeline.store import Attempts, Store
 from pipeline.timings import timings
+from pipeline.urls import is_url
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
@@ -62,6 +64,7 @@ class Options:
 class Result:
     plan: Plan
     folder: Path
+    """The run's folder on this machine."""
     computed: int = 0
     """Partitions and whole stages computed by this run."""
     failures: list[Failure] = field(default_factory=list)
@@ -78,6 +81,12 @@ class Result:
     def clips(self) -> int:
         """The number of clips that the sources list."""
         return sum(map(len, self.plan.sources.values()))
+
+    @property
+    def place(self) -> str:
+        """Where people find the run: its folder, or its URL."""
+        copy = run_copy(self.plan.graph.manifest)
+        return copy.url if copy else str(self.folder)
 
     @property
     def failed_clips(self) -> int:
@@ -104,9 +113,21 @@ def run(
     executor: runs the jobs, instead of the one that ``options`` choose. It is not closed, so that the next run can use
     it. The caller closes it, and must do so after a run that raised, since it may still have that run's jobs.
 
-    Raises ManifestError before anything runs if the request is wrong. A stage that fails stops only the stages that
-    depend on it; see ``Result.errors``.
+    Raises ManifestError before anything runs if the request is wrong, and StageError if the run's files cannot be
+    copied to where ``runs`` is a URL. A stage that fails stops only the stages that depend on it; see
+    ``Result.errors``.
     """
+    with sent(run_copy(manifest)):
+        return _run(manifest, options, listeners, executor, watch)
+
+
+def _run(
+    manifest: Manifest,
+    options: Options,
+    listeners: Sequence[Listener],
+    executor: Executor | None,
+    watch: Callable[[Plan], Listener] | None,
+) -> Result:
     folder = run_folder(manifest)
     check_writable(folder, "runs", "--set runs=FOLDER")
     plan = plan_run(manifest, options, create=True)
@@ -219,14 +240,12 @@ def plan_run(manifest: Manifest, options: Options = Options(), create: bool = Fa
     return make_plan(graph, Store(manifest.store), manifest.partition, only, force)
 
 
-def run_folder(manifest: Manifest) -> Path:
-    if "://" in manifest.runs:
-        raise ManifestError(
-            f"runs: {manifest.runs} is a URL, but the files that people open must be in a folder: name one, and copy "
-            "it there afterwards, for example with aws s3 sync. Results and checkpoints are in the store, so a run can "
-            "go on on another machine without its folder"
-        )
-    return Path(manifest.runs) / manifest.name
+def manifests_of_runs(runs: str) -> list[Path]:
+    """The manifests of all runs in a folder or at a URL."""
+    if not is_url(runs):
+        return sorted(Path(runs).glob(f"*/{MANIFEST}"))
+    copies = (copy.fetch(only=MANIFEST) / MANIFEST for copy in copies_at(runs))
+    return [file for file in copies if file.is_file()]
 
 
 def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> list[str]:

@@ -76,3 +76,6 @@ class StageContext(NamedTuple):
     keep: Callable[[Path], None] = lambda file: None
     """Called with a file of the folder that has just been written as a whole, without which the work could not go on:
     where the store is at a URL, it is copied there, for another machine."""
+    restore: Callable[[Path], bool] = lambda folder: False
+    """Makes the files in a folder those that were kept, for processes of the stage on other machines. False: the store
+    is a folder, and nothing is copied."""

@@ -9,8 +9,10 @@ from pipeline.events import EVENTS, read_events
 from pipeline.manifest import load_manifest
 from pipeline.pace import Pace
 from pipeline.registry import did_you_mean
-from pipeline.runs import MANIFEST, run_folder
+from pipeline.run_folders import RunCopy, run_folder
+from pipeline.runs import MANIFEST
 from pipeline.texts import duration
+from pipeline.urls import is_url
 
 
 @dataclass
@@ -60,17 +62,27 @@ class Status:
 
 
 def find_run(asked: str) -> Path:
-    """The folder of a run, which is given by its folder, its name in ``runs``, or its manifest."""
+    """The folder of a run, which is given by its folder or URL, its name in ``runs``, or its manifest. Of a run at a
+    URL it is a copy."""
+    if is_url(asked):
+        copy = RunCopy(asked).fetch()
+        if _is_run(copy):
+            return copy
+        raise ManifestError(f"there is no run at {asked}")
     path = Path(asked)
     if path.suffix in (".yaml", ".yml") and path.is_file():
-        path = run_folder(load_manifest(path))
+        path = run_folder(load_manifest(path), fetch=True)
     candidates = [path, Path("runs") / asked]
     for candidate in candidates:
-        if (candidate / MANIFEST).is_file() or (candidate / EVENTS).is_file():
+        if _is_run(candidate):
             return candidate
     names = [folder.parent.name for folder in Path("runs").glob(f"*/{MANIFEST}")]
     hint = did_you_mean(path.name, names)
     raise ManifestError(f"{asked}: no run in this folder, and none of this name in runs/{hint}")
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file() or (folder / EVENTS).is_file()
 
 
 def read_status(folder: Path) -> Status:

@@ -1,8 +1,12 @@
 """Services that keep files, such as S3, by URLs: what opens them, what they say, and what to do about it."""
 
+import os
+import re
 from typing import Any
 
 from pipeline.errors import ManifestError, UnreadableError
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 CREDENTIALS = {
     "s3": "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for a service other than Amazon's also "
@@ -21,6 +25,11 @@ STATES = (
     *("sha", "xet_hash", "blob_id", "modify"),  # of GitHub, of the Hugging Face hub twice, of FTP
 )
 """What file systems call that which changes when a file does, the best first."""
+
+
+def is_url(place: str | os.PathLike[str]) -> bool:
+    """Whether a file is somewhere that fsspec must open."""
+    return URL.match(str(place)) is not None
 
 
 def open_filesystem(url: str, what: str) -> tuple[Any, str]:
@@ -66,7 +75,7 @@ def unusable(url: str, error: Exception, what: str = "the store") -> str:
     reason = error.reason if isinstance(error, UnreadableError) else f"{type(error).__name__}: {error}"
     variables = CREDENTIALS.get(url.partition("://")[0])
     credentials = f"set {variables}" if variables else "give fsspec its credentials (FSSPEC_… or ~/.config/fsspec)"
-    may = "write" if what == "the store" else "read"
+    may = "write" if what in ("the store", "runs") else "read"
     return (
         f"{what} {url} cannot be used: {reason}. Is the URL right, can this machine reach it, and may you {may} "
         f"there? If it asks for credentials, {credentials}"

@@ -5,7 +5,6 @@ which the service says of it, and is asked for once for all clips of a partition
 """
 
 import errno
-import os
 import re
 import threading
 from collections import OrderedDict
@@ -15,9 +14,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from pipeline.errors import ClipError, ManifestError, StageError, is_passing
 from pipeline.patience import patiently
 from pipeline.remote_files import KeptRanges, RemoteFile
-from pipeline.urls import open_filesystem, state_of, unusable
+from pipeline.urls import is_url, open_filesystem, state_of, unusable
 
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 URL_AS_PATH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 """What ``pathlib`` makes of a URL: a second slash is dropped."""
 RECENT = 8
@@ -31,11 +29,6 @@ class Found(NamedTuple):
     """Path below it."""
     url: str
     state: str
-
-
-def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is somewhere that fsspec must open."""
-    return URL.match(str(path)) is not None
 
 
 def url_of(place: Path) -> str | None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipeline.console import say
 from pipeline.errors import ManifestError
 from pipeline.runs import Options, Result
+from pipeline.urls import is_url
 from stages.api.running import finish
 from stages.commands.live import LiveTables
 from stages.commands.recognition import Windows, recognition_manifest
-from stages.places import address_of, is_url
+from stages.places import address_of
 from stages.tables import RECOGNITIONS
 
 if TYPE_CHECKING:

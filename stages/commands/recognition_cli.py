@@ -86,10 +86,11 @@ def recognize(
     with plain_errors(debug):
         from pipeline.errors import ManifestError
         from pipeline.runs import Options
+        from pipeline.urls import is_url
         from stages.commands.live import LiveTables
         from stages.commands.recognition import Windows, data_of, least_score, recognition_manifest
         from stages.commands.watching import SETTLED, watch_folder
-        from stages.places import address_of, is_url
+        from stages.places import address_of
         from stages.recognitions.exports import asked_for
         from stages.sources.videos import Videos
 

@@ -6,13 +6,18 @@ from pipeline.errors import ManifestError
 from pipeline.graph import Graph, Node
 from pipeline.runs import MANIFEST
 from pipeline.status import find_run
+from pipeline.urls import is_url
 
 MODEL = "model"
 """The subfolder of a run, or of a variant, that contains its trained model."""
 
 
 def run_and_variant(model: str) -> tuple[Path, str]:
-    """The run's folder, and the variant's name if ``model`` is the folder of a variant or of its model, else ""."""
+    """The folder of a run, or a copy of it, and the variant's name if ``model`` is the folder of a variant or of its
+    model, else ""."""
+    if is_url(model):
+        url, _, below = model.rstrip("/").removesuffix(f"/{MODEL}").partition("/variants/")
+        return find_run(url), below
     path = Path(model)
     if path.name == MODEL and path.is_dir():
         path = path.parent

@@ -10,8 +10,9 @@ from stat import S_ISDIR
 from typing import NamedTuple
 
 from pipeline.errors import ManifestError
+from pipeline.urls import is_url
 from stages.leftovers import is_leftover
-from stages.places import files_below, is_url, state_at, url_of
+from stages.places import files_below, state_at, url_of
 from stages.skeletons.npz import layout_file
 from stages.skeletons.versions import VERSIONS
 from stages.sources.remote_skeletons import RemoteSkeletons

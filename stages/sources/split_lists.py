@@ -11,8 +11,9 @@ from pydantic import BeforeValidator, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
+from pipeline.urls import is_url
 from stages.local_files import errors_name_urls, local_copy, local_path
-from stages.places import address_of, files_below, is_url
+from stages.places import address_of, files_below
 from stages.sources.class_names import labels_of
 from stages.sources.files import Skipped, Video, find_videos
 from stages.sources.name_patterns import refuse_bad_fields

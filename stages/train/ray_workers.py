@@ -1,13 +1,17 @@
 """Training in several processes, here or on a cluster: ``stages.train.loop.fit`` in the workers of Ray Train.
 
-The workers leave the checkpoint of the last epoch in the training's folder, from which ``fit`` then returns at once. So
-an interrupted training may also resume with another number of processes.
+The workers leave the checkpoint of the last epoch in the training's folder or, from other machines, in a store at a
+URL. From it ``fit`` then returns at once. So an interrupted training may also resume with another number of processes.
 """
 
+import hashlib
 import os
+import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import ray
@@ -29,6 +33,9 @@ from stages.train.recipe import Recipe
 FAILURES = 3
 """Consecutive times that workers may die or fail without a new checkpoint in between."""
 
+NOTICED = 20.0
+"""Seconds after which Ray knows that a machine is lost, whose processors it would wait for otherwise."""
+
 
 class Assignment(NamedTuple):
     """Everything that a worker on any machine needs to know."""
@@ -39,11 +46,12 @@ class Assignment(NamedTuple):
     clips: LabeledClips
     working_folder: Path
     folder: Path
-    """The training's folder for checkpoints, on a file system that all workers share."""
+    """The training's folder for checkpoints, where all workers see it; otherwise each has one of its own."""
     progress_queue: Queue
     """Progress from the main worker to the process that the user started."""
     keep: Callable[[Path], None]
-    """``StageContext.keep``"""
+    restore: Callable[[Path], bool]
+    """As in ``StageContext``."""
 
 
 def fit_in_workers(
@@ -58,10 +66,18 @@ def fit_in_workers(
     progress_queue = Queue(actor_options={"num_cpus": 0})
     recipe = recipe.model_copy(update={"device": "cuda" if gpu else "cpu"})
     folder = context.folder.absolute()
-    assignment = Assignment(recipe, config, files, clips, Path.cwd(), folder, progress_queue, context.keep)
-    failures, reached = 0, _checkpoint_time(folder)
-    while (error := _fit_once(assignment, gpu, context)) is not None:
-        failures, reached = failures + 1 if _checkpoint_time(folder) == reached else 1, _checkpoint_time(folder)
+    assignment = Assignment(
+        recipe, config, files, clips, Path.cwd(), folder, progress_queue, context.keep, context.restore
+    )
+    failures, reached = 0, _checkpoint(folder)
+    while True:
+        error = _fit_once(assignment, gpu, context)
+        context.restore(folder)
+        if error is None:
+            break
+        failures, reached = failures + 1 if _checkpoint(folder) == reached else 1, _checkpoint(folder)
+        if failures < FAILURES and len(ray.nodes()) > 1:
+            time.sleep(NOTICED)
         if failures == FAILURES:
             raise StageError(
                 f"training processes died or failed {failures} times at the same place (out of memory? then try a "
@@ -123,13 +139,21 @@ def _summary(error: Exception) -> str:
 
 def _work(loop_config: dict[str, Any]) -> None:
     """Run by each worker."""
-    recipe, config, files, clips, working_folder, folder, progress_queue, keep = loop_config["assignment"]
-    if not folder.is_dir():
-        raise StageError(
-            f"{folder} is not on this machine: for a cluster, set runs to a folder that all machines share"
-        )
-    if working_folder.is_dir():
-        os.chdir(working_folder)  # paths of the store may be relative to it
+    assignment = loop_config["assignment"]
+    if assignment.working_folder.is_dir():
+        os.chdir(assignment.working_folder)  # paths of the store may be relative to it
+    with TemporaryDirectory() as own:
+        folder = assignment.folder if assignment.folder.is_dir() else Path(own)
+        if not assignment.restore(folder) and folder != assignment.folder:
+            raise StageError(
+                f"{assignment.folder} is not on {socket.gethostname()}: for a cluster, set runs to a folder that all "
+                "machines share, or store to a URL"
+            )
+        _fit_here(assignment, folder)
+
+
+def _fit_here(assignment: Assignment, folder: Path) -> None:
+    recipe, progress_queue = assignment.recipe, assignment.progress_queue
     context = ray.train.get_context()
     group = DataParallelGroup(context.get_world_rank(), context.get_world_size())
     share = context.get_local_world_size()
@@ -139,22 +163,21 @@ def _work(loop_config: dict[str, Any]) -> None:
     def report(done: float, total: float, /, **figures: Any) -> None:
         progress_queue.put((done, total, figures))
 
-    shards = Shards(files, config.modality, config.persons)
-    context_of_stage = StageContext(folder, report, keep)
+    config = assignment.config
     fit(
         recipe.model_copy(update={"threads": threads, "workers": workers}),
         config,
-        shards,
-        clips,
-        context_of_stage,
+        Shards(assignment.files, config.modality, config.persons),
+        assignment.clips,
+        StageContext(folder, report, assignment.keep, assignment.restore),
         group,
     )
 
 
-def _checkpoint_time(folder: Path) -> int:
-    """When the last checkpoint was written, in nanoseconds; 0 if there is none."""
+def _checkpoint(folder: Path) -> bytes:
+    """A digest of the last checkpoint; empty if there is none."""
     path = folder / CHECKPOINT
-    return path.stat().st_mtime_ns if path.exists() else 0
+    return hashlib.blake2b(path.read_bytes()).digest() if path.exists() else b""
 
 
 def _resource(name: str) -> float:

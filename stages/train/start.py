@@ -10,11 +10,12 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem
+from pipeline.urls import is_url
 from recognizer.config import NetworkConfig, RecognizerConfig
 from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE, read_config
 from recognizer.skeletons import layout
 from stages.local_files import NoSuchFileError, local_copy
-from stages.places import files_below, is_url
+from stages.places import files_below
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE)
 SHIPPED = {"drawn": Path(__file__).parent / "drawn"}

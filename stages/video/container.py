@@ -10,7 +10,8 @@ from av.logging import Capture
 
 from pipeline.errors import ClipError, is_passing
 from pipeline.output import note
-from stages.places import is_url, opened, size_of
+from pipeline.urls import is_url
+from stages.places import opened, size_of
 
 HIGHEST_RATE = 1000
 """Frames per second from which on a file's rate is a mistake: units of time."""

@@ -1,10 +1,8 @@
 """What the machines of a cluster are asked before a run: nodes of Ray on this machine, one with its own mounts."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+from private_nodes import MEMORY, private_node, wait_for_cpus
 
 import pipeline.node_probe
 import pipeline.nodes
@@ -22,8 +21,6 @@ from pipeline.nodes import CLOCKS, Node, _compare, examine_nodes, node_lines, re
 from pipeline.runs import Options, run
 from toy_manifest import Toy
 from toy_stages import CLIPS, Double, Unprepared
-
-MEMORY = 100 * 2**20
 
 
 @pytest.fixture(scope="module")
@@ -36,32 +33,18 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cluster(private: Path) -> Iterator[Any]:
     """A head without CPUs, a node with one, and one with two that sees another folder and finds no toy stages."""
     ray = pytest.importorskip("ray")
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
-        pytest.skip("mounts of one's own need the rights of root")
     from ray.cluster_utils import Cluster
 
     ray.shutdown()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY})
-    start = f"{Path(sys.executable).parent}/ray start --address={cluster.address} --num-cpus=2 --block"
-    command = f"mount -t tmpfs none {private} && exec {start} --object-store-memory={MEMORY}"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    other = None
     try:
         cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-        other = subprocess.Popen(
-            ["unshare", "--mount", "bash", "-c", command], env=environment, stdout=subprocess.DEVNULL
-        )
-        ray.init(address=cluster.address, log_to_driver=False)
-        end = time.monotonic() + 240  # on a busy machine, Ray takes long to start
-        while ray.cluster_resources().get("CPU") != 3:
-            assert other.poll() is None and time.monotonic() < end, "the node with its own mounts has not started"
-            time.sleep(0.1)
-        yield other
+        with private_node(cluster.address, private, 2) as other:
+            ray.init(address=cluster.address, log_to_driver=False)
+            wait_for_cpus(3, other)
+            yield other
     finally:
         ray.shutdown()
-        if other is not None:
-            other.terminate()
-            other.wait(30)
         cluster.shutdown()
 
 

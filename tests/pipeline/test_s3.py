@@ -14,7 +14,7 @@ import pytest
 from pipeline.child_executor import ChildExecutor
 from pipeline.claims import Claim
 from pipeline.clean import find_garbage
-from pipeline.errors import DamagedResultError, ManifestError, MissingResultError, StageError
+from pipeline.errors import DamagedResultError, MissingResultError, StageError
 from pipeline.jobs import WholeJob
 from pipeline.kept_work import KeptWork
 from pipeline.manifest import load_manifest
@@ -135,11 +135,6 @@ def test_a_whole_stage_needs_no_folder_of_the_run_on_another_machine(
     error = _do_whole_in_folder(local, str(tmp_path), "printed", SimpleQueue()).result
     assert isinstance(error, StageError)
     assert "set runs to a folder that all machines share, or store to a URL" in str(error)
-
-
-def test_a_run_s_folder_is_no_url(on_s3: Toy, s3: str) -> None:
-    with pytest.raises(ManifestError, match=rf"runs: {s3}/runs is a URL"):
-        on_s3.run(f"runs={s3}/runs")
 
 
 PLAN = "from pipeline.store import Store; import sys; store = Store(sys.argv[1]); store.attempts()"

@@ -12,9 +12,12 @@ from typing import Any
 import psutil
 import pyarrow as pa
 import pytest
+from private_nodes import MEMORY, lose, private_node, wait_for_cpus
 
 from pipeline.errors import StageError
+from pipeline.jobs import WholeJob, do_whole
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
+from pipeline.store import Store
 from stages.train.stage import Train
 
 ray = pytest.importorskip("ray")
@@ -85,6 +88,41 @@ def test_a_killed_worker_is_replaced_and_a_killed_training_goes_on_with_one_proc
     assert len(workers) == 2 and not psutil.wait_procs(workers, timeout=60)[1], "no worker outlives the training"
     assert epochs_done() < 40
     assert same(history(folder, clips, files, **recipe), history(tmp_path / "alone", clips, files, **recipe))
+
+
+def test_machines_share_nothing_but_the_store_and_one_is_lost(s3: str, made_set, checkpointed, tmp_path: Path):
+    from ray.cluster_utils import Cluster
+
+    clips, files = made_set(16)
+    recipe: dict[str, Any] = {"epochs": 6, "model": TINY | {"modality": "pose"}, "lr": 1e-4}
+    store, key, hidden = Store(f"{s3}/store"), "a" * 32, tmp_path / "hidden"
+    remote = [store.path("cache", f"{i:032x}") for i in range(len(files.paths))]
+    for here, there in zip(files.paths, remote, strict=True):
+        store.filesystem.put_file(here, there)
+    variants = [VariantInputs("", clips, {"shards": TableFiles(remote, store.open_input, files.schema)})]
+
+    def train(folder: Path, processes: int, progress: Callable[..., None] = lambda *_, **__: None) -> None:
+        folder.mkdir(parents=True)
+        stage = Train(**COMMON | recipe, data_parallel=processes)
+        do_whole(WholeJob("train", stage, store.url, "train", key, variants, folder), progress)
+
+    hidden.mkdir()
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": MEMORY})
+    try:
+        with private_node(cluster.address, hidden, 1) as node:
+            ray.init(address=cluster.address, log_to_driver=False)
+            wait_for_cpus(2, node)
+            with pytest.raises(StageError, match="data_parallel: 2 needs as many CPUs; Ray has 1 here"):
+                train(hidden / "together", 2, lambda *_, **__: lose(node) if store.notes("work") else None)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert 1 <= checkpointed(hidden / "together")["epoch"] < 6, "from the store"
+    train(tmp_path / "elsewhere", 1)
+    table = store.read(store.path("train", key))
+    assert same(json.loads(table["history"][0].as_py()), history(tmp_path / "alone", clips, files, **recipe))
+    assert store.notes("work") == []
 
 
 def test_too_few_processors_are_named(made_set, tmp_path):
