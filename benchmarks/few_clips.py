@@ -6,7 +6,7 @@
 DATA has the folders ut_interaction/set1 and florence3d. Whole sequences of UT-Interaction and whole actors of Florence
 are trained on, and all others are tested; which ones takes turns, so that all clips are tested (with about 20 clips a
 class of Florence, those of three actors). A sequence has one clip a class, an actor about two. The demo's clips are
-drawn. All other settings are those of base/laptop.yaml.
+drawn. A single network is trained, unless --ensemble names others. All other settings are those of base/laptop.yaml.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def others(chosen: Sequence[AbstractSet[int]]) -> list[list[int]]:
 def studies(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """A manifest for each data set and number of clips a class, by names such as florence_5."""
     train = {
-        "with": {"threads": 1, "model": {"modality": args.modality}},
+        "with": {"threads": 1, "model": {"modality": args.modality}, "ensemble": args.ensemble},
         "matrix": {"start_from": [None, args.start], "seed": [0]},
     }
     made = {}
@@ -90,6 +90,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", default="drawn")
     parser.add_argument("--modality", default="pose", choices=["pose", "rgb", "rgb+pose"])
+    parser.add_argument(
+        "--ensemble", nargs="+", default=[], metavar="MODALITY", help="of further networks, such as pose pose"
+    )
     parser.add_argument("--only", nargs="+", metavar="ROW", help="such as ut_interaction_2; all if not given")
     args = parser.parse_args()
     args.data, args.out = args.data.absolute(), args.out.absolute()

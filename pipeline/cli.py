@@ -150,6 +150,7 @@ def status(
     with plain_errors(debug):
         import json
 
+        from pipeline.events import EVENTS
         from pipeline.status import find_run, read_status
 
         folder = find_run(run)
@@ -159,7 +160,7 @@ def status(
 
             from pipeline.following import follow_run
 
-            follow_run(folder, Console(), lambda: find_run(run))
+            follow_run(folder, Console(), lambda: find_run(run, only=EVENTS))
             state = read_status(folder)
         rows = [
             (name, f"{s.done:,} of {s.todo:,}", f"{s.clips:,}", f"{s.failed:,}", duration(s.seconds), s.note)

@@ -47,7 +47,7 @@ class Head(BaseModel):
     store: str = Field("store", min_length=1)
     """Where results are kept: a folder, or a URL such as ``s3://bucket/store``."""
     runs: str = Field("runs", min_length=1)
-    """The folder that contains a folder for each run."""
+    """The folder that contains a folder for each run, or a URL such as ``s3://bucket/runs``."""
     partition: int = Field(32, ge=1, le=100_000)
     """Mean number of clips per partition."""
     max_failed: float = Field(0.05, ge=0, le=1)

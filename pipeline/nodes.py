@@ -17,10 +17,10 @@ from pipeline.errors import ManifestError
 from pipeline.keys import columns_of
 from pipeline.node_probe import Lack, Wanted, not_shared, versions
 from pipeline.plan import Plan
-from pipeline.run_folders import run_folder
 from pipeline.stage import MapStage, WholeStage
 from pipeline.store import TEMPORARY, Store
 from pipeline.texts import byte_size, columns
+from pipeline.urls import is_url
 from pipeline.writers import writer_name
 
 ANSWER = 90.0
@@ -195,7 +195,12 @@ def _places(plan: Plan) -> list[tuple[str, str]]:
     places = [(plan.store.url, f"{TEMPORARY}/probe.{writer_name()}")]
     stages = [node_plan.node.stage for node_plan in plan.nodes.values()]
     if plan.store.is_local and any(isinstance(stage, WholeStage) and stage.resources() for stage in stages):
-        places.append((str(run_folder(plan.graph.manifest).parent.absolute()), f".probe.{writer_name()}"))
+        if is_url(plan.graph.manifest.runs):
+            raise ManifestError(
+                "runs is a URL, but the store is a folder: on a cluster, set store to a URL, too, or runs to a folder "
+                "that all machines share"
+            )
+        places.append((str(Path(plan.graph.manifest.runs).absolute()), f".probe.{writer_name()}"))
     return places
 
 

@@ -29,7 +29,7 @@ from pipeline.newcomers import Newcomers
 from pipeline.output import Printed, into_file, left_by
 from pipeline.plan import Plan
 from pipeline.ray_metrics import RayMetrics
-from pipeline.ray_session import start_ray
+from pipeline.ray_session import queue_here, start_ray
 from pipeline.stage import Resources
 from pipeline.store import Store
 
@@ -138,7 +138,7 @@ class RayExecutor(Executor):
     def submit_whole(self, job: WholeJob, progress: Callable[..., None]) -> None:
         self.rest()
         if self._news is None:  # not "not self._news": an empty queue is false
-            self._news = self._queue()
+            self._news = queue_here()
         self._progress[job.key] = progress
         options = self._granted(self._wanted_by(job))._asdict()
         task = self._whole_task.options(**options, name=f"{job.node} {job.key}")
@@ -278,14 +278,6 @@ class RayExecutor(Executor):
         if machine not in self._gone and self.is_cluster() and is_gone(machine):
             self._gone.add(machine)
         return machine in self._gone
-
-    def _queue(self) -> Any:
-        """A queue on this machine, so that it survives when other machines are lost."""
-        from ray.util.queue import Queue
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
-        return Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
 
     def _read_news(self) -> None:
         while self._progress and not self._news.empty():

@@ -57,6 +57,16 @@ def start_ray(address: str | None = None, modules: Sequence[str] = ()) -> bool:
     return True
 
 
+def queue_here() -> Any:
+    """A queue of Ray on this machine, so that it survives when other machines are lost."""
+    import ray
+    from ray.util.queue import Queue
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+
+
 def _refusal(error: BaseException) -> str:
     """Why a cluster did not let this process in, and what to do."""
     text = " ".join(str(error).split())

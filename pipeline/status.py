@@ -61,17 +61,17 @@ class Status:
         return f"running or interrupted, last event {duration(time.time() - self.last)} ago,"
 
 
-def find_run(asked: str) -> Path:
+def find_run(asked: str, only: str | None = None) -> Path:
     """The folder of a run, which is given by its folder or URL, its name in ``runs``, or its manifest. Of a run at a
-    URL it is a copy."""
+    URL it is a copy. only: the one file of it that is wanted."""
     if is_url(asked):
-        copy = RunCopy(asked).fetch()
+        copy = RunCopy(asked).fetch(only)
         if _is_run(copy):
             return copy
         raise ManifestError(f"there is no run at {asked}")
     path = Path(asked)
     if path.suffix in (".yaml", ".yml") and path.is_file():
-        path = run_folder(load_manifest(path), fetch=True)
+        path = run_folder(load_manifest(path), fetch=True, only=only)
     candidates = [path, Path("runs") / asked]
     for candidate in candidates:
         if _is_run(candidate):

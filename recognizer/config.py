@@ -18,8 +18,15 @@ from pydantic import (
 
 from recognizer.skeletons import layout, layout_text
 
+Modality = Literal["rgb+pose", "rgb", "pose"]
+
 MODAL_NAMES = ("cls", "rgb", "pose")
 """The cross-modal tokens, in the order in which they are concatenated."""
+
+
+def is_part(modality: Modality, whole: Modality) -> bool:
+    """Whether a network for ``whole`` sees all that one for ``modality`` does."""
+    return set(modality.split("+")) <= set(whole.split("+"))
 
 
 class NetworkConfig(BaseModel):
@@ -27,7 +34,7 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    modality: Literal["rgb+pose", "rgb", "pose"] = "rgb+pose"
+    modality: Modality = "rgb+pose"
     """What the network sees. With one modality, the branch and the tokens of the other are left out."""
 
     # Clips.
@@ -130,6 +137,10 @@ class NetworkConfig(BaseModel):
             )
         return self
 
+    def for_modality(self, modality: Modality) -> Self:
+        """The config of the same network for another modality. Raises ValueError if there is none."""
+        return type(self).model_validate(self.model_dump() | {"modality": modality})
+
     @property
     def dim(self) -> int:
         """D, channels of a token."""
@@ -163,6 +174,10 @@ class NetworkConfig(BaseModel):
 class RecognizerConfig(NetworkConfig):
     """Everything that defines one recognizer: its network, and what the data decide."""
 
+    ensemble: tuple[Modality, ...] = ()
+    """The modalities of further networks with the same parameters otherwise, each a part of ``modality`` or the same.
+    The recognizer's probabilities are then the mean over all of its networks."""
+
     class_names: tuple[str, ...] = Field(min_length=1)
     """The classes, in the order of the logits."""
     layout: str = "coco17"
@@ -194,11 +209,12 @@ class RecognizerConfig(NetworkConfig):
         return text if text == own.name else own.definition()
 
     @model_serializer(mode="wrap")
-    def _without_a_calibration_that_is_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The config of an uncalibrated model is what it was before there were calibrated ones."""
+    def _without_what_it_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The config of an uncalibrated model, or of a single network, is what it was before there were others."""
         found: dict[str, Any] = handler(self)
         chosen = {} if self.validation_clips else {"temperature": 1.0, "min_scores": {}, "validation_clips": 0}
-        return {name: value for name, value in found.items() if name not in chosen or value != chosen[name]}
+        unused = chosen if self.ensemble else chosen | {"ensemble": found.get("ensemble")}
+        return {name: value for name, value in found.items() if name not in unused or value != unused[name]}
 
     @field_validator("class_names")
     @classmethod
@@ -207,6 +223,22 @@ class RecognizerConfig(NetworkConfig):
         if twice is not None:
             raise ValueError(f"class_names lists {twice!r} twice")
         return names
+
+    @model_validator(mode="after")
+    def _sees_what_its_networks_see(self) -> Self:
+        if unseen := [one for one in self.ensemble if not is_part(one, self.modality)]:
+            raise ValueError(
+                f"ensemble has a network for {unseen[0]}, which a recognizer for {self.modality} does not see"
+            )
+        for modality in self.ensemble:
+            NetworkConfig(**{name: getattr(self, name) for name in NetworkConfig.model_fields}).for_modality(modality)
+        return self
+
+    @property
+    def networks(self) -> "tuple[RecognizerConfig, ...]":
+        """A config for each network of an ensemble, itself without the others first."""
+        single = self.model_copy(update={"ensemble": ()})
+        return single, *(single.for_modality(modality) for modality in self.ensemble)
 
     @property
     def joints(self) -> int:

@@ -1,7 +1,9 @@
 """The recognizer as a whole: from a clip's frames and keypoints to logits."""
 
+import math
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recognizer.block import Tokens
 from recognizer.build import (
@@ -20,7 +22,8 @@ from recognizer.saving import Savable
 class Recognizer(Savable):
     """The cross-modal transformer of Fig. 2, with fresh weights drawn from torch's global random state.
 
-    ``Recognizer.from_pretrained`` returns one with saved weights. A part that the configuration leaves out is None.
+    ``Recognizer.from_pretrained`` returns one with saved weights. A part that the configuration leaves out is None. If
+    the configuration asks for an ensemble, ``others`` has its further networks.
     """
 
     mean_3111: Tensor
@@ -36,9 +39,11 @@ class Recognizer(Savable):
         self.head = build_head(config)
         self.register_buffer("mean_3111", torch.tensor(config.mean).reshape(3, 1, 1, 1), persistent=False)
         self.register_buffer("std_3111", torch.tensor(config.std).reshape(3, 1, 1, 1), persistent=False)
+        self.others = nn.ModuleList(Recognizer(other) for other in config.networks[1:])
 
     def forward(self, frames: Tensor | None, keypoints: Tensor | None) -> Tensor:
-        """Return logits, B,classes, in the order of ``config.class_names``.
+        """Return logits, B,classes, in the order of ``config.class_names``; those of an ensemble are the logarithms of
+        its probabilities.
 
         frames: B,3,T,H,W, red, green and blue in [0, 1]; None for a network for pose alone.
         keypoints: B,M,T,R,3, x and y relative to the frame, and score, 0 where a joint or person is missing; None for
@@ -46,6 +51,13 @@ class Recognizer(Savable):
         T, H, W and M need not be those of the configuration. Raises ValueError if frames and keypoints do not fit the
         network or each other.
         """
+        logits = self._own_logits(frames, keypoints)
+        if not self.others:
+            return logits
+        each = torch.stack([logits, *(other(frames, keypoints) for other in self.others)]).log_softmax(-1)
+        return each.logsumexp(0) - math.log(len(each))
+
+    def _own_logits(self, frames: Tensor | None, keypoints: Tensor | None) -> Tensor:
         z_BTHWD = p_BTJD = present_BTMR = features = None
         if self.backbone is not None and self.position is not None:
             frames = _checked(frames, "frames", "B,3,T,H,W", 1)

@@ -79,6 +79,10 @@ class Shards:
                         self._check_layout(row)
         self._keeps_rows = size <= in_memory
 
+    def of(self, modality: str) -> "Shards":
+        """The same shards for a network that sees something else."""
+        return Shards(self.files, modality, self.persons)
+
     def _look_into(self, path: str) -> tuple[list[Row], int]:
         """What is to be known of each clip in a file before it is read, and the bytes of them all."""
         with self.files.open(path) as file, reading(path):

@@ -16,8 +16,10 @@ def run_and_variant(model: str) -> tuple[Path, str]:
     """The folder of a run, or a copy of it, and the variant's name if ``model`` is the folder of a variant or of its
     model, else ""."""
     if is_url(model):
-        url, _, below = model.rstrip("/").removesuffix(f"/{MODEL}").partition("/variants/")
-        return find_run(url), below
+        url, name = model.rstrip("/").removesuffix(f"/{MODEL}"), ""
+        if url.rpartition("/")[0].endswith("/variants"):
+            url, _, name = url.rpartition("/variants/")
+        return find_run(url), name
     path = Path(model)
     if path.name == MODEL and path.is_dir():
         path = path.parent

@@ -133,6 +133,7 @@ def _row(row: Row, variants: list[dict[str, Any]], titles: dict[str, str]) -> Ro
         "cells": [label_text(label) for label in row["labels"].values()],
         "difference": difference_text(row),
         "parameters": members[0]["parameters"],
+        "networks": 1 + len((config or {}).get("ensemble", ())),
         "charts": [_chart(chart) for chart in learning_charts(mean_history([v["history"] for v in members]))],
         "reliability": _chart(reliable) if (reliable := reliability_chart(metrics)) else None,
         "calibration": calibration_text(metrics, members) if reliable else "",

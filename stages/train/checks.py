@@ -92,6 +92,16 @@ def check_turn(recipe: Recipe, upstream: Mapping[str, Stage]) -> Iterator[Proble
         )
 
 
+def check_ensemble(recipe: Recipe) -> Iterator[Problem]:
+    """Networks of an ensemble that are not trained."""
+    if left_out := sorted(set(recipe.ensemble) - set(recipe.others)):
+        yield Problem(
+            f"ensemble: networks for {' and '.join(left_out)} are left out, as model.modality is "
+            f"{recipe.model.modality}",
+            fatal=False,
+        )
+
+
 def _labels(clips: pa.Table, split: str) -> set[str | None]:
     """The classes of a split, with None for clips without a label; empty where no clip has the split."""
     return set(clips.filter(pc.equal(clips["split"], split))["label"].unique().to_pylist())

@@ -15,10 +15,12 @@ INTERVAL = 1.0
 class TrainingLog:
     """Writes curves and reports progress; in all processes but the main one it does nothing."""
 
-    def __init__(self, context: StageContext, first_step: int, is_main: bool) -> None:
-        """first_step: points from this step on, of an interrupted run, are dropped from the curves."""
+    def __init__(self, context: StageContext, first_step: int, is_main: bool, number: int = 0) -> None:
+        """first_step: points from this step on, of an interrupted run, are dropped from the curves. number: of the
+        network among those of an ensemble, which have curves of their own."""
         self._progress = context.progress
-        self._board = SummaryWriter(str(context.folder / "tensorboard"), purge_step=first_step) if is_main else None
+        curves = context.folder / "tensorboard" / (f"network-{number + 1}" if number else "")
+        self._board = SummaryWriter(str(curves), purge_step=first_step) if is_main else None
         self._reported = time.monotonic()
 
     def plot(self, step: int, figures: dict[str, float]) -> None:

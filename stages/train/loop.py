@@ -52,15 +52,17 @@ def fit(
     clips: LabeledClips,
     context: StageContext,
     group: DataParallelGroup | None = None,
+    number: int = 0,
 ) -> tuple[Recognizer, History]:
-    """Train a recognizer, from the checkpoint in ``context.folder`` if there is one.
+    """Train a single network, from the checkpoint in ``context.folder`` if there is one.
 
     group: where several processes train together, all of which call this function; the main one writes checkpoints.
+    number: of the network among those of an ensemble.
 
     Returns the model on the CPU and the figures of each epoch. Raises StageError if the loss is no longer finite.
     """
     with threads(recipe.threads), deterministic():
-        return Training(recipe, config, shards, clips, context, group or DataParallelGroup()).run()
+        return Training(recipe, config, shards, clips, context, group or DataParallelGroup(), number).run()
 
 
 class Training:
@@ -74,6 +76,7 @@ class Training:
         clips: LabeledClips,
         context: StageContext,
         group: DataParallelGroup,
+        number: int,
     ) -> None:
         """Build the network and its optimizer, and resume from the checkpoint if there is one."""
         self.recipe, self.config, self.shards, self.clips, self.group = recipe, config, shards, clips, group
@@ -85,7 +88,7 @@ class Training:
         self.epochs = max(recipe.epochs, math.ceil(recipe.least_steps / self.steps_per_epoch))
         self.total_steps = self.epochs * self.steps_per_epoch
 
-        model, self.started = initial_model(recipe, config)
+        model, self.started = initial_model(recipe, config, number)
         model = model.to(self.device)
         group.prepare(model)
         average = deepcopy(model).requires_grad_(False) if recipe.ema else None
@@ -97,10 +100,10 @@ class Training:
         self.network = compiled(model, self.device) if recipe.compile else model
 
         self.state = TrainingState(model, average, optimizer)
-        self.checkpoint, self.keep = context.folder / CHECKPOINT, context.keep
+        self.checkpoint, self.keep = context.folder / checkpoint_name(number), context.keep
         self.state.restore(self.checkpoint)
         self.saved_at = time.monotonic()
-        self.log = TrainingLog(context, self.steps_done, group.is_main)
+        self.log = TrainingLog(context, self.steps_done, group.is_main, number)
 
     @property
     def steps_done(self) -> int:
@@ -118,7 +121,7 @@ class Training:
                 self._save()
         if state.best:
             state.result.load_state_dict(state.best)
-        return calibrated(state.result.cpu().eval(), state.progress)
+        return calibrated(state.result.cpu().eval(), state.progress.calibration, state.progress.history)
 
     def _train_epoch(self) -> dict[str, float]:
         """Take the steps of the current epoch that are not done yet. Returns the figures of the whole epoch."""
@@ -195,7 +198,8 @@ class Training:
         if not self.clips.val:
             return {"val_loss": None, "val_accuracy": None}
         shares = [self.group.share(clip_ids) for clip_ids in chunked(self.clips.val, self.recipe.batch)]
-        loader = batches(list(filter(None, shares)), self._validation_sample, self.device, self.reading_threads)
+        sample = partial(validation_sample, self.recipe, self.config, self.shards)
+        loader = batches(list(filter(None, shares)), sample, self.device, self.reading_threads)
         with self.autocast:
             found = evaluate(self.state.result, loader, self.clips.targets, self.group)
         self.log.plot(self.steps_done - 1, {"val/loss": found.loss, "val/accuracy": found.accuracy})
@@ -217,15 +221,24 @@ class Training:
         view = random_view(self.recipe.augment, rng, sample.frame_count, self.config.frames)
         return jitter_joints(apply_view(sample, view, self.config.size, self.config.layout), self.recipe.augment, rng)
 
-    def _validation_sample(self, clip_id: str) -> Sample:
-        sample = self.shards.read(clip_id)
-        scale = self.recipe.augment.test_scale
-        view = fixed_views(sample.frame_count, self.config.frames, 1, scale, flip=False)[0]
-        return apply_view(sample, view, self.config.size, self.config.layout)
+
+def checkpoint_name(number: int) -> str:
+    """The file name of the checkpoint of a network of an ensemble."""
+    return f"checkpoint-{number + 1}.safetensors" if number else CHECKPOINT
 
 
-def initial_model(recipe: Recipe, config: RecognizerConfig) -> tuple[Recognizer, dict[str, Any]]:
+def validation_sample(recipe: Recipe, config: RecognizerConfig, shards: Shards, clip_id: str) -> Sample:
+    """A clip as it is validated on: its center, at even times."""
+    sample = shards.read(clip_id)
+    view = fixed_views(sample.frame_count, config.frames, 1, recipe.augment.test_scale, flip=False)[0]
+    return apply_view(sample, view, config.size, config.layout)
+
+
+def initial_model(recipe: Recipe, config: RecognizerConfig, number: int = 0) -> tuple[Recognizer, dict[str, Any]]:
     """The network before the first step, and what it took of the model that it starts from, under ``start``.
+
+    number: of the network among those of an ensemble. Of an ensemble that it starts from, it takes the network of the
+    same number or, if that sees something else, the first that sees the same.
 
     Raises StageError where the weights to start from cannot be had or do not fit.
     """
@@ -241,9 +254,16 @@ def initial_model(recipe: Recipe, config: RecognizerConfig) -> tuple[Recognizer,
     except (OSError, ValueError) as error:
         raise StageError(str(error)) from error
     try:
-        return model, {"start": take_weights(model, start)}
+        return model, {"start": take_weights(model, alike(start, config.modality, number))}
     except ValueError as error:
         raise StageError(f"start_from: nothing of {recipe.start_from} can be used: {error}") from error
+
+
+def alike(start: Recognizer, modality: str, number: int) -> Recognizer:
+    """The network of a recognizer that another one, which sees ``modality``, is to start from."""
+    networks = [start, *(other for other in start.others if isinstance(other, Recognizer))]
+    preferred = [*networks[number : number + 1], *networks]
+    return next((network for network in preferred if network.config.modality == modality), start)
 
 
 class Evaluation(NamedTuple):
@@ -282,9 +302,30 @@ def targets_of(batch: Batch, targets: dict[str, int], device: torch.device) -> t
     return torch.tensor([targets[clip_id] for clip_id in batch.clip_ids]).to(device, non_blocking=True)
 
 
-def calibrated(model: Recognizer, progress: Progress) -> tuple[Recognizer, History]:
-    """The model and its history with what its validation clips say about its scores."""
-    found, history = progress.calibration, progress.history
+class Validation(NamedTuple):
+    figures: dict[str, float]
+    """``val_loss`` and ``val_accuracy``; empty if there are no validation clips."""
+    calibration: dict[str, Any]
+    """See ``stages.train.calibration``."""
+
+
+def validate(recipe: Recipe, model: Recognizer, shards: Shards, clips: LabeledClips) -> Validation:
+    """What the validation clips say about a model that is ready, in one process."""
+    if not clips.val:
+        return Validation({}, {})
+    device = chosen_device(recipe.device)
+    sample = partial(validation_sample, recipe, model.config, shards)
+    readers = shards.reading_threads(recipe.workers or reading_threads(device))
+    is_bf16 = chosen_precision(recipe.precision, device) == "bf16"
+    with threads(recipe.threads), torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
+        loader = batches(chunked(clips.val, recipe.batch), sample, device, readers)
+        found = evaluate(model.to(device), loader, clips.targets, DataParallelGroup())
+    figures = {"val_loss": found.loss, "val_accuracy": found.accuracy}
+    return Validation(figures, calibrate(found.logits_NK, found.target_N))
+
+
+def calibrated(model: Recognizer, found: dict[str, Any], history: History) -> tuple[Recognizer, History]:
+    """The model and its history with what its validation clips say about its scores, which is empty for too few."""
     if found:
         chosen = {name: value for name, value in found.items() if name in RecognizerConfig.model_fields}
         model.config = RecognizerConfig.model_validate(model.config.model_dump() | chosen)

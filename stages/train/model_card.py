@@ -116,9 +116,10 @@ def _sections(
 ) -> Iterator[str]:
     sees = {"rgb+pose": "frames and skeletons", "rgb": "frames", "pose": "skeletons"}[config.modality]
     yield f"# {plain(name)}"
+    networks = "a transformer" if not config.ensemble else f"the mean of {len(config.networks)} transformers"
     yield (
         f"Recognizes {count(len(config.class_names), 'action').replace('actions', 'kinds of action')} in videos, from "
-        f"{sees}. Trained with action-pipeline: a transformer over {config.frames} frames of a clip."
+        f"{sees}. Trained with action-pipeline: {networks} over {config.frames} frames of a clip."
     )
     yield "## Classes"
     yield _classes(config, metrics)

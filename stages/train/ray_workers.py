@@ -1,7 +1,8 @@
 """Training in several processes, here or on a cluster: ``stages.train.loop.fit`` in the workers of Ray Train.
 
-The workers leave the checkpoint of the last epoch in the training's folder or, from other machines, in a store at a
-URL. From it ``fit`` then returns at once. So an interrupted training may also resume with another number of processes.
+The workers leave each network's checkpoint of the last epoch in the training's folder or, from other machines, in a
+store at a URL. From it ``fit`` then returns at once. So an interrupted training may also resume with another number of
+processes.
 """
 
 import hashlib
@@ -21,13 +22,14 @@ from ray.train.torch import TorchTrainer
 from ray.util.queue import Empty, Queue
 
 from pipeline.errors import PipelineError, StageError
+from pipeline.ray_session import queue_here
 from pipeline.stage_inputs import StageContext, TableFiles
 from recognizer.config import RecognizerConfig
 from stages.cache.shards import Shards
 from stages.train.batches import reading_threads
 from stages.train.data_parallel import DataParallelGroup
+from stages.train.ensemble import fit_networks
 from stages.train.labels import LabeledClips
-from stages.train.loop import CHECKPOINT, fit
 from stages.train.recipe import Recipe
 
 FAILURES = 3
@@ -45,8 +47,10 @@ class Assignment(NamedTuple):
     files: TableFiles
     clips: LabeledClips
     working_folder: Path
+    machine: str
+    """Ray's id of the machine that has ``folder``."""
     folder: Path
-    """The training's folder for checkpoints, where all workers see it; otherwise each has one of its own."""
+    """The training's folder for checkpoints. Workers on other machines share it, or have what the store keeps."""
     progress_queue: Queue
     """Progress from the main worker to the process that the user started."""
     keep: Callable[[Path], None]
@@ -63,19 +67,19 @@ def fit_in_workers(
     Raises StageError if the cluster is too small or the training fails.
     """
     gpu = recipe.device != "cpu" and (recipe.device == "cuda" or _resource("GPU") > 0)
-    progress_queue = Queue(actor_options={"num_cpus": 0})
+    progress_queue, machine = queue_here(), ray.get_runtime_context().get_node_id()
     recipe = recipe.model_copy(update={"device": "cuda" if gpu else "cpu"})
     folder = context.folder.absolute()
     assignment = Assignment(
-        recipe, config, files, clips, Path.cwd(), folder, progress_queue, context.keep, context.restore
+        recipe, config, files, clips, Path.cwd(), machine, folder, progress_queue, context.keep, context.restore
     )
-    failures, reached = 0, _checkpoint(folder)
+    failures, reached = 0, _reached(folder)
     while True:
         error = _fit_once(assignment, gpu, context)
         context.restore(folder)
         if error is None:
             break
-        failures, reached = failures + 1 if _checkpoint(folder) == reached else 1, _checkpoint(folder)
+        failures, reached = failures + 1 if _reached(folder) == reached else 1, _reached(folder)
         if failures < FAILURES and len(ray.nodes()) > 1:
             time.sleep(NOTICED)
         if failures == FAILURES:
@@ -94,15 +98,24 @@ def _fit_once(assignment: Assignment, gpu: bool, context: StageContext) -> Excep
     wanted, kind = assignment.recipe.data_parallel, "GPU" if gpu else "CPU"
     if (has := _resource(kind)) < wanted:
         raise StageError(f"data_parallel: {wanted} needs as many {kind}s; Ray has {has:g} here: set a smaller number")
-    trainer = TorchTrainer(
+    with TemporaryDirectory() as own:
+        return _fit_with(_trainer(assignment, wanted, gpu, own), assignment.progress_queue, context)
+
+
+def _trainer(assignment: Assignment, wanted: int, gpu: bool, own: str) -> TorchTrainer:
+    """own: a folder for Ray Train's own notes, of which nothing is needed later."""
+    return TorchTrainer(
         _work,
         train_loop_config={"assignment": assignment},
         # One CPU per worker, however many threads it has, so that two fit on any machine with two cores.
         scaling_config=ray.train.ScalingConfig(
             num_workers=wanted, use_gpu=gpu, resources_per_worker={"CPU": 1, "GPU": int(gpu)}
         ),
-        run_config=ray.train.RunConfig(name="ray", storage_path=str(assignment.folder)),
+        run_config=ray.train.RunConfig(name="ray", storage_path=own),
     )
+
+
+def _fit_with(trainer: TorchTrainer, progress_queue: Queue, context: StageContext) -> Exception | None:
     errors: list[Exception] = []
 
     def run() -> None:
@@ -114,9 +127,9 @@ def _fit_once(assignment: Assignment, gpu: bool, context: StageContext) -> Excep
     # In a thread: in the main thread, Ray Train would catch Ctrl-C.
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    while thread.is_alive() or not assignment.progress_queue.empty():
+    while thread.is_alive() or not progress_queue.empty():
         try:
-            done, total, figures = assignment.progress_queue.get(timeout=0.5)
+            done, total, figures = progress_queue.get(timeout=0.5)
         except Empty:
             continue
         context.progress(done, total, **figures)
@@ -142,12 +155,14 @@ def _work(loop_config: dict[str, Any]) -> None:
     assignment = loop_config["assignment"]
     if assignment.working_folder.is_dir():
         os.chdir(assignment.working_folder)  # paths of the store may be relative to it
+    folder = assignment.folder
     with TemporaryDirectory() as own:
-        folder = assignment.folder if assignment.folder.is_dir() else Path(own)
-        if not assignment.restore(folder) and folder != assignment.folder:
+        if assignment.machine != ray.get_runtime_context().get_node_id() and assignment.restore(Path(own)):
+            folder = Path(own)
+        if not folder.is_dir():
             raise StageError(
-                f"{assignment.folder} is not on {socket.gethostname()}: for a cluster, set runs to a folder that all "
-                "machines share, or store to a URL"
+                f"{folder} is not on {socket.gethostname()}: for a cluster, set runs to a folder that all machines "
+                "share, or store to a URL"
             )
         _fit_here(assignment, folder)
 
@@ -164,7 +179,7 @@ def _fit_here(assignment: Assignment, folder: Path) -> None:
         progress_queue.put((done, total, figures))
 
     config = assignment.config
-    fit(
+    fit_networks(
         recipe.model_copy(update={"threads": threads, "workers": workers}),
         config,
         Shards(assignment.files, config.modality, config.persons),
@@ -174,10 +189,9 @@ def _fit_here(assignment: Assignment, folder: Path) -> None:
     )
 
 
-def _checkpoint(folder: Path) -> bytes:
-    """A digest of the last checkpoint; empty if there is none."""
-    path = folder / CHECKPOINT
-    return hashlib.blake2b(path.read_bytes()).digest() if path.exists() else b""
+def _reached(folder: Path) -> list[bytes]:
+    """A digest of each checkpoint in a folder."""
+    return [hashlib.blake2b(path.read_bytes()).digest() for path in sorted(folder.glob("*.safetensors"))]
 
 
 def _resource(name: str) -> float:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.stage import added, unkeyed
-from recognizer.config import NetworkConfig, RecognizerConfig
+from recognizer.config import Modality, NetworkConfig, RecognizerConfig, is_part
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -69,6 +69,11 @@ class Recipe(BaseModel):
 
     model: NetworkConfig = NetworkConfig()
     """Parameters of the network. Class names, joint layout and frames come from the data."""
+
+    ensemble: tuple[Modality, ...] = added(())
+    """The modalities of further networks, which are trained after the first one and whose probabilities are averaged
+    with its. Those that see more than ``model.modality`` are left out. [pose, pose] adds about a third to the time of a
+    training with both modalities."""
 
     backbone: Literal["scratch", "kinetics400"] = "scratch"
     """Initial weights of the backbone: random, or torchvision's ``mc3_18`` trained on Kinetics-400, which needs
@@ -166,12 +171,17 @@ class Recipe(BaseModel):
     checkpoint_minutes: float = unkeyed(10.0, ge=0)
     """Minutes between checkpoints within an epoch. One is also written after each epoch."""
 
+    @property
+    def others(self) -> tuple[Modality, ...]:
+        """The networks of ``ensemble`` that see no more than the first one."""
+        return tuple(one for one in self.ensemble if is_part(one, self.model.modality))
+
     @field_validator("model", mode="before")
     @classmethod
     def _leaves_the_data_out(cls, model: Any) -> Any:
         for name in model if isinstance(model, dict) else ():
             if name in RecognizerConfig.model_fields and name not in NetworkConfig.model_fields:
-                instead = ", or set frames of train itself" if name == "frames" else ""
+                instead = f", or set {name} of train itself" if name in ("frames", "ensemble") else ""
                 raise ValueError(f"{name} comes from the data: leave it out{instead}")
         return model
 
@@ -183,6 +193,8 @@ class Recipe(BaseModel):
             raise ValueError(
                 "mixup blends pixels, and skeletons cannot be blended: leave it out, or set model.modality: rgb"
             )
+        for modality in self.others:
+            self.model.for_modality(modality)
         if self.compile and self.checkpoint_activations:
             raise ValueError("compile and checkpoint_activations exclude each other: set one of them to false")
         if self.batch < self.data_parallel:

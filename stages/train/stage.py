@@ -58,12 +58,13 @@ class Train(WholeStage, Recipe):
         return (*([keyed_file(file, "backbone_file")] if file else []), *map(as_known, start))
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
-        from stages.train.checks import check_labels, check_sizes, check_turn, check_validation
+        from stages.train.checks import check_ensemble, check_labels, check_sizes, check_turn, check_validation
 
         yield from check_labels(clips)
         yield from check_validation(clips, self.val_share)
         yield from check_sizes(self, upstream)
         yield from check_turn(self, upstream)
+        yield from check_ensemble(self)
         if self.start_from:
             labels = set(self.select(clips)["label"].unique().to_pylist()) - {None}
             yield from check_start(self.start_from, self.model, labels)
@@ -80,8 +81,8 @@ class Train(WholeStage, Recipe):
 
     def run(self, variants: list[VariantInputs], context: StageContext) -> pa.Table:
         from stages.cache.shards import Shards
+        from stages.train.ensemble import fit_networks, together
         from stages.train.labels import training_clips
-        from stages.train.loop import fit
 
         (variant,) = variants
         shards = Shards(variant.inputs["shards"], self.model.modality, self.model.persons)
@@ -95,6 +96,7 @@ class Train(WholeStage, Recipe):
         if (seconds := shards.median_seconds()) is not None:
             preprocessing["seconds"] = round(seconds, 3)
         data: dict[str, Any] = {"class_names": clips.class_names, "frames": frames, "preprocessing": preprocessing}
+        data["ensemble"] = self.others
         if shards.layout:  # None where the network sees no skeletons
             data["layout"] = shards.layout
         config = RecognizerConfig(**self.model.model_dump(), **data)
@@ -109,7 +111,8 @@ class Train(WholeStage, Recipe):
             # All that is left for this process is to load the last checkpoint.
             recipe = self.model_copy(update={"device": "cpu", "compile": False})
         with enough_gpu_memory("set a smaller batch with more accumulate, or checkpoint_activations: true"):
-            recognizer, history = fit(recipe, config, shards, clips, context)
+            trained = fit_networks(recipe, config, shards, clips, context)
+            recognizer, history = together(trained, self, config, shards, clips)
         config_json, weights = recognizer.serialize()
         return pa.Table.from_pylist(
             [{"config": config_json, "weights": weights, "history": json.dumps(history)}], schema=self.makes.schema

@@ -79,8 +79,9 @@ def meanings(config: RecognizerConfig) -> dict[str, Meanings]:
 
 
 def _weights(model: Recognizer) -> dict[str, Tensor]:
-    """Parameters and running statistics, without counters."""
-    return {name: tensor for name, tensor in model.state_dict().items() if tensor.ndim}
+    """Parameters and running statistics of a network, without counters and the other networks of its ensemble."""
+    own = {name: tensor for name, tensor in model.state_dict().items() if tensor.ndim}
+    return {name: tensor for name, tensor in own.items() if not name.startswith("others.")}
 
 
 def _interpolated(name: str, given: Tensor, like: Tensor) -> Tensor:

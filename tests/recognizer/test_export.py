@@ -80,21 +80,23 @@ def members(file: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "form,modality,frames",
+    "form,modality,frames,ensemble",
     [
         # Each format, each modality, and both kinds of length; ONNX and frames alone are in test_export_doc.py, too.
         # All of them together would take minutes, nearly all of it for PyTorch's conversions.
-        ("onnx", "rgb+pose", None),
-        ("torch-export", "pose", None),
-        ("torchscript", "rgb", None),
-        ("torchscript", "rgb+pose", 6),
+        ("onnx", "rgb+pose", None, []),
+        ("torch-export", "pose", None, ["pose"]),
+        ("torchscript", "rgb", None, []),
+        ("torchscript", "rgb+pose", 6, ["pose"]),
     ],
 )
 @torch.no_grad()
-def test_logits_are_those_of_the_recognizer(tmp_path: Path, form: str, modality: str, frames: int | None) -> None:
+def test_logits_are_those_of_the_recognizer(
+    tmp_path: Path, form: str, modality: str, frames: int | None, ensemble: list[str]
+) -> None:
     if form == "onnx":
         pytest.importorskip("onnxscript")
-    recognizer = small(modality=modality, temperature=1.5, validation_clips=20)
+    recognizer = small(modality=modality, ensemble=ensemble, temperature=1.5, validation_clips=20)
     file = tmp_path / f"model{FORMATS[form]}"
     export(recognizer, file, form, frames)
     network, description = opened(file, form)

@@ -253,3 +253,26 @@ def test_a_gpu_computes_the_same(exact_gpu: None, modality: str) -> None:
         gradients[device] = torch.cat([p.grad.cpu().flatten() for p in model.parameters() if p.grad is not None])
     torch.testing.assert_close(logits["cuda"], logits["cpu"], rtol=1e-3, atol=1e-3)
     assert float((gradients["cuda"] - gradients["cpu"]).norm() / gradients["cpu"].norm()) < 1e-3
+
+
+@torch.no_grad()
+def test_an_ensemble_has_the_mean_of_its_networks_probabilities() -> None:
+    frames, keypoints = some_clips()
+    ensemble = small(ensemble=["pose", "rgb", "rgb+pose"])
+    pose, rgb, both = ensemble.others
+    first = small()
+    first.load_state_dict({name: ensemble.state_dict()[name] for name in first.state_dict()})
+    logits = [first(frames, keypoints), pose(None, keypoints), rgb(frames, None), both(frames, keypoints)]
+    expected = torch.stack(logits).softmax(-1).mean(0)
+    assert (expected - logits[0].softmax(-1)).abs().max() > 0.01
+    torch.testing.assert_close(ensemble(frames, keypoints).exp(), expected)
+    again = Recognizer.deserialize(*ensemble.serialize())
+    assert torch.equal(again(frames, keypoints), ensemble(frames, keypoints))
+
+
+def test_an_ensemble_sees_no_more_than_its_first_network() -> None:
+    with pytest.raises(ValueError, match="ensemble has a network for rgb, which a recognizer for pose does not see"):
+        small(modality="pose", ensemble=["pose", "rgb"])
+    with pytest.raises(ValueError, match="no modal token of a pose network attends to anything"):
+        small(joint_attention=False, temporal_attention=False, ensemble=["pose"])
+    assert "ensemble" not in small().config.model_dump(), "the config of a single network is what it was"
