@@ -100,10 +100,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from pipeline.errors import StageError
 from pipeline.stage_inputs import StageContext, TableFiles, VariantInputs
-from stages.train import loop
+from stages.train import ensemble
 from stages.train.stage import Train
-fit = loop.fit
-loop.fit = lambda *arguments: fit(*arguments, group)
+fit_networks = ensemble.fit_networks
+ensemble.fit_networks = lambda *arguments: fit_networks(*arguments, group)
 files = TableFiles(arguments, lambda path: Path(path).open("rb"))
 clips = pq.read_table(folder / "clips.parquet")
 for number, recipe in enumerate(json.loads((folder / "recipes.json").read_text())):

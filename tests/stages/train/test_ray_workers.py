@@ -94,7 +94,7 @@ def test_machines_share_nothing_but_the_store_and_one_is_lost(s3: str, made_set,
     from ray.cluster_utils import Cluster
 
     clips, files = made_set(16)
-    recipe: dict[str, Any] = {"epochs": 6, "model": TINY | {"modality": "pose"}, "lr": 1e-4}
+    recipe: dict[str, Any] = {"epochs": 100, "model": TINY | {"modality": "pose"}, "lr": 1e-4}
     store, key, hidden = Store(f"{s3}/store"), "a" * 32, tmp_path / "hidden"
     remote = [store.path("cache", f"{i:032x}") for i in range(len(files.paths))]
     for here, there in zip(files.paths, remote, strict=True):
@@ -118,7 +118,7 @@ def test_machines_share_nothing_but_the_store_and_one_is_lost(s3: str, made_set,
     finally:
         ray.shutdown()
         cluster.shutdown()
-    assert 1 <= checkpointed(hidden / "together")["epoch"] < 6, "from the store"
+    assert 1 <= checkpointed(hidden / "together")["epoch"] < 100, "from the store"
     train(tmp_path / "elsewhere", 1)
     table = store.read(store.path("train", key))
     assert same(json.loads(table["history"][0].as_py()), history(tmp_path / "alone", clips, files, **recipe))
