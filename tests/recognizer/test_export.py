@@ -85,7 +85,7 @@ def members(file: Path) -> dict[str, bytes]:
         # Each format, each modality, and both kinds of length; ONNX and frames alone are in test_export_doc.py, too.
         # All of them together would take minutes, nearly all of it for PyTorch's conversions.
         ("onnx", "rgb+pose", None, []),
-        ("torch-export", "pose", None, ["pose"]),
+        ("torch-export", "pose", None, []),
         ("torchscript", "rgb", None, []),
         ("torchscript", "rgb+pose", 6, ["pose"]),
     ],
