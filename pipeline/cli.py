@@ -161,6 +161,7 @@ def status(
             from pipeline.following import follow_run
 
             follow_run(folder, Console(), lambda: find_run(run, only=EVENTS))
+            folder = find_run(run)  # of a run at a URL: what else it has made meanwhile
             state = read_status(folder)
         rows = [
             (name, f"{s.done:,} of {s.todo:,}", f"{s.clips:,}", f"{s.failed:,}", duration(s.seconds), s.note)

@@ -135,7 +135,10 @@ def test_a_network_starts_from_the_one_that_sees_the_same(made_set, tmp_path: Pa
     assert alike(start, "pose", 5) is start.others[0]
     assert alike(start, "rgb", 0) is start
     start.save_pretrained(tmp_path / "model")
-    _, history = trained(made, context_in(tmp_path / "b"), ensemble=ENSEMBLE, start_from=str(tmp_path / "model"))
-    for network in history[0], *history[-1]["ensemble"]["networks"]:
-        found = network.get("start", history[0]["start"])
+    start_from = str(tmp_path / "model")
+    _, history = trained(made, context_in(tmp_path / "b"), ensemble=ENSEMBLE, start_from=start_from, epochs=1)
+    (epoch,) = history
+    assert len(epoch["ensemble"]["networks"]) == 3
+    for network in epoch["ensemble"]["networks"]:
+        found = network["start"]
         assert found["taken"] == found["of"] and found["unused"] == []
