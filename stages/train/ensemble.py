@@ -1,8 +1,8 @@
 """Networks that are trained one after another and recognize together.
 
 With few clips a network for frames and skeletons may learn the frames by heart, and recognize less than skeletons alone
-do. The mean of its probabilities and of those of networks for skeletons alone was as good as the better of them, or better,
-on the two data sets on which it was tried (docs/results.md).
+do. On the two data sets on which it was tried (docs/results.md), the mean of its probabilities and of those of two
+networks for skeletons alone was as good as the better of these, or better.
 """
 
 from collections.abc import Callable, Sequence
