@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import ManifestError, PipelineError, StageError
-from pipeline.files import check_writable, replace_file
+from pipeline.files import replace_file
 from pipeline.manifest import Manifest
 from pipeline.patience import patiently
 from pipeline.urls import is_cloud, is_url, open_filesystem, state_of, unusable
@@ -166,9 +166,15 @@ class RunCopy:
     @contextmanager
     def _locked(self, what: str, wait: bool) -> Iterator[bool]:
         """Whether this process has got a lock, which it holds within."""
-        check_writable(self.folder, "the copy of the run", "XDG_CACHE_HOME names one for caches")
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with self._record.with_suffix(f".{what}").open("w") as lock:
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            file = self._record.with_suffix(f".{what}").open("w")
+        except OSError as error:
+            raise ManifestError(
+                f"the copy of {self.url} cannot be written to {self.folder.parent}: {error.strerror or error}. Make "
+                "room there, or name a folder for caches in the environment variable XDG_CACHE_HOME"
+            ) from error
+        with file as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -113,6 +113,10 @@ def test_where_no_run_is(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(ManifestError, match="may you read there"):
             look("s3://nowhere/runs")
     assert copies_at(f"{s3}/runs") == []
+    (tmp_path / "file").touch()
+    move_to(tmp_path / "file", monkeypatch)
+    with pytest.raises(ManifestError, match=r"cannot be written to .*/file/.*: Not a directory\. Make room there"):
+        find_run(f"{s3}/runs/none")
 
 
 def test_files_that_cannot_be_sent_stay_and_are_sent_the_next_time(
