@@ -155,7 +155,8 @@ def test_what_is_wrong_is_said(s3: str) -> None:
     assert "NoCredentialsError" in text and "AWS_ACCESS_KEY_ID" in text and "AWS_ENDPOINT_URL" in text
     assert "there is no bucket nobody for s3://nobody/store: make it" in said("s3://nobody/store", {})
     assert "names no bucket: give it as s3://BUCKET/FOLDER" in said("s3://", {})
-    unreached = said(s3, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"})
+    impatient = f"import pipeline.patience; pipeline.patience.PAUSES = (0.1,); {PLAN}"
+    unreached = said(s3, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}, impatient)
     assert "cannot be used: " in unreached and "can this machine reach it" in unreached
 
 

@@ -123,7 +123,7 @@ def test_a_service_that_fails_while_a_video_is_read_is_asked_again_and_no_clip_s
     pauses: list[float] = []
     monkeypatch.setattr(patience.time, "sleep", pauses.append)
     with s3_server() as variables:
-        for name, value in variables.items():
+        for name, value in (variables | {"AWS_MAX_ATTEMPTS": "1"}).items():  # of the service's own library
             monkeypatch.setenv(name, value)
         filesystem, _ = fsspec.core.url_to_fs("s3://bucket/a", use_listings_cache=False, skip_instance_cache=True)
         monkeypatch.setattr(places, "open_filesystem", lambda url, what: (filesystem, url.removeprefix("s3://")))
