@@ -39,6 +39,17 @@ def keep_printed(folder: Path, key: str, printed: Printed) -> None:
         replace_file(file, content)
 
 
+def forget_printed(folder: Path) -> None:
+    """Remove what was printed for keys that ``pipeline logs`` no longer shows, because later ones took their place."""
+    files = list((folder / LOGS).glob("*.txt"))
+    if not files:
+        return
+    shown = {log.key for log in read_logs(folder)[0]}
+    for file in files:
+        if file.stem not in shown:
+            file.unlink(missing_ok=True)
+
+
 @dataclass
 class PartitionLog:
     """What the events say of one partition of a stage, or of a whole stage, since it last began with this key."""

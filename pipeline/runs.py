@@ -26,6 +26,7 @@ from pipeline.failures import (
 )
 from pipeline.files import check_writable, replace_file
 from pipeline.graph import Graph, build_graph
+from pipeline.logs import forget_printed
 from pipeline.manifest import Manifest
 from pipeline.notes import write_notes
 from pipeline.plan import Plan, make_plan
@@ -159,6 +160,7 @@ def _run(
             for key, count in plan.attempts.items():
                 plan.store.record_attempt(key, count)
             plan.store.sweep()
+            forget_printed(folder)
             stages = {name: plan.todo(name) for name in plan.nodes}
             log.emit("run_started", name=manifest.name, stages=stages, host=socket.gethostname())
             for found in problems:

@@ -65,6 +65,20 @@ def test_what_was_printed_for_clips_that_failed(toy: Toy, executor: Executor) ->
     assert shown(toy, key_of(toy, "clip-3", *settings)[:8]).count("partition") == 1
 
 
+def test_what_nothing_shows_any_more_is_removed_when_a_run_begins(toy: Toy) -> None:
+    def printed() -> set[str]:
+        return {file.stem for file in (toy.run_folder / LOGS).iterdir()}
+
+    keys = []
+    for factor in (2, 3, 4):
+        settings = ["double.fail=[clip-3]", f"double.factor={factor}", f"double.text=blue{factor}"]
+        toy.run(*settings)
+        keys.append(key_of(toy, "clip-3", *settings))
+        assert keys[-1] in printed()
+    assert printed() == set(keys[1:]), "what the run before printed is shown until its successor has begun"
+    assert "printed blue4" in shown(toy)
+
+
 def test_the_results_know_nothing_of_it(toy: Toy, executor: Executor, tmp_path: Path) -> None:
     run(load_manifest(toy.path, ["double.fail=[clip-3]", "double.text=blue"]), executor=executor)
     other = Toy(tmp_path / "other")
