@@ -17,7 +17,9 @@ class ExecutorName(StrEnum):
 ManifestName = Annotated[
     str, typer.Argument(metavar="MANIFEST", help="A manifest: its file, or the name of one in `pipeline manifests`.")
 ]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its folder, its name in runs/, or its manifest.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run: its folder or URL, its name in runs/, or its manifest.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="STAGE.PARAMETER=VALUE", help="Set a parameter, as in train.epochs=2. Repeatable."),

@@ -91,7 +91,7 @@ class Store:
         store's folder are ignored."""
         found = self.filesystem.find(self.root, detail=True) if self.filesystem.exists(self.root) else {}
         key = rf"[0-9a-f]{{{2 * KEY_BYTES}}}"
-        ours = re.compile(re.escape(self.root) + rf"/((\w+/|{DAMAGED}/\w+-){key}\.parquet|{WORK}/{key}\.[\w.]+)")
+        ours = re.compile(re.escape(self.root) + rf"/((\w+/|{DAMAGED}/\w+-){key}\.parquet|{WORK}/{key}\.[\w.-]+)")
         return {path: info["size"] for path, info in found.items() if ours.fullmatch(path)}
 
     def write(self, folder: str, key: str, table: pa.Table, spec: Table) -> int:

@@ -24,7 +24,9 @@ def recognize(
     model: Annotated[
         str,
         typer.Option(
-            metavar="MODEL", help="The run that trained the model, one of its variants, its folder, or a URL."
+            metavar="MODEL",
+            help="The run that trained the model, one of its variants, a model's folder or URL, or owner/name on the "
+            "Hugging Face hub.",
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.html and the other files.")],

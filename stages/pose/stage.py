@@ -86,7 +86,8 @@ class Pose(MapStage):
     """People are detected in every so many of the decoded frames, and wherever somebody moves much, comes, goes or gets
     lost, or in all as long as nobody is found; between these frames tracks say where they are. 1: in all frames."""
     persons: int = Field(2, ge=1)
-    """M, the most people kept per clip: those with the largest sum over the frames of score times box size."""
+    """M, the most people kept per clip: those with the largest product of prominence (the sum over the frames of score
+    times the square root of the box's area) and the usual score of their joints."""
     flip_test: bool = False
     """Average the heatmaps or vectors with those of the mirrored crop: more accurate keypoints in twice the time."""
     fill_gaps: int = added(0, ge=0)

@@ -72,8 +72,8 @@ class Recipe(BaseModel):
 
     ensemble: tuple[Modality, ...] = added(())
     """The modalities of further networks, which are trained after the first one and whose probabilities are averaged
-    with its. Those that see more than ``model.modality`` are left out. [pose, pose] adds about a third to the time of a
-    training with both modalities."""
+    with its. Those that see anything that ``model.modality`` does not are left out. [pose, pose] adds about a third to
+    the time of a training with both modalities."""
 
     backbone: Literal["scratch", "kinetics400"] = "scratch"
     """Initial weights of the backbone: random, or torchvision's ``mc3_18`` trained on Kinetics-400, which needs

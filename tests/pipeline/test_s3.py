@@ -103,17 +103,17 @@ def test_what_no_plan_needs_is_removed_unless_a_run_has_claimed_it(on_s3: Toy, s
 
 
 def test_unfinished_work_stays_as_long_as_a_plan_needs_its_result(on_s3: Toy, store: Store, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "checkpoint"
+    checkpoint = tmp_path / "checkpoint-2.safetensors"  # of a further network
     checkpoint.write_bytes(b"half")
     key, strange = on_s3.plan().nodes["total"].keys[0], "0" * 32
     for work in (KeptWork(store.url, key), KeptWork(store.url, strange)):
         work.keep(checkpoint)
     (garbage,) = find_garbage([load_manifest(on_s3.path)])
-    assert list(garbage.keep) == [f"{store.root}/work/{key}.checkpoint"]
+    assert list(garbage.keep) == [f"{store.root}/work/{key}.{checkpoint.name}"]
     garbage.sweep()
-    assert list(store.sizes()) == [f"{store.root}/work/{key}.checkpoint"]
+    assert list(store.sizes()) == [f"{store.root}/work/{key}.{checkpoint.name}"]
     KeptWork(store.url, key).restore(tmp_path / "elsewhere")
-    assert (tmp_path / "elsewhere" / "checkpoint").read_bytes() == b"half"
+    assert (tmp_path / "elsewhere" / checkpoint.name).read_bytes() == b"half"
     assert on_s3.run().errors == [] and store.notes("work") == []
 
 
