@@ -44,10 +44,13 @@ def forget_printed(folder: Path) -> None:
     files = list((folder / LOGS).glob("*.txt"))
     if not files:
         return
-    shown = {log.key for log in read_logs(folder)[0]}
-    for file in files:
-        if file.stem not in shown:
-            file.unlink(missing_ok=True)
+    keys = {}
+    for event in read_events(folder):
+        if "key" in event:
+            keys[event.get("stage"), event.get("partition", 0)] = event["key"]
+    for file in set(files) - {folder / LOGS / f"{key}.txt" for key in keys.values()}:
+        with suppress(OSError):  # no reason for a run to fail
+            file.unlink()
 
 
 @dataclass

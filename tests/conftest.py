@@ -10,6 +10,11 @@ from s3_server import s3_server
 
 ROOT = Path(__file__).resolve().parent.parent
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Tests run side by side, one process a core. With a thread for each core, the threads of both wait for each other:
+    # MoveNet's tests then take almost three times as long. PyTorch reads this when it is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests that need a GPU where there is none."""
