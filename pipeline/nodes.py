@@ -17,7 +17,7 @@ from pipeline.errors import ManifestError
 from pipeline.keys import columns_of
 from pipeline.node_probe import Lack, Wanted, not_shared, versions
 from pipeline.plan import Plan
-from pipeline.stage import MapStage, WholeStage
+from pipeline.stage import MapStage, Resources, WholeStage
 from pipeline.store import TEMPORARY, Store
 from pipeline.texts import byte_size, columns
 from pipeline.urls import is_url
@@ -178,7 +178,7 @@ def _wanted(plan: Plan, only_todo: bool) -> Wanted:
         stage = node_plan.node.stage
         if name not in names or not isinstance(stage, MapStage | WholeStage):
             continue
-        worker = stage.resources()
+        worker = _worker(stage)
         gpus = gpus or bool(worker and worker.num_gpus)
         files |= {str(file): file.stat().st_size for file in stage.files() if isinstance(file, Path)}
         if isinstance(stage, MapStage):
@@ -190,11 +190,16 @@ def _wanted(plan: Plan, only_todo: bool) -> Wanted:
     return Wanted(str(Path.cwd()), _places(plan), list(files.items()), list(stages.items()), gpus)
 
 
+def _worker(stage: MapStage | WholeStage) -> Resources | None:
+    """What the stage occupies on a machine. None: it runs in this process alone."""
+    return stage.resources() or (stage.spreads() if isinstance(stage, WholeStage) else None)
+
+
 def _places(plan: Plan) -> list[tuple[str, str]]:
     """The folders and URLs that machines must share, each with the name of a file to leave there."""
     places = [(plan.store.url, f"{TEMPORARY}/probe.{writer_name()}")]
     stages = [node_plan.node.stage for node_plan in plan.nodes.values()]
-    if plan.store.is_local and any(isinstance(stage, WholeStage) and stage.resources() for stage in stages):
+    if plan.store.is_local and any(isinstance(stage, WholeStage) and _worker(stage) for stage in stages):
         if is_url(plan.graph.manifest.runs):
             raise ManifestError(
                 "runs is a URL, but the store is a folder: on a cluster, set store to a URL, too, or runs to a folder "

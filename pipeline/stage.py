@@ -211,6 +211,11 @@ class WholeStage(Stage):
         runs in the main process, while nothing else runs."""
         return None
 
+    def spreads(self) -> Resources | None:
+        """What each process occupies of those that it starts itself, on any machine of the cluster. None: it starts
+        none."""
+        return None
+
     def select(self, clips: pa.Table) -> pa.Table:
         """The clips this stage looks at, given all columns of the index (labels and splits too).
 

@@ -46,6 +46,9 @@ class Train(WholeStage, Recipe):
             return None  # it starts processes of its own
         return Resources(self.threads or os.cpu_count() or 1, 0 if self.device == "cpu" else 1)
 
+    def spreads(self) -> Resources | None:
+        return Resources(1, 0 if self.device == "cpu" else 1) if self.data_parallel > 1 else None
+
     def version_for(self, clips: pa.Table) -> int:
         """Version 5 calibrates. Where there are too few validation clips for that, the result is that of version 4."""
         from stages.train.labels import enough_validation

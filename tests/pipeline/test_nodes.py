@@ -48,12 +48,13 @@ def cluster(private: Path) -> Iterator[Any]:
         cluster.shutdown()
 
 
+@pytest.mark.parametrize("elsewhere", ["total.cpus=1", "total.spread=true"])
 def test_a_machine_that_lacks_the_store_and_the_stages_is_shown_before_anything_runs(
-    cluster: subprocess.Popen, private: Path
+    cluster: subprocess.Popen, private: Path, elsewhere: str
 ) -> None:
     toy = Toy(private)
     with pytest.raises(ManifestError) as refused:
-        run(load_manifest(toy.path, ["total.cpus=1"]), Options(executor="ray"))
+        run(load_manifest(toy.path, [elsewhere]), Options(executor="ray"))
     lines = str(refused.value).splitlines()
     assert lines[0] == "not all machines have what the run needs:"
     assert lines[1].split() == ["node", "CPUs", "GPUs", "disk", "free"]

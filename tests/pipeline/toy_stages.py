@@ -239,6 +239,8 @@ class Total(WholeStage):
     """CPUs it needs to run beside other stages; null: it runs alone."""
     gpus: float = unkeyed(0.0, ge=0)
     """GPUs it needs to run beside other stages."""
+    spread: bool = unkeyed(False)
+    """Says that it starts processes on other machines."""
     fail: bool = unkeyed(False)
     """Raises StageError."""
     deaths: int = unkeyed(0, ge=0)
@@ -248,6 +250,9 @@ class Total(WholeStage):
 
     def resources(self) -> Resources | None:
         return Resources(self.cpus, self.gpus) if self.cpus else None
+
+    def spreads(self) -> Resources | None:
+        return Resources() if self.spread else None
 
     def select(self, clips: pa.Table) -> pa.Table:
         return clips if self.split is None else clips.filter(pc.equal(clips["split"], self.split))

@@ -337,7 +337,9 @@ def test_a_checkpoint_of_another_network_is_named(made_set, tmp_path):
 def test_what_a_training_occupies_decides_what_runs_beside_it():
     assert Train().resources() == (os.cpu_count(), 1)
     assert Train(threads=3, device="cpu").resources() == (3, 0)
+    assert Train().spreads() is None
     assert Train(data_parallel=2, batch=2).resources() is None
+    assert Train(data_parallel=2, batch=2).spreads() == (1, 1)
 
 
 def test_parameters_that_contradict_the_data_or_each_other():
