@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from private_nodes import MEMORY, ray_cluster
 
 import pipeline.newcomers
 from pipeline.errors import ManifestError
@@ -18,25 +19,17 @@ from pipeline.manifest import load_manifest
 from pipeline.runs import Options, run
 from toy_manifest import Toy
 
-MEMORY = 100 * 2**20
-
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head without CPUs and a node with one."""
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
     monkeypatch.setattr(pipeline.newcomers, "INTERVAL", 0.2)
-    ray.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY})
-    try:
+    with ray_cluster() as cluster:
+        import ray
+
         cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
         ray.init(address=cluster.address, log_to_driver=False)
         yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
 def test_one_that_lacks_something_ends_the_run_and_is_named(toy: Toy, cluster: Any) -> None:

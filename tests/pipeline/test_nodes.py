@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from private_nodes import MEMORY, private_node, wait_for_cpus
+from private_nodes import MEMORY, private_node, ray_cluster, wait_for_cpus
 
 import pipeline.node_probe
 import pipeline.nodes
@@ -32,20 +32,13 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(private: Path) -> Iterator[Any]:
     """A head without CPUs, a node with one, and one with two that sees another folder and finds no toy stages."""
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
+    with ray_cluster() as cluster, private_node(cluster.address, private, 2) as other:
+        import ray
 
-    ray.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY})
-    try:
         cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-        with private_node(cluster.address, private, 2) as other:
-            ray.init(address=cluster.address, log_to_driver=False)
-            wait_for_cpus(3, other)
-            yield other
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+        ray.init(address=cluster.address, log_to_driver=False)
+        wait_for_cpus(3, other)
+        yield other
 
 
 @pytest.mark.parametrize("elsewhere", ["total.cpus=1", "total.spread=true"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from private_nodes import MEMORY, ray_cluster
 
 from pipeline.errors import StageError
 from pipeline.events import EventLog
@@ -18,9 +19,6 @@ from pipeline.ray_session import start_ray
 from pipeline.runs import Options, plan_run, run
 from pipeline.schedule import Schedule
 from toy_manifest import Toy
-
-MEMORY = 100 * 2**20
-"""Bytes of an object store."""
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
@@ -139,19 +137,13 @@ def cluster() -> Iterator[Any]:
 
     A test may lose nodes, but leaves one with a CPU.
     """
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
+    with ray_cluster() as cluster:
+        import ray
 
-    ray.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY})
-    try:
         cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
         ray.init(address=cluster.address, log_to_driver=False)
         cluster.wait_for_nodes()
         yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
 def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy, cluster: Any) -> None:

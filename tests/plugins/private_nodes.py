@@ -1,4 +1,4 @@
-"""Machines of a Ray cluster that see other folders than this one, all on this machine."""
+"""A Ray cluster on this machine, and machines in it that see other folders than this one."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -32,6 +33,24 @@ def lose(node: subprocess.Popen[bytes]) -> None:
     for process in [psutil.Process(node.pid), *psutil.Process(node.pid).children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+@contextmanager
+def ray_cluster(cpus: int = 0) -> Iterator[Any]:
+    """A cluster on this machine whose head has so many CPUs. Who gets it adds nodes, and connects to it.
+
+    Skips the test where Ray is not installed.
+    """
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": cpus, "object_store_memory": MEMORY})
+    try:
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
 
 
 @contextmanager

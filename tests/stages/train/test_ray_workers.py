@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pyarrow as pa
 import pytest
-from private_nodes import MEMORY, lose, private_node, wait_for_cpus
+from private_nodes import MEMORY, lose, private_node, ray_cluster, wait_for_cpus
 
 from pipeline.errors import StageError
 from pipeline.jobs import WholeJob, do_whole
@@ -91,8 +91,6 @@ def test_a_killed_worker_is_replaced_and_a_killed_training_goes_on_with_one_proc
 
 
 def test_machines_share_nothing_but_the_store_and_one_is_lost(s3: str, made_set, checkpointed, tmp_path: Path):
-    from ray.cluster_utils import Cluster
-
     clips, files = made_set(16)
     recipe: dict[str, Any] = {"epochs": 40, "model": TINY | {"modality": "pose"}, "lr": 1e-4}
     store, key, hidden = Store(f"{s3}/store"), "a" * 32, tmp_path / "hidden"
@@ -107,17 +105,11 @@ def test_machines_share_nothing_but_the_store_and_one_is_lost(s3: str, made_set,
         do_whole(WholeJob("train", stage, store.url, "train", key, variants, folder), progress)
 
     hidden.mkdir()
-    ray.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": MEMORY})
-    try:
-        with private_node(cluster.address, hidden, 1) as node:
-            ray.init(address=cluster.address, log_to_driver=False)
-            wait_for_cpus(2, node)
-            with pytest.raises(StageError, match="data_parallel: 2 needs as many CPUs; Ray has 1 here"):
-                train(hidden / "together", 2, lambda *_, **__: lose(node) if store.notes("work") else None)
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+    with ray_cluster(1) as cluster, private_node(cluster.address, hidden, 1) as node:
+        ray.init(address=cluster.address, log_to_driver=False)
+        wait_for_cpus(2, node)
+        with pytest.raises(StageError, match="data_parallel: 2 needs as many CPUs; Ray has 1 here"):
+            train(hidden / "together", 2, lambda *_, **__: lose(node) if store.notes("work") else None)
     assert 1 <= checkpointed(hidden / "together")["epoch"] < 40, "from the store"
     train(tmp_path / "elsewhere", 1)
     table = store.read(store.path("train", key))
@@ -127,7 +119,7 @@ def test_machines_share_nothing_but_the_store_and_one_is_lost(s3: str, made_set,
 
 def test_too_few_processors_are_named(made_set, tmp_path):
     clips, files = made_set()
-    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
     try:
         with pytest.raises(StageError, match="data_parallel: 2 needs as many CPUs; Ray has 1 here"):
             history(tmp_path / "work", clips, files, data_parallel=2)
