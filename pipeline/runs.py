@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pipeline.checks import check, prepare, refuse
 from pipeline.claims import Claim
-from pipeline.errors import DamagedResultError, ManifestError, PipelineError, StageError, UnreadableError
+from pipeline.errors import DamagedResultError, ManifestError, StageError, UnreadableError
 from pipeline.events import EventLog, Listener, read_events
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.exports import export, is_exported
@@ -170,8 +170,9 @@ def _run(
                     if figures := workers.figures(plan):
                         log.tell(figures)
                     _compute(result, options, workers, log, claim, before)
-            except PipelineError:
-                log.emit("run_interrupted")  # or who follows it would wait for ever
+            except Exception:
+                with suppress(OSError):  # such as a full disk, which may be the reason
+                    log.emit("run_interrupted")  # or who follows it would wait for ever
                 raise
             log.emit(
                 "run_finished",
@@ -260,7 +261,7 @@ def _lay_out(plan: Plan, folder: Path, result: Result, blocked: set[str]) -> lis
         result.exported = export(plan, folder, blocked)
     except DamagedResultError as error:
         return [error.path]
-    except UnreadableError as error:
+    except (UnreadableError, OSError) as error:
         result.errors.append(f"the run's files are not all written: {error}")
     return []
 

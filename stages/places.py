@@ -34,7 +34,9 @@ class Found(NamedTuple):
 def url_of(place: Path) -> str | None:
     """The URL that a parameter names, or None for a local path."""
     match = URL_AS_PATH.fullmatch(str(place))
-    return f"{match[1]}://{match[2]}" if match else None
+    if match is None:
+        return None
+    return f"{match[1]}:///{match[2]}" if match[1].lower() == "file" else f"{match[1]}://{match[2]}"
 
 
 def address_of(place: Path) -> str:
@@ -73,16 +75,23 @@ def files_below(url: str, what: str, depth: int | None = None) -> list[Found]:
     what: the URL's part in the manifest, for the message. depth: 1 for those right in the folder, and so on.
     """
     filesystem, root = open_filesystem(url, what)
+    scheme = url.partition("://")[0]
+
+    def find() -> dict[str, dict[str, Any]]:
+        found = filesystem.find(root, maxdepth=depth, detail=True)
+        if scheme in ("http", "https"):  # whose pages name files and say nothing of them
+            return {path: filesystem.info(path) for path in found}
+        return cast(dict[str, dict[str, Any]], found)
+
     try:
-        infos = patiently(url, lambda: filesystem.find(root, maxdepth=depth, detail=True))
+        infos = patiently(url, find)
     except Exception as error:  # of many kinds: of the cloud's own library
         raise ManifestError(unusable(url, error, what)) from error
     root = root.rstrip("/")
-    folder = root.rpartition("/")[0] if root in infos else root  # or it is a single file
-    scheme = url.partition("://")[0]
+    folder = root.rpartition("/")[0] if infos.get(root, {}).get("type") == "file" else root  # or it is a single file
 
     def url_at(path: str) -> str:
-        return path if is_url(path) else f"{scheme}://{path.lstrip('/')}"
+        return path if is_url(path) else f"{scheme}:{'///' if scheme == 'file' else '//'}{path.lstrip('/')}"
 
     return sorted(
         Found(path.removeprefix(f"{folder}/"), url_at(path), state_of(info))

@@ -51,6 +51,8 @@ class LiveTables:
         self._began = self._said = time.monotonic()
         self._before, self._seconds_before = self._windows_left, self._seconds_done()
         self._due = 0.0
+        self._told = False
+        """Whether it was said that the tables cannot be written."""
         if self._done:
             self._write()
 
@@ -102,7 +104,12 @@ class LiveTables:
     def _write(self) -> None:
         began = time.monotonic()
         assert self._stage.out is not None
-        write_tables([self._done[file] for file in sorted(self._done)], self._stage.out)
+        try:
+            write_tables([self._done[file] for file in sorted(self._done)], self._stage.out)
+        except OSError as error:  # the run goes on, and writes them at its end
+            if not self._told:
+                self._say(f"the tables cannot be written for now: {error}")
+            self._told = True
         self._due = began + (time.monotonic() - began) / SHARE
 
     def _seconds_done(self) -> float:

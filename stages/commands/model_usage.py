@@ -1,12 +1,19 @@
 """How a trained model is used on videos, and the run that it comes from, if it still lies there."""
 
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import ManifestError
 from pipeline.exports import is_outdated
+from pipeline.registry import known_stages
 from pipeline.runs import MANIFEST
 from stages.commands.trained_run import MODEL
 from stages.train.usage import Usage
+
+CLASS = re.compile(r"[^\W\d][\w.]*:[\w.]+")
+"""``module:Class``, as parameters name classes that are not the package's."""
 
 
 def run_of(folder: Path) -> tuple[Path, str] | None:
@@ -14,6 +21,43 @@ def run_of(folder: Path) -> tuple[Path, str] | None:
     parent = folder.absolute().parent
     run, variant = (parent.parents[1], parent.name) if parent.parent.name == "variants" else (parent, "")
     return (run, variant) if folder.name == MODEL and (run / MANIFEST).is_file() else None
+
+
+def refuse_own_code(folder: Path, usage: Usage, settings: Sequence[str]) -> None:
+    """Raise ManifestError for a model from elsewhere that would have code run which the package does not have.
+
+    A model in its run's folder may name classes of the user's own, as the manifest did. Any other folder may come from
+    anybody, and what it names could be anything that Python can import: the user has to name it too.
+
+    settings: like ``pose.detector=my_module:MyDetector``.
+    """
+    if run_of(folder):
+        return
+    ours = {target.partition(".")[0] for target in known_stages().values()}
+    for name, stage in usage.stages.items():
+        if stage.uses.partition(":")[0].partition(".")[0] not in ours:
+            raise ManifestError(
+                f"{folder}: the stage {name} is code of somebody's own, {stage.uses}, which is run from the folder of "
+                "the run that trained the model alone"
+            )
+        for setting in _classes_in(name, stage.parameters):
+            if setting not in settings:
+                raise ManifestError(
+                    f"{folder}: names code of somebody's own. If you know it, and trust who made the model, say so: "
+                    f"--set {setting}"
+                )
+
+
+def _classes_in(place: str, value: Any) -> Iterator[str]:
+    """What parameters name in the form ``module:Class``, as settings."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from _classes_in(f"{place}.{name}", one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _classes_in(place, one)
+    elif isinstance(value, str) and CLASS.fullmatch(value):
+        yield f"{place}={value}"
 
 
 def usage_in(folder: Path) -> Usage:

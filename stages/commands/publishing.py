@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.errors import ManifestError
 from pipeline.registry import load_stage
+from pipeline.urls import is_url
 from stages.commands.model_folder import FILES, model_folder
 from stages.train.usage import USAGE_FILE, Usage
 
@@ -105,7 +107,8 @@ def without_folders(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
             return [reduced(one, path) for one in value]
         if not isinstance(value, str) or not (path or _is_path(value)):
             return value
-        found.append(PureWindowsPath(value).name)  # both kinds of slashes
+        place = urlsplit(value).path if is_url(value) else value  # a URL may end with what gives access
+        found.append(PureWindowsPath(place).name)  # both kinds of slashes
         return found[-1]
 
     content = usage.model_dump(by_alias=True)

@@ -20,7 +20,7 @@ from pipeline.runs import MANIFEST
 from recognizer.config_file import CONFIG_FILE, read_config
 from stages.cache.people import CachePeople
 from stages.commands.model_folder import model_folder
-from stages.commands.model_usage import run_of, usage_in
+from stages.commands.model_usage import refuse_own_code, run_of, usage_in
 from stages.commands.trained_run import MODEL
 from stages.places import address_of, url_of
 from stages.tables import FRAMES, SHARDS, SKELETONS
@@ -63,6 +63,7 @@ def recognition_manifest(
     """
     folder = model_folder(model)
     usage = usage_in(folder)
+    refuse_own_code(folder, usage, settings)
     if not usage.reads_videos:
         raise ManifestError(
             f"{folder}: this model was trained on skeleton files alone, by a manifest that decodes no videos: to "
@@ -117,11 +118,12 @@ def _see_each_person(stages: dict[str, Any], seen: Mapping[str, str], predict: s
         )
     cache = stages[seen[SHARDS.name]]
     kept = {name: value for name, value in cache["with"].items() if name in CachePeople.model_fields}
-    cache["with"] = kept | {"neighbors": min(_config(folder).get("persons", 2) - 1, 1)}
+    cache["with"] = kept | {"neighbors": 0 if _config(folder).get("persons") == 1 else 1}
     cache["uses"], cache["needs"] = "cache_people", [seen[FRAMES.name], seen[SKELETONS.name]]
     stages[predict]["uses"] = "predict_people"
     pose = stages[seen[SKELETONS.name]]["with"]
-    pose["persons"] = max(PEOPLE, pose.get("persons", 0))
+    persons = pose.get("persons")
+    pose["persons"] = max(PEOPLE, persons) if isinstance(persons, int) else PEOPLE
 
 
 def _store(folder: Path) -> str:
@@ -162,7 +164,7 @@ def _config(weights: Path) -> dict[str, Any]:
     """A model's config; empty if it is damaged, which the stage that loads it will report."""
     try:
         found = json.loads((weights / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -21,6 +21,7 @@ from pipeline.stage_inputs import TableFiles
 from stages.cache.shards import keypoints_of
 from stages.commands.showing import Item, Progress
 from stages.commands.stored_results import results_of
+from stages.places import url_of
 from stages.recognitions.exported_files import caption, labeled, was_read
 from stages.recognitions.sampled_people import Sampled, SampledPeople
 from stages.recognitions.stage import Recognitions
@@ -31,7 +32,7 @@ from stages.tables import FRAMES, RECOGNITIONS, SKELETONS
 
 FOLDER = "overlay"
 RECORD = "drawn.json"
-"""What the drawing of each video shows, as a digest: what would show the same is not drawn again."""
+"""What each drawing shows, as a digest: what would show the same is not drawn again."""
 VERSION = 2
 """Of what is drawn; increased when the same results are drawn in another way."""
 UNCHANGED = "drawn before"
@@ -89,7 +90,7 @@ class _Skeletons:
 
 
 class _Record:
-    """Which videos were drawn, and what their drawings show."""
+    """What the drawings beside it show."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -98,12 +99,15 @@ class _Record:
         except (OSError, ValueError, TypeError):
             self._drawn = {}
 
-    def has(self, file: str, digest: str) -> bool:
-        return self._drawn.get(file) == digest
+    def has(self, movie: Path, digest: str) -> bool:
+        return self._drawn.get(self._name(movie)) == digest
 
-    def note(self, file: str, digest: str) -> None:
-        self._drawn[file] = digest
+    def note(self, movie: Path, digest: str) -> None:
+        self._drawn[self._name(movie)] = digest
         replace_file(self._path, json.dumps(self._drawn, indent=1).encode())
+
+    def _name(self, movie: Path) -> str:
+        return movie.relative_to(self._path.parent).as_posix()
 
 
 class _Overlay:
@@ -122,20 +126,21 @@ class _Overlay:
         self._footage = Footage(Path(clips[0]["path"]))
 
     def item(self) -> Item:
-        return Item(self._file, self._footage.path, self._footage.expected, self._draw)
+        path = self._footage.path
+        return Item(self._file, None if url_of(path) else path, self._footage.expected, self._draw)
 
     def _draw(self, out: Path, progress: Progress) -> Shown:
         windows, layout = self._skeletons.of(self._clips) if self._skeletons else ([], "")
         digest = self._digest(windows, layout)
         movie = out.with_name(f"{out.name}.mp4")
-        if movie.exists() and self._record.has(self._file, digest):
+        if movie.exists() and self._record.has(movie, digest):
             return Shown(movie, UNCHANGED, [])
         sampled = SampledPeople(windows, layout)
         seen, again = tee(self._footage.pictures())
         people = (sampled.at(picture.time) for picture in again)
         sound_of = None if self._footage.path.is_dir() else self._footage.path
         shown = show(self._file, seen, people, out, caption=self._caption, sound_of=sound_of, progress=progress)
-        self._record.note(self._file, digest)
+        self._record.note(movie, digest)
         return shown._replace(notes=[*self._footage.notes, *shown.notes])
 
     def _caption(self, time: float) -> str | None:

@@ -3,12 +3,14 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import ClipError, ManifestError, PipelineError
 from pipeline.progress import Display
+from stages.recognitions.exported_files import LONGEST
 from stages.showing.show import Shown
 from stages.sources.files import VIDEO_EXTENSIONS
 
@@ -75,13 +77,26 @@ def _tell(display: Display, event: str, **values: object) -> None:
     display({"event": event, "time": time.time()} | values)
 
 
-def _stems(names: Iterable[str]) -> list[Path]:
-    """For each name a path below the folder of results, without the extension of videos where it remains unique."""
+def _stems(names: Sequence[str]) -> list[Path]:
+    """For each name a path below the folder of results, without the extension of videos where it remains unique. No two
+    are the same, also where capital letters do not count."""
     whole = [Path(*(_harmless(part) for part in name.split("/") if part.strip(". "))) for name in names]
     short = [path.with_suffix("") if path.suffix.lower() in VIDEO_EXTENSIONS else path for path in whole]
     often = Counter(short)
-    return [path if often[stem] > 1 else stem for path, stem in zip(whole, short, strict=True)]
+    chosen = [path if often[stem] > 1 else stem for path, stem in zip(whole, short, strict=True)]
+    same = Counter(str(path).lower() for path in chosen)
+    return [
+        path.with_name(f"{path.name}-{_mark(name)}") if same[str(path).lower()] > 1 else path
+        for name, path in zip(names, chosen, strict=True)
+    ]
 
 
 def _harmless(part: str) -> str:
-    return re.sub(r"[\x00-\x1f\\:*?\"<>|]+", "-", part)
+    kept = re.sub(r"[\x00-\x1f\\:*?\"<>|]+", "-", part)
+    if len(kept.encode()) <= LONGEST:
+        return kept
+    return f"{kept.encode()[:LONGEST].decode(errors='ignore')}-{_mark(part)}{Path(kept).suffix}"
+
+
+def _mark(name: str) -> str:
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()

@@ -33,7 +33,7 @@ def watch_folder(
             if found and found != before:
                 try:
                     recognize(executor)
-                except PipelineError as error:  # such as a folder that was emptied since
+                except (PipelineError, OSError) as error:  # such as a folder that was emptied since, or a full disk
                     if not before:  # the request itself may be wrong
                         raise
                     say(f"not recognized: {error}")

@@ -87,6 +87,8 @@ class Skeletons(MapStage):
             raise ClipError("a skeleton file has no times, so a span cannot be cut out of it: use decode and pose")
         planes = [self.plane] + ([self.second_plane] if self.second_plane else [])
         read = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
+        if not len(read.keypoints):
+            raise ClipError(f"skeleton file {clip['skeleton_path']} shows nobody")
         file = projected(read, *planes)
         pictures = len(file.keypoints) // len(read.keypoints)
         size = file.size or self.size

@@ -23,7 +23,7 @@ class PredictPeople(Predict):
 
     def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: "Recognizer") -> pa.Table:
         from stages.devices import threads
-        from stages.predict.views import mean_probabilities
+        from stages.predict.views import NO_NUMBERS, are_numbers, mean_probabilities
 
         names = list(loaded.config.class_names)
         rows = []
@@ -39,6 +39,7 @@ class PredictPeople(Predict):
                     {"probabilities": means[str(i)], "boxes": person["boxes"]}
                     for i, person in enumerate(found["people"])
                 ]
-                row = {"clip_id": clip["clip_id"], "error": None, "class_names": names}
-                rows.append(row | {"times": found["times"], "people": people})
+                answer = {"error": None, "class_names": names, "times": found["times"], "people": people}
+                well = all(map(are_numbers, means.values()))
+                rows.append({"clip_id": clip["clip_id"]} | (answer if well else {"error": NO_NUMBERS}))
         return pa.Table.from_pylist(rows, schema=self.makes.schema)

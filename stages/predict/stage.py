@@ -95,17 +95,15 @@ class Predict(MapStage):
     def process(self, clips: pa.Table, inputs: Mapping[str, pa.Table], loaded: "Recognizer") -> pa.Table:
         from stages.devices import threads
         from stages.gpu_memory import enough_gpu_memory
-        from stages.predict.views import mean_probabilities
+        from stages.predict.views import NO_NUMBERS, are_numbers, mean_probabilities
 
         shards = inputs["shards"]
-        rows = (shards.slice(i, 1).to_pylist()[0] for i in range(shards.num_rows))
+        samples = (shards.slice(i, 1).to_pylist()[0] for i in range(shards.num_rows))
         with threads(1), enough_gpu_memory():
-            found = mean_probabilities(loaded, rows, self.views, self.batch, self.frames, self.precision)
+            found = mean_probabilities(loaded, samples, self.views, self.batch, self.frames, self.precision)
         names = list(loaded.config.class_names)
-        return pa.Table.from_pylist(
-            [
-                {"clip_id": clip_id, "error": None, "probabilities": found[clip_id], "class_names": names}
-                for clip_id in clips["clip_id"].to_pylist()
-            ],
-            schema=self.makes.schema,
-        )
+        rows = []
+        for clip_id in clips["clip_id"].to_pylist():
+            answer = {"error": None, "probabilities": found[clip_id], "class_names": names}
+            rows.append({"clip_id": clip_id} | (answer if are_numbers(found[clip_id]) else {"error": NO_NUMBERS}))
+        return pa.Table.from_pylist(rows, schema=self.makes.schema)

@@ -1,6 +1,7 @@
 """Class probabilities of clips, averaged over several views of each."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -15,6 +16,13 @@ from stages.devices import chosen_precision
 from stages.skeletons.conversion import convert
 from stages.train.augment import apply_view, fixed_views
 from stages.train.batches import collate
+
+NO_NUMBERS = "the network's answer is not a number: are its weights damaged?"
+
+
+def are_numbers(probabilities: Sequence[float]) -> bool:
+    """Whether a network has answered at all: damaged weights give NaN."""
+    return all(map(math.isfinite, probabilities))
 
 
 @torch.inference_mode()

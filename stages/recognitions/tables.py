@@ -39,8 +39,10 @@ SUMS = pa.schema(
 
 
 def label_of(segment: Row) -> str:
-    """The label of a row of segments, for people."""
-    return NONE if segment["label"] is None else str(segment["label"])
+    """The label of a row of segments, for people. A class that is called like what has no class is told from it."""
+    if segment["label"] is None:
+        return NONE
+    return f"{NONE} (class)" if segment["label"] == NONE else str(segment["label"])
 
 
 def segments_table(videos: Sequence[Row]) -> pa.Table:
@@ -63,7 +65,7 @@ def segments_table(videos: Sequence[Row]) -> pa.Table:
 
 def windows_table(videos: Sequence[Row]) -> pa.Table:
     """The windows, with a column for the probability of each class."""
-    names: list[str] = next((video["class_names"] for video in videos), [])
+    names: list[str] = next((video["class_names"] for video in videos if video["class_names"]), [])
     fixed = ["file", "start", "end", "person"]
     columns = [f"{name} (class)" if name in fixed else name for name in names]
     rows = [(video["file"], window) for video in videos for window in video["windows"]]

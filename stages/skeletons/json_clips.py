@@ -52,10 +52,10 @@ def _clips_of(path: Path) -> Mapping[str, Recording]:
     return read.clips
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # such as those of train and of val, whose clips take turns
 def _read(path: Path, size: int, mtime_ns: int) -> _Read:
-    """The clips of a file by name (see frame_names). A file may be large and hold thousands of clips, so the last one
-    read is kept, and so is the error of a wrong one."""
+    """The clips of a file by name (see frame_names). A file may be large and hold thousands of clips, so the last ones
+    read are kept, and so is the error of a wrong one."""
     file = f"skeleton file {path}"
     try:
         content = read_json_file(path, file)

@@ -24,6 +24,9 @@ PROBES = 8
 LATE = 0.1
 """Seconds by which the picture may begin after the sound before windows begin with it."""
 
+MADE = ("overlay/", "previews/")
+"""Folders of films that are made from the videos, where the results are written beside those."""
+
 STILL_CHANGING = "has just changed: perhaps it is not complete yet"
 
 Span = tuple[float | None, float | None]
@@ -43,7 +46,7 @@ class Videos(Source):
     stride: float | None = Field(None, gt=0)
     """Seconds from the start of one window to the next. Null: half a window."""
     leave_out: Path | None = unkeyed(None)
-    """A folder below root whose videos are not listed, since they are made from the others."""
+    """The folder of the results, root or a folder below it: videos that were made from the others are not listed."""
     settled: float = unkeyed(0.0, ge=0)
     """A file that has changed within so many seconds, perhaps since it is still being copied, is not listed yet."""
 
@@ -89,15 +92,23 @@ class Videos(Source):
         if root.is_file():  # whatever its extension: it was named
             return [Video(root.name, str(root.absolute()), fingerprint(root))], []
         videos, skipped = find_videos(root, "the videos to be recognized")
-        left_out = self.leave_out and self.leave_out.absolute()
-        if left_out and root.absolute() in left_out.parents:
-            videos = [video for video in videos if left_out not in Path(video.path).parents]
-            skipped = [one for one in skipped if left_out not in (root.absolute() / one.name).parents]
+        if made := self._made(root):
+            videos = [video for video in videos if not video.name.startswith(made)]
+            skipped = [one for one in skipped if not one.name.startswith(made)]
         if not self.settled:
             return videos, skipped
         young = {video.name for video in videos if seconds_since_change(video.path) < self.settled}
         skipped += [Skipped(name, STILL_CHANGING) for name in sorted(young)]
         return [video for video in videos if video.name not in young], skipped
+
+    def _made(self, root: Path) -> tuple[str, ...]:
+        """How the names begin of files that are made from the videos."""
+        if self.leave_out is None:
+            return ()
+        place, root = self.leave_out.resolve(), root.resolve()  # either may be named by a link
+        if place == root:
+            return MADE
+        return (f"{place.relative_to(root).as_posix()}/",) if root in place.parents else ()
 
     def _windows(self, shown: tuple[float, float] | None) -> list[Span]:
         """Start and end of each window: the first begins with the picture, the last one ends with it."""

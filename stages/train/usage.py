@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.registry import load_stage
 from pipeline.stage import StageUse
@@ -30,6 +30,13 @@ class UsedStage(BaseModel):
     needs: list[str]
     parameters: dict[str, Any] = Field(alias="with")
 
+    @field_validator("uses")
+    @classmethod
+    def _full_name(cls, uses: str) -> str:
+        if uses.count(":") != 1:
+            raise ValueError(f"{uses!r} is not module:Class")
+        return uses
+
 
 class Usage(BaseModel):
     """How a model is used on videos."""
@@ -47,6 +54,12 @@ class Usage(BaseModel):
     """The stage that predicts."""
     stages: dict[str, UsedStage]
 
+    @model_validator(mode="after")
+    def _predicts(self) -> "Usage":
+        if self.predict not in self.stages:
+            raise ValueError(f"predict: there is no stage {self.predict!r}")
+        return self
+
     @property
     def reads_videos(self) -> bool:
         """Whether a stage makes frames; without one, the model was trained on skeleton files alone."""
@@ -56,16 +69,16 @@ class Usage(BaseModel):
     def read(cls, folder: Path) -> "Usage":
         """The usage of a model's folder. Raises FileNotFoundError, and ValueError with a sentence for people."""
         path = folder / USAGE_FILE
-        content = path.read_bytes()
         try:
-            values = json.loads(content)
-            if isinstance(values, dict) and isinstance(values.get("format"), int) and values["format"] > FORMAT:
-                raise ValueError(f"{path}: written by a newer version of this package: update it")
+            values = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: damaged: {error}") from error
+        if isinstance(values, dict) and isinstance(values.get("format"), int) and values["format"] > FORMAT:
+            raise ValueError(f"{path}: written by a newer version of this package: update it")
+        try:
             return cls.model_validate(values)
         except ValidationError as error:
             raise ValueError(f"{path}: not a usage of a model: {error}") from error
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: damaged: {error}") from error
 
 
 def usage_of(uses: Sequence[StageUse], model: str, partition: int) -> Usage | None:

@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -63,6 +66,7 @@ def rows(table: pa.Table) -> list[dict]:
 
 def test_a_path_that_was_a_url_is_one_again() -> None:
     assert url_of(Path("s3://bucket/a/b")) == "s3://bucket/a/b"
+    assert url_of(Path("file:///data/a")) == "file:///data/a"
     assert [url_of(Path(name)) for name in ("/data/s3:/a", "data", "a:b", "~/a", "C:/videos")] == [None] * 5
 
 
@@ -82,6 +86,32 @@ def test_sources_list_what_they_list_in_a_folder(folder: Path, url: str, tmp_pat
     assert rows(there) == rows(here)
     assert there["path"].to_pylist() == [f"{url}/run/a.mp4", f"{url}/sit/gone.mp4"]
     assert there["source"].to_pylist() == [state_at(f"{url}/run/a.mp4"), "missing"]
+
+
+@pytest.fixture
+def web(folder: Path) -> Iterator[str]:
+    """The address at which a plain web server shows the folder."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("kind", ["http", "file"])
+def test_any_kind_of_url_will_do(folder: Path, web: str, kind: str) -> None:
+    url = web if kind == "http" else folder.as_uri()
+    here, there = Videos(root=folder, window=0.5), Videos(root=Path(url), window=0.5)
+    assert rows(there.clips()) == rows(here.clips())
+    one = Videos(root=Path(f"{url}/run/a.mp4")).clips()
+    assert one["clip_id"].to_pylist() == ["a.mp4"]
+    assert decoded(one)["a.mp4"]["error"] is None
+    good = there.clips().filter(pa.compute.starts_with(there.clips()["clip_id"], "run/"))
+    assert decoded(good) == decoded(here.clips().take(list(range(len(good)))))
 
 
 def test_a_copy_in_another_place_has_the_same_state_and_a_changed_file_another(folder: Path, url: str) -> None:

@@ -60,6 +60,19 @@ def test_rows_are_there_as_soon_as_their_video_is_done() -> None:
     assert order[:4] == ["train-model", "decode", "cache", "predict"], "not all videos are decoded first"
 
 
+def test_tables_that_cannot_be_written_cost_nothing_else() -> None:
+    write_video(Path("videos/a.mp4"), 100)
+    Path("out/windows.parquet").mkdir(parents=True)
+    Path("out/windows.parquet/in the way").touch()
+    manifest, said = recognition_manifest(Path("videos"), "it", Path("out"), Windows(2.0)), list[str]()
+    result = run(manifest, Options(executor="local"), watch=lambda plan: LiveTables(plan, said.append))
+    assert [line.partition(":")[0] for line in said] == ["the tables cannot be written for now"]
+    assert len(result.errors) == 1 and "the run's files are not all written" in result.errors[0]
+    shutil.rmtree("out/windows.parquet")
+    again = run(manifest, Options(executor="local"))
+    assert not again.errors and files_in("out/windows.csv") == ["a.mp4"] * 3
+
+
 def test_what_was_done_before_is_there_from_the_beginning() -> None:
     write_video(Path("videos/a.mp4"), 100)
     run(recognition_manifest(Path("videos"), "it", Path("out"), Windows(2.0)), Options(executor="local"))
@@ -125,23 +138,24 @@ def test_a_folder_that_is_emptied_and_an_error_do_not_end_the_watching(monkeypat
     monkeypatch.setattr(watching_module, "POLL", 0.05)
     video, said = Path("videos/a.mp4"), list[str]()
     calls: list[list[str]] = []
+    errors = [ManifestError("the folder was emptied"), OSError("no space left")]
 
     def recognize(executor: object) -> None:
         calls.append(sorted(path.name for path in Path("videos").iterdir()))
         if len(calls) == 1:
             video.unlink()
             threading.Timer(0.5, video.write_text, ["another"]).start()
-        elif len(calls) == 2:
-            threading.Timer(0.5, video.write_text, ["a third one"]).start()
-            raise ManifestError("the folder was emptied")
+        elif errors:
+            threading.Timer(0.5, video.write_text, [f"number {len(calls)}"]).start()
+            raise errors.pop(0)
         else:
             raise KeyboardInterrupt
 
     video.write_text("the first")
     with pytest.raises(KeyboardInterrupt):
         watch_folder(Videos(root=Path("videos")), recognize, True, said.append)
-    assert calls == [["a.mp4"]] * 3, "never for an empty folder"
-    assert said == ["not recognized: the folder was emptied"]
+    assert calls == [["a.mp4"]] * 4, "never for an empty folder"
+    assert said == ["not recognized: the folder was emptied", "not recognized: no space left"]
 
 
 def test_an_error_at_the_beginning_ends_the_watching() -> None:

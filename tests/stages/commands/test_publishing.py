@@ -204,6 +204,14 @@ def test_paths_are_reduced_to_names() -> None:
     usage, named = without_folders(Usage.model_validate(USAGE))
     expected = {"estimator": "movenet_lightning", "weights": "net.json", "detector_weights": "d.bin"}
     assert usage.stages["pose"].parameters == expected and named == ("net.json", "d.bin")
-    own = {"uses": "stages.pose.stage:Pose", "needs": [], "with": {"estimator": "own:C", "weights": "C:\\w\\n.onnx"}}
-    usage, _ = without_folders(Usage.model_validate(USAGE | {"stages": {"pose": own}}))
+    own: dict[str, Any] = {
+        "uses": "stages.pose.stage:Pose",
+        "needs": [],
+        "with": {"estimator": "own:C", "weights": "C:\\w\\n.onnx"},
+    }
+    usage, _ = without_folders(Usage.model_validate(USAGE | {"stages": USAGE["stages"] | {"pose": own}}))
     assert usage.stages["pose"].parameters == {"estimator": "own:C", "weights": "n.onnx"}
+    for signed in ("https://me:word@host/w/n.onnx?Signature=secret#part", "s3://bucket/n.onnx"):
+        own["with"]["weights"] = signed
+        usage, named = without_folders(Usage.model_validate(USAGE | {"stages": USAGE["stages"] | {"pose": own}}))
+        assert usage.stages["pose"].parameters["weights"] == "n.onnx" and named == ("n.onnx",)

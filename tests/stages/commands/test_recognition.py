@@ -80,11 +80,36 @@ def test_a_model_folder_is_enough() -> None:
     assert pq.read_table("out/recognitions.parquet")["file"].to_pylist() == ["short.mp4"]
 
 
+def test_a_model_from_elsewhere_names_no_code_that_its_user_does_not_name() -> None:
+    own = ["pose.detector=shutil:move", "pose.detector_weights=precious"]
+    Path("precious").touch()
+    trained("demo.yaml", own)
+    assert recognition_manifest(Path("videos"), "it", Path("out")), "in its run's folder, as in the manifest"
+    shutil.copytree("runs/it/model", "elsewhere")
+    with pytest.raises(ManifestError, match=r"somebody's own.* say so: --set pose.detector=shutil:move"):
+        recognition_manifest(Path("videos"), "elsewhere", Path("out"))
+    assert recognition_manifest(Path("videos"), "elsewhere", Path("out"), settings=own[:1])
+    usage = Path("elsewhere/recognition.json")
+    usage.write_text(usage.read_text().replace("stages.video.stage:Decode", "antigravity:Decode"))
+    with pytest.raises(ManifestError, match="the stage decode is code of somebody's own, antigravity:Decode"):
+        recognition_manifest(Path("videos"), "elsewhere", Path("out"), settings=own[:1])
+    assert "antigravity" not in sys.modules
+
+
 def test_a_usage_that_cannot_be_used() -> None:
     trained("demo.yaml")
     usage = Path("runs/it/model/recognition.json")
-    for content, said in (("{", "damaged"), ("{}", "not a usage"), ('{"format": 2}', "newer version of this package")):
-        usage.write_text(content)
+    good = usage.read_text()
+    for content, said in (
+        ("{", "damaged"),
+        ("[" * 100_000, "damaged"),
+        (b"\xff", "damaged"),
+        ("{}", "not a usage"),
+        (good.replace('"predict": "predict"', '"predict": "nothing"'), "not a usage[\\s\\S]*no stage 'nothing'"),
+        (good.replace("stages.video.stage:Decode", "decode"), "not a usage[\\s\\S]*'decode' is not module:Class"),
+        ('{"format": 2}', "newer version of this package"),
+    ):
+        usage.write_bytes(content if isinstance(content, bytes) else content.encode())
         with pytest.raises(ManifestError, match=f"recognition.json: .*{said}"):
             recognition_manifest(Path("videos"), "it", Path("out"))
 

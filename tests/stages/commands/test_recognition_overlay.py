@@ -80,6 +80,14 @@ def test_what_shows_the_same_is_not_drawn_again() -> None:
     assert not set(drawn().values()) & set(before.values())
 
 
+def test_what_shows_another_video_is_drawn_again() -> None:
+    record = Path("out/overlay/drawn.json")
+    drawn = json.loads(record.read_text())
+    record.write_text(json.dumps(drawn | {"one.mp4": drawn["sub/one.mp4"]}))
+    assert "2 videos in out/overlay, 1 of them drawn before\n" in recognize().stdout
+    assert json.loads(record.read_text()) == drawn
+
+
 def test_a_video_that_is_gone_costs_one_line(home: Path) -> None:
     Path("out/overlay/drawn.json").write_text("[]")
     from stages.commands.recognition_overlay import overlay_items

@@ -15,7 +15,7 @@ import pytest
 from pipeline.errors import ManifestError
 from pipeline.manifest import load_manifest
 from pipeline.runs import Options, run
-from stages.commands.showing import Result, show_items
+from stages.commands.showing import Result, _stems, show_items
 from stages.commands.showing_request import items_of
 from stages.commands.showing_videos import front_end
 from stages.showing.movie import Movie
@@ -94,6 +94,14 @@ def write_pyskl(path: Path, keypoints: np.ndarray, shape: tuple[int, int]) -> No
 
 def tree(folder: Path) -> list[str]:
     return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
+def test_no_two_are_drawn_into_the_same_file() -> None:
+    names = ["x.mp4", "x.avi", "x.mp4.avi", "a:b.mp4", "a-b.mp4", "one.mp4", "Two.mp4", "two.mp4", "o" * 240 + ".mp4"]
+    stems = [str(stem) for stem in _stems(names)]
+    assert len({stem.lower() for stem in stems}) == len(names)
+    assert stems[1] == "x.avi" and stems[5] == "one"
+    assert max(len(stem.encode()) for stem in stems) < 220
 
 
 def test_every_frame_of_a_video(tmp_path: Path) -> None:

@@ -52,6 +52,12 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
         Skeletons().clip(clip(tmp_path / "a.npz"), {}, None)
 
 
+def test_a_file_that_shows_nobody_is_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", keypoints=np.zeros((0, 30, 17, 3)), layout="coco17", size=(32, 32))
+    with pytest.raises(ClipError, match=r"a\.npz shows nobody"):
+        Skeletons().clip(clip(tmp_path / "a.npz"), {}, None)
+
+
 def test_skeletons_are_converted_to_another_layout(tmp_path: Path) -> None:
     keypoints = np.ones((1, 8, 25, 3))
     keypoints[0, :, :, 0] = np.arange(25)

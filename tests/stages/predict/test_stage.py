@@ -13,6 +13,7 @@ from recognizer.skeletons import find_layout, layout
 from stages.pose.given import Skeletons
 from stages.pose.stage import Pose
 from stages.predict.stage import Predict
+from stages.predict.views import NO_NUMBERS
 from stages.tables import CLIPS, MODELS, PREDICTIONS, SHARDS
 from stages.train.pretrained import Pretrained
 
@@ -45,6 +46,18 @@ def test_batches_change_nothing(made_set, modality, views):
     for clip_id, probabilities in found[0].items():
         assert sum(probabilities) == pytest.approx(1)
         assert all(other[clip_id] == pytest.approx(probabilities, abs=1e-5) for other in found[1:])
+
+
+def test_an_answer_that_is_no_number_is_the_clip_s_error(made_set):
+    clips, files = made_set(3)
+    models = model_table(modality="pose")
+    stage = Predict(device="cpu", precision="fp32")
+    loaded = stage.load({"models": models})
+    with torch.no_grad():
+        next(loaded.parameters()).fill_(torch.nan)
+    table = stage.process(clips, {"shards": files.read()}, loaded)
+    assert table["error"].unique().to_pylist() == [NO_NUMBERS]
+    assert table["probabilities"].null_count == len(clips)
 
 
 def test_mixed_precision_gives_nearly_the_same(made_set):

@@ -53,6 +53,22 @@ def test_what_is_skipped_is_said(root: Path) -> None:
     assert Videos(root=root).skipped() == [("notes.txt", "not a video by its extension")]
 
 
+def test_what_is_made_of_the_videos_is_not_listed(root: Path) -> None:
+    (root.parent / "link").symlink_to(root)
+    for made in ("out/overlay/a.mp4", "overlay/a.mp4", "previews/b.mp4", "overlay.mp4"):
+        write_video(root / made, count=2)
+
+    def listed(root: Path, out: Path) -> set[str]:
+        source = Videos(root=root, leave_out=out)
+        return set(source.clips()["clip_id"].to_pylist()) - {"a/long.mp4", "broken.mp4", "short.mp4"}
+
+    link = root.parent / "link"
+    inside = {"overlay/a.mp4", "overlay.mp4", "previews/b.mp4"}
+    assert listed(root, root / "out") == listed(link, root / "out") == listed(root, link / "a/../out") == inside
+    assert listed(root, root) == listed(root, link) == {"out/overlay/a.mp4", "overlay.mp4"}
+    assert listed(root, root.parent) == inside | {"out/overlay/a.mp4"}
+
+
 def test_impossible_requests_are_refused(root: Path, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="stride must not be longer"):
         Videos(root=root, window=1, stride=2)
