@@ -16,14 +16,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-LONG = {"test_ray_workers", "test_end_to_end", "test_ray_executor", "test_faults", "test_recognition", "test_logs"}
-"""Files that take minutes."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no process has one left when the other is done. Skip the tests
-    that need a GPU where there is none."""
-    items.sort(key=lambda item: item.path.stem not in LONG)
+    """Skip the tests that need a GPU where there is none."""
     if marked := [item for item in items if item.get_closest_marker("gpu")]:
         import torch
 
