@@ -1,11 +1,15 @@
 """Classes that parameters name: the package's by a short name, a user's own as ``my_module:MyClass``."""
 
 import importlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import StageError
 from pipeline.registry import did_you_mean, make_current_folder_importable
+
+CLASS = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+"""``module:Class``. Nothing else is imported, so what a text of another form names is never run."""
 
 
 def check_name(name: str, ours: Mapping[str, str], what: str) -> str:
@@ -13,7 +17,7 @@ def check_name(name: str, ours: Mapping[str, str], what: str) -> str:
 
     what: the parameter. Raises ValueError with the nearest name and all names. Imports nothing.
     """
-    if name in ours or name.count(":") == 1:
+    if name in ours or CLASS.fullmatch(name):
         return name
     hint = did_you_mean(name, ours, most=0) or "."
     own = f"a class of your own, my_module:My{what.capitalize()}"
@@ -26,6 +30,8 @@ def load_class(target: str, what: str) -> Any:
     what: the parameter that names it, for error texts. Raises StageError if the module cannot be imported, for any
     reason, or has no such class.
     """
+    if not CLASS.fullmatch(target):
+        raise StageError(f"{what}: {target!r} is not module:Class")
     module, _, name = target.partition(":")
     make_current_folder_importable()
     try:

@@ -1,19 +1,17 @@
 """How a trained model is used on videos, and the run that it comes from, if it still lies there."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError
 from pipeline.exports import is_outdated
-from pipeline.registry import known_stages
+from pipeline.registry import known_stages, load_stage
 from pipeline.runs import MANIFEST
+from pipeline.stage import MapStage
 from stages.commands.trained_run import MODEL
+from stages.plugins import CLASS
 from stages.train.usage import Usage
-
-CLASS = re.compile(r"[^\W\d][\w.]*:[\w.]+")
-"""``module:Class``, as parameters name classes that are not the package's."""
 
 
 def run_of(folder: Path) -> tuple[Path, str] | None:
@@ -40,6 +38,8 @@ def refuse_own_code(folder: Path, usage: Usage, settings: Sequence[str]) -> None
                 f"{folder}: the stage {name} is code of somebody's own, {stage.uses}, which is run from the folder of "
                 "the run that trained the model alone"
             )
+        if not issubclass(load_stage(stage.uses), MapStage):  # others write files of their own
+            raise ManifestError(f"{folder}: {stage.uses} is no stage between a video and what is predicted for it")
         for setting in _classes_in(name, stage.parameters):
             if setting not in settings:
                 raise ManifestError(

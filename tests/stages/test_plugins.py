@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import StageError
-from stages.plugins import load_class
+from stages.plugins import check_name, load_class
 
 
 def test_a_class_is_found_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +28,15 @@ def test_whatever_a_module_raises_is_said(
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(StageError, match=f"detector: broken_module:Own cannot be imported: .*{error}"):
         load_class("broken_module:Own", "detector")
+
+
+@pytest.mark.parametrize("target", ["my-script:Own", "script", "s3://script:Own", "pack/script:Own", "script:Own()"])
+def test_texts_of_another_form_import_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    for name in ("my-script.py", "script.py", "s3.py", "pack/script.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("raise SystemExit('run')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(StageError, match="is not module:Class"):
+        load_class(target, "detector")
+    with pytest.raises(ValueError, match="no detector is called"):
+        check_name(target, {}, "detector")

@@ -94,6 +94,9 @@ def test_a_model_from_elsewhere_names_no_code_that_its_user_does_not_name() -> N
     with pytest.raises(ManifestError, match="the stage decode is code of somebody's own, antigravity:Decode"):
         recognition_manifest(Path("videos"), "elsewhere", Path("out"), settings=own[:1])
     assert "antigravity" not in sys.modules
+    usage.write_text(usage.read_text().replace("antigravity:Decode", "stages.recognitions.stage:Recognitions"))
+    with pytest.raises(ManifestError, match="Recognitions is no stage between a video and what is predicted"):
+        recognition_manifest(Path("videos"), "elsewhere", Path("out"), settings=own[:1])
 
 
 def test_a_usage_that_cannot_be_used() -> None:
