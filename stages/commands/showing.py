@@ -1,5 +1,6 @@
 """Draws people in videos or clips, one after the other: how far it is, and what came of it."""
 
+import os
 import re
 import time
 from collections import Counter
@@ -93,9 +94,12 @@ def _stems(names: Sequence[str]) -> list[Path]:
 
 def _harmless(part: str) -> str:
     kept = re.sub(r"[\x00-\x1f\\:*?\"<>|]+", "-", part)
-    if len(kept.encode()) <= LONGEST:
+    encoded = os.fsencode(kept)
+    if len(encoded) <= LONGEST:
         return kept
-    return f"{kept.encode()[:LONGEST].decode(errors='ignore')}-{_mark(part)}{Path(kept).suffix}"
+    suffix = Path(kept).suffix
+    film = suffix if suffix.lower() in VIDEO_EXTENSIONS else ""
+    return f"{encoded[:LONGEST].decode(errors='ignore')}-{_mark(part)}{film}"
 
 
 def _mark(name: str) -> str:

@@ -98,10 +98,11 @@ def tree(folder: Path) -> list[str]:
 
 def test_no_two_are_drawn_into_the_same_file() -> None:
     names = ["x.mp4", "x.avi", "x.mp4.avi", "a:b.mp4", "a-b.mp4", "one.mp4", "Two.mp4", "two.mp4", "o" * 240 + ".mp4"]
+    names += ["a." + "b" * 240, "\udcff.mp4", "\udcff" * 240]  # the last two are no UTF-8
     stems = [str(stem) for stem in _stems(names)]
     assert len({stem.lower() for stem in stems}) == len(names)
     assert stems[1] == "x.avi" and stems[5] == "one"
-    assert max(len(stem.encode()) for stem in stems) < 220
+    assert max(len(os.fsencode(stem)) for stem in stems) < 220
 
 
 def test_every_frame_of_a_video(tmp_path: Path) -> None:
