@@ -18,6 +18,8 @@ from pipeline.urls import is_url, open_filesystem, state_of, unusable
 
 URL_AS_PATH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 """What ``pathlib`` makes of a URL: a second slash is dropped."""
+MISSING = "missing"
+"""The state of what a list or a page names and nobody finds."""
 RECENT = 8
 """Files at URLs of which a process keeps what it has read."""
 
@@ -80,7 +82,7 @@ def files_below(url: str, what: str, depth: int | None = None) -> list[Found]:
     def find() -> dict[str, dict[str, Any]]:
         found = filesystem.find(root, maxdepth=depth, detail=True)
         if scheme in ("http", "https"):  # whose pages name files and say nothing of them
-            return {path: filesystem.info(path) for path in found}
+            return {path: _said_of(filesystem, path) for path in found}
         return cast(dict[str, dict[str, Any]], found)
 
     try:
@@ -94,10 +96,18 @@ def files_below(url: str, what: str, depth: int | None = None) -> list[Found]:
         return path if is_url(path) else f"{scheme}:{'///' if scheme == 'file' else '//'}{path.lstrip('/')}"
 
     return sorted(
-        Found(path.removeprefix(f"{folder}/"), url_at(path), state_of(info))
+        Found(path.removeprefix(f"{folder}/"), url_at(path), state_of(info) if info["type"] == "file" else MISSING)
         for path, info in infos.items()
-        if info["type"] == "file"
+        if info["type"] in ("file", MISSING)
     )
+
+
+def _said_of(filesystem: Any, path: str) -> dict[str, Any]:
+    """What a file system says of a file. A link that leads nowhere is that file's failure alone."""
+    try:
+        return dict(filesystem.info(path))
+    except FileNotFoundError:
+        return {"type": MISSING}
 
 
 def state_at(url: str) -> str | None:
@@ -110,7 +120,7 @@ def state_at(url: str) -> str | None:
 
 def refuse_changed(path: str, planned: str) -> None:
     """Raise ClipError if the file at a URL is no longer what was planned."""
-    if is_url(path) and planned != "missing" and _Remote.of(path, ask=True).state != planned:
+    if is_url(path) and planned != MISSING and _Remote.of(path, ask=True).state != planned:
         raise ClipError("the file has changed since the run was planned: run again")
 
 

@@ -105,6 +105,12 @@ def web(folder: Path) -> Iterator[str]:
 @pytest.mark.parametrize("kind", ["http", "file"])
 def test_any_kind_of_url_will_do(folder: Path, web: str, kind: str) -> None:
     url = web if kind == "http" else folder.as_uri()
+    if kind == "http":
+        (folder / "zip").mkdir()
+        (folder / "zip/lost.mp4").symlink_to("nowhere")
+        lost = Videos(root=Path(web)).clips().to_pylist()[-1]
+        assert (lost["clip_id"], lost["source"]) == ("zip/lost.mp4", "missing")
+        (folder / "zip/lost.mp4").unlink()
     here, there = Videos(root=folder, window=0.5), Videos(root=Path(url), window=0.5)
     assert rows(there.clips()) == rows(here.clips())
     one = Videos(root=Path(f"{url}/run/a.mp4")).clips()
