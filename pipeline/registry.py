@@ -34,6 +34,8 @@ def resolve(uses: str) -> str:
 def _moved(target: str) -> str | None:
     """The present ``module:Class`` of a stage whose former one an old run's manifest names."""
     ours = [known for known in known_stages().values() if known.partition(".")[0] == target.partition(".")[0]]
+    if target in ours:
+        return None
     return next((known for known in ours if load_stage(known).key_name == target), None)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from stages.pose.appearance import color_distances
 from stages.pose.boxes import generalized_iou, iou
@@ -165,6 +164,8 @@ def _assign(
     owners: list[int | None] = [None] * len(boxes)
     if not tracks or not len(boxes):
         return owners
+    from scipy.optimize import linear_sum_assignment
+
     position = generalized_iou(np.stack([person.predicted(frame, before) for person in tracks]), boxes)
     colors = color_distances(np.stack([person.appearance for person in tracks]), appearances) / _OTHER_COLORS
     similarity = position - np.minimum(colors, 1)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 SAME = 0.2
 """Least overlap (intersection over union) of two tracks of one person, as a mean over the time that they share, or of
@@ -37,6 +36,8 @@ def number(windows: Sequence[Sequence[Track]]) -> list[list[int]]:
     windows: in order of time. Each window's people are matched with those before, so that the sum of the overlaps is
     largest.
     """
+    from scipy.optimize import linear_sum_assignment
+
     numbers: list[list[int]] = []
     last: dict[int, Track] = {}
     count = 0

@@ -42,7 +42,8 @@ class Theme(NamedTuple):
         return dict.fromkeys(axes, self.text) | {"grid.color": self.grid}
 
 
-THEMES = {"light": Theme("#5b6270", "#e2e3e6", "#1d6fd8"), "dark": Theme("#9aa2b1", "#2b313b", "#5aa2ff")}
+LIGHT = Theme("#5b6270", "#e2e3e6", "#1d6fd8")
+THEMES = {"light": LIGHT, "dark": Theme("#9aa2b1", "#2b313b", "#5aa2ff")}
 
 
 class Chart(NamedTuple):
@@ -51,6 +52,16 @@ class Chart(NamedTuple):
     """What the chart shows, for readers who cannot see it."""
     images: dict[str, bytes]
     """An SVG image for each of THEMES, with a transparent background."""
+
+
+def in_all_themes(light: bytes) -> dict[str, bytes]:
+    """An SVG image in the light theme, and in the other ones: drawing it again would take as long again."""
+    images = {}
+    for name, theme in THEMES.items():
+        images[name] = light
+        for color, other in zip(LIGHT, theme, strict=True):
+            images[name] = images[name].replace(color.encode(), other.encode())
+    return images
 
 
 def learning_charts(history: Sequence[dict[str, Any]]) -> list[Chart]:
@@ -65,8 +76,8 @@ def learning_charts(history: Sequence[dict[str, Any]]) -> list[Chart]:
             if known:
                 curves[f"{name} {form.format(known[-1])}"] = values
         if curves:
-            images = {name: _draw(epochs, curves, column == "accuracy", theme) for name, theme in THEMES.items()}
-            charts.append(Chart(title, f"{title} by epoch, last values: {', '.join(curves)}", images))
+            text = f"{title} by epoch, last values: {', '.join(curves)}"
+            charts.append(Chart(title, text, in_all_themes(_draw(epochs, curves, column == "accuracy", LIGHT))))
     return charts
 
 

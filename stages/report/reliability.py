@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from stages.predict.intervals import wilson_interval
-from stages.report.curves import STYLE, THEMES, Chart, Theme
+from stages.report.curves import LIGHT, STYLE, Chart, Theme, in_all_themes
 from stages.report.plot import svg
 
 SIDE = 3.0
@@ -27,7 +27,7 @@ def reliability_chart(metrics: dict[str, Any]) -> Chart | None:
         return None
     dots = ", ".join(f"{own['accuracy']:.0%} of {own['clips']:,} with {own['score']:.2f}" for own in bins)
     text = f"Clips recognized rightly, by their mean score: {dots}"
-    return Chart("Right, by score", text, {name: _draw(bins, theme) for name, theme in THEMES.items()})
+    return Chart("Right, by score", text, in_all_themes(_draw(bins, LIGHT)))
 
 
 def calibration_text(metrics: dict[str, Any], variants: Sequence[dict[str, Any]]) -> str:

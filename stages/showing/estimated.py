@@ -12,7 +12,6 @@ from itertools import chain, count, islice
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from stages.pose.boxes import iou
 from stages.pose.skeleton_rows import relative
@@ -98,6 +97,8 @@ class _Names:
 
     def of(self, boxes: np.ndarray) -> list[_Identity]:
         """Who the people with these boxes (M,T,4; NaN: unknown) in the next window are."""
+        from scipy.optimize import linear_sum_assignment
+
         identities = [_Identity(self._numbers) for _ in boxes]
         agreement = _agreement(self._boxes, boxes)
         for old, new in zip(*linear_sum_assignment(agreement, maximize=True), strict=True):

@@ -1,5 +1,6 @@
 """Text on pictures, in any alphabet that the font has: OpenCV's own letters are those of ASCII."""
 
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Any
 
@@ -64,9 +65,9 @@ def shortened(text: str, size: int, width: int, bold: bool = False) -> str:
     text = "".join(sign if sign.isprintable() else "?" for sign in text)
     if lettering(text, size, bold).shape[1] <= width:
         return text
-    while text and lettering(f"{text}…", size, bold).shape[1] > width:
-        text = text[:-1]
-    return f"{text}…" if text else ""
+    lengths = range(1, len(text))
+    fit = bisect_right(lengths, width, key=lambda length: lettering(f"{text[:length]}…", size, bold).shape[1])
+    return f"{text[:fit]}…" if fit else ""
 
 
 def shade(image: np.ndarray, left: int, top: int, right: int, bottom: int, strength: float = 0.6) -> None:

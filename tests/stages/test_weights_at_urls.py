@@ -1,13 +1,12 @@
 """Weights and models at URLs, on a real server: the same keys and the same results as from a folder."""
 
 import csv
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
 import pytest
+from command_line import Done, command
 from trained_model import MANIFESTS, RGB, save_model, trained, write_video
 
 import pipeline
@@ -132,9 +131,8 @@ def test_a_manifest_s_error_names_the_stage(url: str) -> None:
         load_manifest(MANIFESTS / "listing_pose.yaml", settings, {"VIDEOS_LIST": "list.csv"})
 
 
-def recognize(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline", "recognize", *arguments, "--executor", "local"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+def recognize(*arguments: str) -> Done:
+    return command("recognize", *arguments, "--executor", "local")
 
 
 def recognized() -> list[dict[str, str]]:

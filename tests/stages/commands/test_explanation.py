@@ -1,12 +1,11 @@
 """Explaining a finished run: which model and clips it takes, from where, and what its errors say."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from arms import write_arms
+from command_line import command
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import load_manifest
@@ -82,11 +81,10 @@ def test_what_is_wrong_is_named_with_what_is_near() -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pipeline", "explain", "arms"]
-    done = subprocess.run([*command, "up/00.mp4", "up/lost.mp4"], capture_output=True, text=True, timeout=120)
+    done = command("explain", "arms", "up/00.mp4", "up/lost.mp4")
     assert (done.returncode, done.stdout) == (0, "runs/arms/variants/width=4/explain/explanation.html\n"), done.stderr
     assert done.stderr == "pipeline: not explained: up/lost.mp4: it has no shard: see `pipeline failures`\n"
-    done = subprocess.run([*command, "nothing"], capture_output=True, text=True, timeout=120)
+    done = command("explain", "arms", "nothing")
     assert done.returncode == 2 and "no clip is called 'nothing'" in done.stderr
 
 

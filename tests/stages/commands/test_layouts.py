@@ -1,11 +1,10 @@
 """``pipeline layouts``."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import pytest
+from command_line import command
 
 from recognizer.skeletons import LAYOUTS, Layout, layout
 from stages.commands.layout_drawing import draw_layout, positions
@@ -13,8 +12,7 @@ from stages.commands.layouts import conversions, joints_of
 
 
 def pipeline(*arguments: str, code: int = 0) -> str:
-    command = [sys.executable, "-m", "pipeline", "layouts", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = command("layouts", *arguments)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -1,25 +1,21 @@
 """``pipeline models`` and ``pipeline models get``."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import Done, command
 
 from stages.commands.models import models
 from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS
 
 
-def pipeline(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline", "models", *arguments]
-    environ = os.environ | {
-        "TORCH_HOME": str(home),
-        "http_proxy": "http://127.0.0.1:9",
-        "https_proxy": "http://127.0.0.1:9",
-    }
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, env=environ)
+def pipeline(*arguments: str, home: Path) -> Done:
+    nowhere = "http://127.0.0.1:9"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"TORCH_HOME": str(home), "http_proxy": nowhere, "https_proxy": nowhere}.items():
+            patch.setenv(name, value)
+        return command("models", *arguments)
 
 
 def test_every_model_is_listed_with_what_it_costs(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 import csv
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from command_line import Done, command
 from trained_model import RGB, save_model, trained, write_video
 
 from pipeline.errors import ManifestError
@@ -156,9 +156,8 @@ def test_a_model_of_skeletons_alone_recognizes_no_videos() -> None:
         recognition_manifest(Path("videos"), "it", Path("out"))
 
 
-def recognize(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline", "recognize", *arguments, "--executor", "local"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+def recognize(*arguments: str) -> Done:
+    return command("recognize", *arguments, "--executor", "local")
 
 
 def test_one_video_in_short_windows() -> None:

@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from command_line import Done, command
 
 from pipeline.manifest import load_manifest
 from pipeline.runs import Options, run
@@ -44,10 +43,9 @@ def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
 
 
-def recognize(*more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline", "recognize", "videos", "--model", "it", "--out", "out", "--overlay"]
-    arguments = ["--window", "1", "--executor", "local", *more]
-    return subprocess.run(command + arguments, capture_output=True, text=True, timeout=300)
+def recognize(*more: str) -> Done:
+    arguments = ["--model", "it", "--out", "out", "--overlay", "--window", "1", "--executor", "local"]
+    return command("recognize", "videos", *arguments, *more)
 
 
 def drawn() -> dict[str, int]:

@@ -2,8 +2,6 @@
 
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from command_line import command
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import load_manifest
@@ -235,16 +234,12 @@ def test_the_front_end_is_that_of_the_manifest() -> None:
         front_end("listing_pose", [])
 
 
-def test_as_a_command(home: Path, tmp_path: Path) -> None:
+def test_as_a_command(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken.mp4").write_text("not a video")
-
-    def pipeline(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline", "show", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ, cwd=home)
-
-    done = pipeline("seen", "wave_left/*", "--out", str(tmp_path / "out"))
+    monkeypatch.chdir(home)
+    done = command("show", "seen", "wave_left/*", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert f"{tmp_path}/out/wave_left/a.mp4: 4 frames" in done.stdout
-    failed = pipeline(str(tmp_path / "broken.mp4"), "--manifest", "demo", "--out", str(tmp_path / "out"))
+    failed = command("show", str(tmp_path / "broken.mp4"), "--manifest", "demo", "--out", str(tmp_path / "out"))
     assert failed.returncode == 1
     assert "not shown: broken.mp4: this is a text file" in failed.stderr

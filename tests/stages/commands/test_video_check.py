@@ -1,10 +1,9 @@
 """What is said of videos that were read from beginning to end."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import command
 from video_files import truncated, write_sound, write_video
 
 from stages.commands.video_check import check_videos
@@ -37,8 +36,7 @@ def test_a_long_file_is_sought_in(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path) -> None:
     write_video(tmp_path / "good.mp4", count=50)
     (tmp_path / "text.mp4").write_text("no video")
-    command = [sys.executable, "-m", "pipeline", "check-videos", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    done = command("check-videos", str(tmp_path))
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "good.mp4: 50 frames, 2.0 s, 128x96 h264",
@@ -48,4 +46,4 @@ def test_the_command(tmp_path: Path) -> None:
         "2 videos: 1 with problems, 0 with something unusual that is read rightly",
     ]
     (tmp_path / "text.mp4").unlink()
-    assert subprocess.run(command, capture_output=True, timeout=100).returncode == 0
+    assert command("check-videos", str(tmp_path)).returncode == 0

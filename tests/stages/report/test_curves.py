@@ -30,7 +30,8 @@ def test_curves_run_over_all_epochs_in_both_themes(drawn: list[Figure]) -> None:
         assert set(chart.images) == set(THEMES)
         for name, theme in THEMES.items():
             image = chart.images[name].decode()
-            assert theme.leading in image and theme.text in image and "#ffffff" not in image
+            assert all(color in image for color in theme) and "#ffffff" not in image
+        assert not any(color in chart.images["dark"].decode() for color in THEMES["light"])
     assert {"0%", "100%", "epoch", "training 50%"} <= texts(charts[1], "light")
 
 

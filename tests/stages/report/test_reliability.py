@@ -23,11 +23,11 @@ def test_a_dot_for_each_bin_at_its_score_and_accuracy(drawn: list[Figure]) -> No
     chart = reliability_chart(mixed)
     assert chart is not None and set(chart.images) == set(THEMES)
     assert chart.text == "Clips recognized rightly, by their mean score: 67% of 3 with 0.60, 100% of 2 with 0.90"
-    for image, (name, theme) in zip(drawn, THEMES.items(), strict=True):
-        dots = image.axes[0].collections[1]
-        assert dots.get_offsets().tolist() == [pytest.approx([0.6, 2 / 3]), pytest.approx([0.9, 1.0])]
-        few, many = sorted(dots.get_sizes())
-        assert few / many == pytest.approx(2 / 3)
+    dots = drawn[0].axes[0].collections[1]
+    assert dots.get_offsets().tolist() == [pytest.approx([0.6, 2 / 3]), pytest.approx([0.9, 1.0])]
+    few, many = sorted(dots.get_sizes())
+    assert few / many == pytest.approx(2 / 3)
+    for name, theme in THEMES.items():
         assert theme.leading in chart.images[name].decode() and "#ffffff" not in chart.images[name].decode()
     assert reliability_chart(mixed) == chart, "the same bytes twice"
 
