@@ -119,7 +119,12 @@ def override(values: dict[str, Any], places: dict[KeyPath, Place], option: str, 
         if not isinstance(inner.get(step), dict):
             inner[step] = {}
         inner = inner[step]
-    value = parse_yaml(text, place.origin, numbered=False).value
+    try:
+        value = parse_yaml(text, place.origin, numbered=False).value
+    except ManifestError:
+        if not re.match(r"\{\w+\}", text):
+            raise
+        value = text  # a pattern of names: {group}_part{number}
     if value is None and path[:-1] == ["stages"] and path[-1] in names:
         del inner[path[-1]]
         return

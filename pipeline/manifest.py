@@ -30,7 +30,11 @@ from pipeline.matrix import applied, variants
 from pipeline.parameters import Complaint, checked, raise_complaints
 from pipeline.registry import load_stage, name_of, resolve
 from pipeline.stage import Stage
+from pipeline.urls import is_url
 from pipeline.yaml_lines import KeyPath, Place
+
+LONGEST_NAME = 200
+"""Bytes of a run's name: file systems allow 255 for the name of a folder, and the run's own files add to it."""
 
 
 class Head(BaseModel):
@@ -60,7 +64,14 @@ class Head(BaseModel):
     def _fit_for_a_folder(cls, name: str) -> str:
         if not name.isprintable() or not name.strip() or name.startswith(".") or re.search(r"[/\\\\]", name):
             raise ValueError(f"{name!r} cannot be the name of a folder; it must not contain '/' or start with '.'")
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            raise ValueError(f"{name[:40]!r}... is too long for the name of a folder: at most {LONGEST_NAME} bytes")
         return name
+
+    @field_validator("runs")
+    @classmethod
+    def _in_the_home_folder(cls, runs: str) -> str:
+        return runs if is_url(runs) else str(Path(runs).expanduser())
 
 
 class Body(BaseModel):
@@ -131,7 +142,7 @@ def load_manifest(
     """
     origin = os.path.normpath(path)
     values, places = read_layers(Path(origin), origin)
-    values.setdefault("name", Path(origin).name.partition(".")[0])
+    values.setdefault("name", Path(origin).stem)
     heads = [key for key in Head.model_fields if key not in ("extends", "stages")]
     for option in overrides:
         override(values, places, option, heads)

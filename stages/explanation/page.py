@@ -8,6 +8,8 @@ from pipeline.stage import Row
 from stages.html import data_uri, templates
 
 PAGE = "explanation.html"
+LONGEST = 150
+"""Characters of a clip's id in the names of its pictures, which a file system may limit to 255 in all."""
 
 
 def write(rows: list[Row], folder: Path, run: str) -> None:
@@ -17,7 +19,7 @@ def write(rows: list[Row], folder: Path, run: str) -> None:
     """
     clips = []
     for number, row in enumerate(rows, start=1):
-        stem = f"{number:02}-{re.sub(r'[^0-9A-Za-z_.]+', '-', row['clip_id'])}"
+        stem = f"{number:02}-{re.sub(r'[^0-9A-Za-z_.]+', '-', row['clip_id'])[-LONGEST:]}"
         shown = []
         for name, caption, image in zip(row["names"] or [], row["captions"] or [], row["images"] or [], strict=True):
             replace_file(folder / f"{stem}-{name}.png", image)

@@ -54,7 +54,7 @@ def json_recording(content: object, file: str) -> Recording:
         numbers.append(position if number is None else whole_number(number, file, f"frame {position}"))
         for person in _people(frame, file, f"frame {position}"):
             sightings.append(Sighting(numbers[-1], person))
-    empty = len({sighting.frame for sighting in sightings}) < len(numbers)
+    empty = len({sighting.frame for sighting in sightings}) < len(set(numbers))
     return recording(sightings, numbers if empty or not numbered else None, size, file)
 
 

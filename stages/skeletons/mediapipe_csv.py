@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,8 +79,15 @@ class _Table:
         if (size := path.stat().st_size) > _MOST_BYTES:
             raise ClipError(f"{file} has {size / 2**30:.1f} GB, more than 1 GB: make a file for each clip")
         try:
-            self._table: pd.DataFrame = pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig")
-        except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)  # lines with more cells than the header
+                self._table: pd.DataFrame = pd.read_csv(
+                    path,
+                    skipinitialspace=True,
+                    encoding="utf-8-sig",
+                    index_col=False,  # else a comma at the end of each line would shift all columns by one
+                )
+        except (ValueError, OSError, pd.errors.ParserWarning) as error:  # pandas' own errors are ValueErrors
             raise ClipError(f"{file} cannot be read as CSV: {str(error).strip()[:200]}") from error
         self._table.columns = self._table.columns.astype(str).str.strip().str.lower()
         self.length = len(self._table)

@@ -47,13 +47,14 @@ def main_people(sightings: Iterable[Sighting], length: int) -> np.ndarray:
 def _by_identity(sightings: Sequence[Sighting]) -> list[list[Sighting]]:
     """The sightings of each identity; none if identities do not tell people apart.
 
-    That one identity is everybody's means that nobody was tracked.
+    That everybody is number 0 means that nobody was tracked.
     """
     people: defaultdict[int | str | None, list[Sighting]] = defaultdict(list)
     for sighting in sightings:
         people[sighting.identity].append(sighting)
     places = {(sighting.frame, sighting.identity) for sighting in sightings}
-    return [] if len(people) == 1 or None in people or len(places) < len(sightings) else list(people.values())
+    untracked = None in people or people.keys() <= {0, "0"}
+    return [] if untracked or len(places) < len(sightings) else list(people.values())
 
 
 def _joined(sightings: Sequence[Sighting]) -> list[list[Sighting]]:

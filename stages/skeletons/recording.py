@@ -46,12 +46,21 @@ class Recording(NamedTuple):
         if len(self.sizes) > 1:
             several = " and ".join(f"{width:g} x {height:g}" for width, height in sorted(self.sizes)[:2])
             raise ClipError(f"{file} has images of different sizes ({several}): they are not frames of one clip")
+        seen = {sighting.frame for sighting in self.sightings if sighting.keypoints[:, 2].any()}
+        doubtful = first > 1 and len(seen) == len(set(numbers))
         moved = [sighting._replace(frame=sighting.frame - first) for sighting in self.sightings]
         keypoints = main_people(moved, last - first + 1)
         if not self.relative and are_shares(keypoints):
             raise ClipError(f"{file}: no coordinate is beyond 1.5, so they are not pixels: {remedy}")
         return SkeletonFile(
-            path, keypoints, self.layout, next(iter(self.sizes), None), entry, self.relative, self.frames is None
+            path,
+            keypoints,
+            self.layout,
+            next(iter(self.sizes), None),
+            entry,
+            self.relative,
+            open_end=self.frames is None,
+            perhaps_before=first if doubtful else 0,
         )
 
 

@@ -36,6 +36,8 @@ class SkeletonFile(NamedTuple):
     """Coordinates are shares of the frame: 0 is its left or top edge, 1 its right or bottom edge."""
     open_end: bool = False
     """The file lists only frames with people, so any number of frames without people may follow its last one."""
+    perhaps_before: int = 0
+    """How many frames come before the first one, if the file lists only frames with people. It does not say."""
 
     def __str__(self) -> str:
         """What errors call it."""
@@ -55,6 +57,12 @@ class SkeletonFile(NamedTuple):
         excess = 0 if video_frames is None else length - video_frames
         if self.open_end:
             excess = max(excess, 0)
+        if self.perhaps_before and excess < 0 and excess + self.perhaps_before <= 1:
+            first, last = self.perhaps_before, self.perhaps_before + length - 1
+            raise ClipError(
+                f"{self} lists frames {first} to {last}, all of them with people, and its video has {video_frames}: "
+                "list the frames without people, too, so that it is known which frame is the first"
+            )
         if abs(excess) > max(_FEW, _COUNTS_DIFFER * (video_frames or 0)):
             raise ClipError(
                 f"{self} has {length} frames, its video {video_frames}: it belongs to another "

@@ -52,25 +52,32 @@ def _names(entries: Sequence[Entry], file: Path | None) -> Mapping[int, str]:
         return {}
     if file is None:
         return _folder_names(numbered)
-    text = read_text(file, "classes")
-    if text.lstrip()[:1] in ("{", "["):
-        given = _from_json(file, text)
-    else:
-        lines = lines_of(text, f"classes: {file}")
-        matches = [NUMBERED.fullmatch(line) for _, line in lines]
-        if not any(matches):
-            given = [line for _, line in lines]
-        else:
-            given = {}
-            for (number, line), match in zip(lines, matches, strict=True):
-                if match is None or int(match[1]) in given:
-                    raise ManifestError(
-                        f"classes: {file}, line {number}: {line[:80]!r} is not a new number and a name, as others are"
-                    )
-                given[int(match[1])] = match[2]
+    given = names_in(file, "classes")
     if isinstance(given, dict):
         return given
     return _counted(given, [entry.number for entry in numbered if entry.number is not None], file)
+
+
+def names_in(file: Path, parameter: str) -> dict[int, str] | list[str]:
+    """Names by number, or in their order: a name per line, a number and a name per line, or JSON.
+
+    parameter: what names the file, for errors. Raises ManifestError with the line of what is neither.
+    """
+    text = read_text(file, parameter)
+    if text.lstrip()[:1] in ("{", "["):
+        return _from_json(file, text, parameter)
+    lines = lines_of(text, f"{parameter}: {file}")
+    matches = [NUMBERED.fullmatch(line) for _, line in lines]
+    if not any(matches):
+        return [line for _, line in lines]
+    given: dict[int, str] = {}
+    for (number, line), match in zip(lines, matches, strict=True):
+        if match is None or int(match[1]) in given:
+            raise ManifestError(
+                f"{parameter}: {file}, line {number}: {line[:80]!r} is not a new number and a name, as others are"
+            )
+        given[int(match[1])] = match[2]
+    return given
 
 
 def _counted(names: Sequence[str], numbers: Sequence[int], file: Path) -> Mapping[int, str]:
@@ -86,7 +93,7 @@ def _counted(names: Sequence[str], numbers: Sequence[int], file: Path) -> Mappin
     return dict(enumerate(names, int(lowest > 0)))
 
 
-def _from_json(file: Path, text: str) -> dict[int, str] | list[str]:
+def _from_json(file: Path, text: str, parameter: str) -> dict[int, str] | list[str]:
     """An array of names, or an object that gives the number of each name, or the name of each number."""
     try:
         value = json.loads(text)
@@ -96,7 +103,7 @@ def _from_json(file: Path, text: str) -> dict[int, str] | list[str]:
             return {int(key): str(name) for key, name in value.items()}
         return {int(number): str(name) for name, number in value.items()}
     except (ValueError, TypeError, RecursionError) as error:
-        raise ManifestError(f"classes: {file}: neither names nor names with numbers: {error}") from error
+        raise ManifestError(f"{parameter}: {file}: neither names nor names with numbers: {error}") from error
 
 
 def _folder_names(entries: Sequence[Entry]) -> Mapping[int, str]:

@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
+from pipeline.texts import count
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares, untested
 from stages.sources.files import Skipped, Video, find_videos
 from stages.sources.listing import Listing
@@ -54,6 +55,8 @@ class Folder(Source):
     """A list of more clips for training, as ``listing`` reads it: what the page of ``pipeline recognize`` exports."""
     _drawn: bool = PrivateAttr(False)
     """Whether the folders do not give the splits."""
+    _without: list[str] = PrivateAttr(default_factory=list)
+    """Videos that have no skeletons where ``skeletons`` are."""
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> "Folder":
@@ -82,6 +85,8 @@ class Folder(Source):
             else drawn_splits(names, labels, self.test_share, self.val_share, recordings)
         )
         skeletons = find_skeletons(names, self.skeletons)
+        if self.skeletons is not None:
+            self._without = [name for name, path in zip(names, skeletons.paths, strict=True) if path is None]
         self._drawn = depth == 1
         table = clips_table(
             {
@@ -107,6 +112,12 @@ class Folder(Source):
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         if self._drawn or "test" in clips["split"].to_pylist():
             yield from untested(clips, self.test_share)
+        if self._without:
+            text = f"{len(self._without):,} of {count(clips.num_rows, 'video')} have none in {self.skeletons}"
+            yield Problem(
+                f"skeletons: {text}, such as {self._without[0]}: a stage pose estimates theirs",
+                fatal=len(self._without) == clips.num_rows,
+            )
         yield from ungrouped(clips, self.group)
         yield from divided(clips, "set index.group to a pattern such as '{group}_part{number}'")
 

@@ -3,8 +3,9 @@
 import json
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from csv import reader as csv_reader
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -24,7 +25,7 @@ from stages.sources.list_text import forward_slashes, read_text
 from stages.sources.recordings import divided, files_of_several_clips
 from stages.sources.remote_skeletons import RemoteSkeletons
 from stages.sources.rows import clips_table, span_id
-from stages.sources.skeleton_entries import entries_of, entry_of
+from stages.sources.skeleton_entries import entries_of, matched
 from stages.sources.spreadsheet import EXTENSIONS, read_spreadsheet
 from stages.tables import CLIPS, SPLITS
 
@@ -156,7 +157,7 @@ class Listing(Source):
             raise ManifestError(f"list: {file}, line 1: no column path; it has {names}{_remedy(read.column_names)}")
         columns = {}
         for name, kind in COLUMNS.items():
-            text = read[name].combine_chunks() if name in read.column_names else pa.nulls(read.num_rows, kind)
+            text = _stripped(read[name]) if name in read.column_names else pa.nulls(read.num_rows, kind)
             columns[name] = _numbers(places, name, text) if kind == pa.float64() else text
         rows = pa.table(columns)
         empty = np.logical_and.reduce([_mask(pc.is_null(rows[name])) for name in COLUMNS])
@@ -212,12 +213,12 @@ def _read_table(file: Path, text: str) -> pa.Table:
     """All columns as text; empty lines become empty rows, so that row numbers are line numbers."""
     from pyarrow import csv
 
-    header = text.partition("\n")[0]
-    delimiter = next((sign for sign in ",;\t" if "path" in (cell.strip(' "\r') for cell in header.split(sign))), ",")
+    delimiter, names = _header(text.partition("\n")[0])
     try:
         table = csv.read_csv(
             pa.BufferReader(text.encode()),
-            read_options=csv.ReadOptions(use_threads=False),  # only then do errors name their row
+            # Without threads: only then do errors name their row.
+            read_options=csv.ReadOptions(use_threads=False, skip_rows=1, column_names=names),
             parse_options=csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
             convert_options=csv.ConvertOptions(
                 column_types={name: pa.string() for name in COLUMNS}, strings_can_be_null=True, null_values=[""]
@@ -230,6 +231,16 @@ def _read_table(file: Path, text: str) -> pa.Table:
             numbers = pc.replace_substring_regex(table[name], r"^(\d+),(\d+)$", r"\1.\2")
             table = table.set_column(table.column_names.index(name), name, numbers)
     return table
+
+
+def _header(line: str) -> tuple[str, list[str]]:
+    """The sign between the columns, and their names, those of COLUMNS without blanks and in lower case."""
+    for delimiter in ",;\t":
+        names = next(csv_reader([line.rstrip("\r")], delimiter=delimiter, skipinitialspace=True), [])
+        known = [plain if (plain := name.strip().lower()) in COLUMNS else name for name in names]
+        if {"path", "skeleton"} & set(known):
+            return delimiter, known
+    return ",", line.rstrip("\r").split(",")
 
 
 def _read_json(file: Path, text: str, unit: str) -> pa.Table:
@@ -257,6 +268,14 @@ def _read_json(file: Path, text: str, unit: str) -> pa.Table:
         return table.cast(
             pa.schema([field.with_type(pa.string()) if field.name in numbers else field for field in table.schema])
         )
+
+
+def _stripped(column: pa.ChunkedArray) -> pa.Array:
+    """Texts without blanks around them, null where nothing is left; anything else as it is."""
+    if not pa.types.is_string(column.type):
+        return column.combine_chunks()
+    texts = pc.utf8_trim_whitespace(column).combine_chunks()
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 def _remedy(columns: Sequence[str]) -> str:
@@ -300,16 +319,22 @@ def _files(
 def _entries(rows: pa.Table, skeleton_paths: pa.Array) -> pa.Array | pa.ChunkedArray:
     """Each clip's name in a skeleton file of many clips: as listed, or that of the video."""
     # Most JSON files are of one clip; to ask each of them would mean to read it.
-    lines = Counter(path for path in skeleton_paths.to_pylist() if path is not None)
-    asked = [path for path, count in lines.items() if count > 1 or not path.lower().endswith(".json")]
-    known = {path: entries_of(Path(path)) for path in asked}
+    uses = Counter(path for path in skeleton_paths.to_pylist() if path is not None)
+    asked = [path for path, count in uses.items() if count > 1 or not path.lower().endswith(".json")]
+    known = {path: clips for path in asked if (clips := entries_of(Path(path)))}
     listed = rows["skeleton_entry"]
-    if not any(known.values()):
+    if not known:
         return listed
-    names = []
-    for video, path, entry in zip(
-        rows["path"].to_pylist(), skeleton_paths.to_pylist(), listed.to_pylist(), strict=True
-    ):
-        clips = known.get(path)
-        names.append(entry if entry or not clips else entry_of(video, clips) or Path(video).stem)
-    return pa.array(names, pa.string())
+    lines = list(zip(rows["path"].to_pylist(), skeleton_paths.to_pylist(), listed.to_pylist(), strict=True))
+    videos: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for video, path, entry in lines:
+        if path in known and not entry:
+            videos[path][video] = None
+    of_video = {path: dict(zip(own, matched(list(own), known[path]), strict=True)) for path, own in videos.items()}
+
+    def entry_of(video: str, path: str) -> str | None:
+        only = len(known[path]) == len(videos[path]) == 1  # then it does not matter what it is called
+        return of_video[path][video] or (None if only else Path(video).stem)
+
+    entries = [entry or (entry_of(video, path) if path in known else None) for video, path, entry in lines]
+    return pa.array(entries, pa.string())

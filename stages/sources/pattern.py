@@ -12,6 +12,7 @@ from pipeline.errors import ManifestError
 from pipeline.stage import KnownFile, Problem, Source, Stage, Table
 from stages.local_files import keyed_file, local_file
 from stages.sources.files import Skipped, Video, find_videos
+from stages.sources.list_text import lines_of, read_text
 from stages.sources.name_patterns import fields_of, matcher, refuse_bad_fields
 from stages.sources.recordings import divided
 from stages.sources.rows import clips_table
@@ -110,18 +111,13 @@ class Pattern(Source):
 
 
 def _names_in(file: Path) -> dict[str, str]:
-    names = {}
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"labels: {file} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        code, *name = line.split(maxsplit=1)[:2] or [""]
-        if not code:
-            continue
+    names: dict[str, str] = {}
+    for number, line in lines_of(read_text(file, "labels"), f"labels: {file}"):
+        code, *name = line.split(maxsplit=1)
         if not name:
             raise ManifestError(f"labels: {file}, line {number}: expected a label and its name, not {line!r}")
-        names[plain(code)] = name[0].strip()
+        if names.setdefault(plain(code), name[0]) != name[0]:
+            raise ManifestError(f"labels: {file}, line {number}: {code} already has the name {names[plain(code)]}")
     return names
 
 

@@ -12,6 +12,7 @@ from pipeline.stage import KnownFile, Source, Table
 from stages.local_files import keyed_file, local_file
 from stages.places import address_of
 from stages.skeletons.pyskl import PysklFile, open_pyskl
+from stages.sources.class_names import names_in
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares
 from stages.sources.files import Skipped, find_videos, fingerprint, skeleton_fingerprint
 from stages.sources.rows import clips_table
@@ -42,8 +43,8 @@ class Pyskl(Source):
     val_share: float = Field(0.0, ge=0, lt=1)
     """Share of each class that is kept for validation, if the file has no splits."""
     labels: dict[int, str] | Path | None = None
-    """Class names: a mapping from the file's numbers, or a text file with a name per line, in the order of the numbers
-    from 0. Null: the numbers are the names."""
+    """Class names: a mapping from the file's numbers, or a text file with a number and a name per line, or with a name
+    per line, in the order of the numbers from 0. Null: the numbers are the names."""
     root: Path | None = None
     """Folder of the videos, which have the names of the clips, in any depth of folders. Null: skeletons alone."""
 
@@ -133,12 +134,9 @@ class Pyskl(Source):
         """Class names by number."""
         if not isinstance(self.labels, Path):
             return self.labels
-        try:
-            with local_file(self.labels, "labels") as file:
-                lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ManifestError(f"labels: {self.labels} cannot be read: {error}") from error
-        return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
+        with local_file(self.labels, "labels") as file:
+            names = names_in(file, "labels")
+        return names if isinstance(names, dict) else dict(enumerate(names))
 
     def _videos(self, ids: Sequence[str]) -> dict[str, str]:
         """The video of each clip that has one below ``root``."""

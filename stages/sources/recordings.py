@@ -79,7 +79,10 @@ def divided(clips: pa.Table, remedy: str) -> Iterator[Problem]:
         text = f"{count(len(names), 'recording')} (column group), such as {names[0]}"
         yield Problem(f"clips of {text}, stand in more than one split: {consequence}", fatal=False)
     alone = split.filter(pc.is_null(split["group"]))
-    is_span = pc.or_(pc.is_valid(alone["start"]), pc.is_valid(alone["end"]))
+    is_span = _are_spans(alone)
+    if names := _in_several_splits(_whole_and_in_part(split), "path"):
+        text = f"{count(len(names), 'video')}, such as {names[0]}, and spans of it"
+        yield Problem(f"{text} stand in different splits: {consequence}", fatal=False)
     if names := _in_several_splits(alone.filter(is_span), "path"):
         text = f"spans of {count(len(names), 'file')}, such as {names[0]}"
         yield Problem(f"{text}, stand in more than one split: {consequence}", fatal=False)
@@ -129,6 +132,17 @@ def files_of_several_clips(paths: Sequence[str], splits: Sequence[str | None]) -
     for path, split in zip(paths, splits, strict=True):
         of_file[path].add(split)
     return [path if clips[path] > 1 and len(of_file[path]) == 1 else None for path in paths]
+
+
+def _are_spans(clips: pa.Table) -> pa.ChunkedArray:
+    return pc.or_(pc.is_valid(clips["start"]), pc.is_valid(clips["end"]))
+
+
+def _whole_and_in_part(clips: pa.Table) -> pa.Table:
+    """The clips of files that are clips as a whole, and parts of which are clips, too."""
+    is_span = _are_spans(clips)
+    of_both = (pc.is_in(clips["path"], clips.filter(kind)["path"].unique()) for kind in (is_span, pc.invert(is_span)))
+    return clips.filter(pc.and_(*of_both))
 
 
 def _in_several_splits(clips: pa.Table, column: str) -> list[str]:

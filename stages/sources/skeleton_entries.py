@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import ClipError, ManifestError
 from stages.skeletons.formats import entries
+from stages.sources.recordings import without_extension
 
 _NOT_IN_NAMES = "_rgb"
 """The end of the names of NTU RGB+D's videos, which those of its skeletons do not have."""
@@ -21,7 +22,7 @@ def entries_of(file: Path) -> Collection[str] | None:
 
 def entry_of(video: str, known: Collection[str]) -> str | None:
     """The clip of a video: its path below the root, without extension or with it, or else its file name."""
-    path = video.rpartition(".")[0] or video
+    path = without_extension(video)
     stem = path.rpartition("/")[2]
     names = (path, video, stem, video.rpartition("/")[2], stem.removesuffix(_NOT_IN_NAMES))
     return next((name for name in names if name in known), None)

@@ -10,6 +10,7 @@ from pipeline.errors import ManifestError
 from stages.places import files_below, url_of
 from stages.skeletons.formats import READERS
 from stages.sources.files import skeleton_fingerprint
+from stages.sources.recordings import without_extension
 from stages.sources.remote_skeletons import RemoteSkeletons
 from stages.sources.skeleton_entries import entries_of, matched
 
@@ -54,6 +55,8 @@ def find_skeletons(videos: Sequence[str], place: Path | None) -> FoundSkeletons:
     place = place.expanduser().absolute()
     if place.is_file():
         return _in_file(videos, str(place), skeleton_fingerprint(place))
+    if not place.is_dir():
+        raise ManifestError(f"skeletons: there is no folder or file {place}")
     return _in_folder(videos, _Folder(str(place), os.path.isfile, _has_frames), skeleton_fingerprint)
 
 
@@ -66,25 +69,25 @@ def _in_file(videos: Sequence[str], file: str, state: str) -> FoundSkeletons:
 
 
 def _in_folder(videos: Sequence[str], folder: _Folder, state: Callable[[str], str]) -> FoundSkeletons:
-    names = [os.path.splitext(video)[0] for video in videos]  # noqa: PTH122, names may be those of files at URLs
-    namesakes = Counter(name.rpartition("/")[2] for name in names)
+    names = [without_extension(video) for video in videos]
+    namesakes = Counter(name.rpartition("/")[2] for name in names) + Counter(name for name in names if "/" in name)
     paths = [_of_video(folder, name, namesakes) for name in names]
     states = {path: state(path) for path in set(paths) if path is not None}
     return FoundSkeletons(paths, [path and states[path] for path in paths], [None] * len(videos))
 
 
 def _of_video(folder: _Folder, name: str, namesakes: Counter[str]) -> str | None:
-    """The skeletons of the video with this path without extension. namesakes: how many videos have each name."""
-    if found := _at(folder, name):
-        return found
-    own = name.rpartition("/")[2]
-    found = _at(folder, own)
-    if found and namesakes[own] > 1:
-        raise ManifestError(
-            f"skeletons: {found} could be of any of {namesakes[own]} videos called {own}: put skeleton files into "
-            "folders like those of the videos"
-        )
-    return found
+    """The skeletons of the video with this path without extension. namesakes: how many videos have each path or name
+    without extension."""
+    for own in (name, name.rpartition("/")[2]):
+        if (found := _at(folder, own)) and namesakes[own] > 1:
+            raise ManifestError(
+                f"skeletons: {found} could be of any of {namesakes[own]} videos called {own}: put skeleton files into "
+                "folders like those of the videos, whose names must differ in more than their extensions"
+            )
+        if found:
+            return found
+    return None
 
 
 def _at(folder: _Folder, name: str) -> str | None:

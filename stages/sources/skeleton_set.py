@@ -130,6 +130,11 @@ class SkeletonSet(Source):
                 found = self._per_clip(parameter, name, arrays, count)
                 values = self._row(parameter, wanted, arrays) if isinstance(wanted, str) else np.array(wanted)
                 if isinstance(wanted, str) and values.dtype == bool and found.dtype != bool:
+                    if found.dtype.kind in "iu" and found.max() >= len(values):
+                        raise ManifestError(
+                            f"{parameter}: {wanted} marks {len(values)} values of {name}, from 0 to "
+                            f"{len(values) - 1}, but there is {found.max()}: list the values instead"
+                        )
                     values = np.flatnonzero(values)
                 mask &= np.isin(found.astype(str), values.astype(str))
         if not mask.any():

@@ -184,6 +184,7 @@ def overridden(*options: str) -> tuple[dict[str, Any], dict]:
         ("index.file=null", ("stages", "index", "with", "file"), None),
         ("index.file=", ("stages", "index", "with", "file"), None),
         ("index.count=0x1", ("stages", "index", "with", "count"), "0x1"),
+        ("index.group={group}_part{n}", ("stages", "index", "with", "group"), "{group}_part{n}"),
     ],
 )
 def test_an_option_sets_a_parameter_or_a_key_at_the_top(option: str, path: Sequence[str], value: object) -> None:

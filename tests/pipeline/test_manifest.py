@@ -158,6 +158,7 @@ def test_the_file_of_the_offending_key_is_named(folder: Path) -> None:
     ("text", "message"),
     [
         ("name: x\n", "m.yaml:1: key 'stages' is missing"),
+        (f"extends: base.yaml\nname: {'x' * 201}\n", f"m.yaml:2: 'name': '{'x' * 40}'... is too long"),
         (
             "extends: base.yaml\nname: a/b\n",
             "m.yaml:2: 'name': 'a/b' cannot be the name of a folder; it must not contain '/' or start with '.'",
@@ -265,3 +266,13 @@ def test_an_axis_with_a_dot_in_its_name(folder: Path) -> None:
     other = "extends: base.yaml\nstages: {train: {uses: train, matrix: {seed: [0]}}}\n"
     [train] = [s for s in load(other, ["stages.train.matrix.model.width=[8, 16]"]).stages if s.name == "train"]
     assert train.matrix == {"seed": [0], "model.width": [8, 16]}
+
+
+def test_the_name_is_that_of_the_file_and_runs_may_lie_in_the_home_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    for name in ("exp.1", "exp.2"):
+        (folder / f"{name}.yaml").write_text("extends: base.yaml\nruns: ~/runs\n")
+        manifest = load_manifest(folder / f"{name}.yaml")
+        assert (manifest.name, manifest.runs) == (name, "/home/anna/runs")

@@ -219,3 +219,13 @@ def test_a_clip_that_is_not_there(tmp_path: Path) -> None:
         read_skeletons(path)
     with pytest.raises(ClipError, match=r"has 2 clips \(jump, wave\): run is none of them"):
         read_skeletons(path, "run")
+
+
+def test_the_first_frame_is_in_doubt_where_only_images_with_people_are_listed(tmp_path: Path) -> None:
+    people = walker(30)
+    file = read_skeletons(write(tmp_path / "a.json", coco({"x": [people]}, first=7)))
+    file.check(30, 640, 480)  # the images of a part of a longer video
+    with pytest.raises(ClipError, match="lists frames 7 to 36, all of them with people, and its video has 37: list"):
+        file.check(37, 640, 480)
+    people[0] = 0
+    read_skeletons(write(tmp_path / "a.json", coco({"x": [people]}, first=7))).check(32, 640, 480)

@@ -121,3 +121,11 @@ PERSON = landmarks(walker(1, 33)[0])
 def test_errors_name_the_frame(content: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(ClipError, match=message):
         read(tmp_path, content)
+
+
+def test_an_object_for_each_person_of_a_numbered_frame(tmp_path: Path) -> None:
+    """Only frames with people are listed, so the first of them need not be the first frame."""
+    a, b = walker(20, joints=33, start=300), walker(20, joints=33, start=100, size=60)
+    frames = [{"frame": i, "pose_landmarks": landmarks(one[i])} for i in range(7, 20) for one in (a, b)]
+    found = read(tmp_path, frames)
+    assert not found[:, :7].any() and found[:, 7:].any(axis=(2, 3)).all() and found.shape[1] == 20

@@ -156,3 +156,16 @@ def test_damaged_files(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(ClipError, match=r"a\.csv"):
         read_skeletons(tmp_path / "a.csv")
+
+
+def test_a_comma_at_the_end_of_each_line_shifts_nothing(tmp_path: Path) -> None:
+    people = walker(5, joints=33)
+    text = wide(people, lambda landmark, axis: f"{axis}{landmark}").to_csv(index=False)
+    path = tmp_path / "a.csv"
+    head, *lines = text.splitlines()
+    path.write_text("\n".join([head, *(f"{line}," for line in lines)]))
+    found = read_skeletons(path).in_pixels(*SIZE).frames(range(5), 1)
+    np.testing.assert_allclose(found[0], people, atol=1e-6)
+    path.write_text("\n".join([head, *(f"{line},5" for line in lines)]))
+    with pytest.raises(ClipError, match=r"a\.csv cannot be read as CSV: Length of header or names does not match"):
+        read_skeletons(path)

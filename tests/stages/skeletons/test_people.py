@@ -82,3 +82,9 @@ def test_a_crowd_that_is_new_in_each_frame_stays_small() -> None:
 
 def test_nobody_is_one_empty_skeleton() -> None:
     assert not main_people([], 5).any()
+
+
+def test_a_single_identity_is_believed_unless_it_is_0() -> None:
+    fast = walker(10, step=90)
+    np.testing.assert_array_equal(main_people(seen(fast, identities=(1,)), 10), [fast])
+    assert len(main_people(seen(fast, identities=(0,)), 10)) == 10

@@ -194,3 +194,15 @@ def test_corrections_are_more_clips_for_training(tmp_path: Path) -> None:
     assert added == [("run", "train", 0, 1.5, f"{new}/day.mp4"), ("fall", "train", 1.5, 4, f"{new}/day.mp4")]
     with pytest.raises(ManifestError, match="gone"):
         Folder(root=root, corrections=tmp_path / "gone.csv").clips()
+
+
+def test_videos_without_skeletons_are_said(tmp_path: Path) -> None:
+    root = make(tmp_path / "videos", *(f"{name}/{number}.mp4" for name in ("run", "jump") for number in range(5)))
+    make(tmp_path / "skeletons", "run/0.npz", "run/1.npz")
+    some = Folder(root=root, skeletons=tmp_path / "skeletons", test_share=0)
+    (problem,) = some.check(some.clips(), {})
+    assert problem.text.startswith("skeletons: 8 of 10 videos have none in ") and not problem.fatal
+    assert "such as jump/0.mp4: " in problem.text
+    none = Folder(root=root, skeletons=make(tmp_path / "other", "RUN/0.npz"), test_share=0)
+    (problem,) = none.check(none.clips(), {})
+    assert problem.fatal and "10 of 10 videos" in problem.text

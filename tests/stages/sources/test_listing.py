@@ -1,5 +1,6 @@
 """Lists of clips, CSV and JSON lines."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -202,3 +203,40 @@ def test_files_that_are_no_lists_are_called_what_they_are(tmp_path: Path) -> Non
         (tmp_path / "list.csv").write_bytes(content)
         with pytest.raises(ManifestError, match=text):
             Listing(list=tmp_path / "list.csv").clips()
+
+
+@pytest.mark.parametrize("separator", [", ", " , ", "; ", "\t"])
+def test_headers_and_cells_may_have_blanks_and_capitals(separator: str, tmp_path: Path) -> None:
+    lines = ["Path,Label,SPLIT,start,End,group", "a.mp4,1,train,0.2,0.9,g", "b.mp4,2,test,0,1, "]
+    first, second = listed(tmp_path / "list.csv", "\n".join(line.replace(",", separator) for line in lines))
+    assert [first[name] for name in ("clip_id", "label", "split", "start", "end", "group")] == [
+        "a.mp4@0.2-0.9", "1", "train", 0.2, 0.9, "g"
+    ]  # fmt: skip
+    assert (second["path"], second["group"]) == (str(tmp_path / "b.mp4"), None)
+    (row,) = listed(tmp_path / "list.csv", f"Skeleton{separator}label\na.npz{separator}walk")
+    assert (row["clip_id"], row["label"]) == ("a.npz", "walk")
+    with pytest.raises(ManifestError, match="has the column start twice"):
+        listed(tmp_path / "list.csv", "path,start,Start\na.mp4,1,2\n")
+    with pytest.raises(ManifestError, match=r"line 3: .*Expected 2 columns, got 3"):
+        listed(tmp_path / "list.csv", "path, label\na.mp4,x\nb.mp4,y,z\n")
+
+
+def test_namesakes_do_not_share_a_clip_of_a_skeleton_file(tmp_path: Path) -> None:
+    content = coco_of("001")
+    (tmp_path / "all.json").write_text(content)
+    (tmp_path / "list.csv").write_text("path,skeleton\nwalk/001.mp4,all.json\nrun/001.mp4,all.json\n")
+    with pytest.raises(ManifestError, match=r"001 could be of any of 2 videos, such as walk/001\.mp4"):
+        Listing(list=tmp_path / "list.csv").clips()
+    spans = "path,skeleton,start,end\nwalk/001.mp4,all.json,0,1\nwalk/001.mp4,all.json,1,2\n"
+    assert [row["skeleton_entry"] for row in listed(tmp_path / "list.csv", spans)] == ["001", "001"]
+    (tmp_path / "all.json").write_text(coco_of("another"))
+    rows = listed(tmp_path / "list.csv", spans)
+    assert [row["skeleton_entry"] for row in rows] == [None, None], "the only clip, whatever it is called"
+
+
+def coco_of(*clips: str) -> str:
+    """COCO's keypoints of somebody in one frame of each clip."""
+    images = [{"id": number, "file_name": f"{clip}/0.jpg"} for number, clip in enumerate(clips)]
+    person = {"category_id": 1, "keypoints": [5.0, 6.0, 2.0] * 17}
+    annotations = [person | {"id": number, "image_id": number} for number in range(len(clips))]
+    return json.dumps({"images": images, "annotations": annotations})

@@ -55,6 +55,11 @@ def test_label_names_from_a_file(root: Path) -> None:
     table.write_text("0 hand shaking\n1\n")
     with pytest.raises(ManifestError, match=r"labels\.txt, line 2"):
         stage.clips()
+    table.write_text("0 hand shaking\n1 hugging\n0 kicking\n")
+    with pytest.raises(ManifestError, match=r"labels\.txt, line 3: 0 already has the name hand shaking"):
+        stage.clips()
+    table.write_text("0 hand shaking\n1 hugging\n", encoding="utf-8-sig")
+    assert stage.clips()["label"][0].as_py() == "hand shaking"
     table.write_text("0 hand shaking\n")
     with pytest.raises(ManifestError, match=r"no name for '1', the label of s01/b_02_1\.avi"):
         stage.clips()

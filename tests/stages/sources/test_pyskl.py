@@ -53,6 +53,8 @@ def test_labels_have_names(file: Path, tmp_path: Path) -> None:
     by_file = Pyskl(file=file, train="xsub_train", labels=names)
     assert by_file.clips()["label"].to_pylist() == ["drink water", "eat meal", "brush teeth"]
     assert by_file.files() == (names,)
+    names.write_text("2 brush teeth\n1 eat meal\n0 drink water\n", encoding="utf-8-sig")
+    assert by_file.clips()["label"].to_pylist() == ["drink water", "eat meal", "brush teeth"]
     mapped = Pyskl(file=file, train="xsub_train", labels={0: "x", 1: "y", 2: "z"})
     assert mapped.clips()["label"].to_pylist() == ["x", "y", "z"]
     with pytest.raises(ManifestError, match="no name for 1, the label of b; there are 1 names"):

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import ManifestError
 from stages.sources.files import skeleton_fingerprint
+from stages.sources.skeleton_entries import matched
 from stages.sources.skeleton_lookup import find_skeletons
 
 
@@ -56,7 +57,9 @@ def test_a_file_for_all_names_the_clips_as_the_videos(tmp_path: Path) -> None:
 
 def test_no_skeletons(tmp_path: Path) -> None:
     assert find_skeletons(["wave/a.mp4"], None) == ([None], [None], [None])
-    assert found(tmp_path / "none", "wave/a.mp4") == [None]
+    assert found(tmp_path, "wave/a.mp4") == [None]
+    with pytest.raises(ManifestError, match=r"skeletons: there is no folder or file .*/none"):
+        find_skeletons(["wave/a.mp4"], tmp_path / "none")
     with pytest.raises(ManifestError, match=r"a\.json cannot be read as JSON|a\.json, line 1"):
         find_skeletons(["wave/a.mp4"], touch(tmp_path / "a.json"))
     (tmp_path / "a.json").write_text("[[]]")
@@ -68,3 +71,15 @@ def test_extensions_in_capitals(tmp_path: Path) -> None:
     (tmp_path / "walk").mkdir()
     (tmp_path / "walk" / "a.NPZ").touch()
     assert found(tmp_path, "walk/a.mp4") == [tmp_path / "walk" / "a.NPZ"]
+
+
+def test_folders_of_images_may_have_dots_in_their_names(tmp_path: Path) -> None:
+    files = [touch(tmp_path / "walk" / name) for name in ("s1.t1.npz", "s1.t2.npz", "s1.npz")]
+    assert found(tmp_path, "walk/s1.t1", "walk/s1.t2", "walk/s1.t3") == [files[0], files[1], None]
+    assert matched(["walk/s1.t1", "walk/s1.t3"], {"s1.t1", "s1"}) == ["s1.t1", None]
+
+
+def test_skeletons_of_one_name_are_not_those_of_two_videos(tmp_path: Path) -> None:
+    touch(tmp_path / "walk" / "a.npz")
+    with pytest.raises(ManifestError, match=r"a\.npz could be of any of 2 videos called walk/a: "):
+        found(tmp_path, "walk/a.mp4", "walk/a.avi")

@@ -106,3 +106,16 @@ def test_official_splits_of_real_sets(shared_data: Path) -> None:
     assert uav == {"train": 86, "test": 33}
     ut = SkeletonSet(file=folder / "utkinect.npz", train={"subject": "ten_splits_train_subjects"}, fold=9).clips()
     assert len(ut) == 199 and len(set(ut["label"].to_pylist())) == 10
+
+
+def test_marks_of_values_count_from_0(tmp_path: Path) -> None:
+    marks = np.array([True, False, True])
+    path = write_set(tmp_path / "a.npz", KINECT, 3, 12, 3, marks=marks, person=np.arange(12) % 3)
+    assert [name for name, split in splits(path, train={"person": "marks"}).items() if split == "train"][:3] == [
+        "00", "02", "03"
+    ]  # fmt: skip
+    write_set(tmp_path / "a.npz", KINECT, 3, 12, 3, marks=marks, person=np.arange(12) % 3 + 1)
+    with pytest.raises(
+        ManifestError, match="train: marks marks 3 values of person, from 0 to 2, but there is 3: list"
+    ):
+        splits(path, train={"person": "marks"})
