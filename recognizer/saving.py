@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Self
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import nn
 
@@ -31,9 +32,12 @@ class Savable(nn.Module):
         Raises ValueError if either is damaged or the two do not belong together.
         """
         config = read_config(config_json)
-        recognizer = cls(config)
         try:
-            recognizer.load_state_dict(safetensors.torch.load(weights))
+            tensors = safetensors.torch.load(weights)
+            with torch.device("meta"):  # a damaged configuration may ask for more memory than there is
+                cls(config).load_state_dict(tensors, assign=True)
+            recognizer = cls(config)
+            recognizer.load_state_dict(tensors)
         except SafetensorError as error:
             raise ValueError(f"{WEIGHTS_FILE} is damaged or not a safetensors file: {error}") from error
         except RuntimeError as error:

@@ -61,6 +61,9 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     config.write_text((tmp_path / "other" / "config.json").read_text())
     with pytest.raises(ValueError, match=r"model\.safetensors does not belong to this config\.json"):
         Recognizer.from_pretrained(tmp_path)
+    config.write_text(config.read_text().replace('"width": 16', '"width": 4000000'))  # petabytes
+    with pytest.raises(ValueError, match=r"model\.safetensors does not belong to this config\.json"):
+        Recognizer.from_pretrained(tmp_path)
     config.write_text("{}")
     with pytest.raises(ValueError, match=r"not a recognizer's config.json"):
         Recognizer.from_pretrained(tmp_path)
