@@ -64,7 +64,7 @@ class Head(BaseModel):
     def _fit_for_a_folder(cls, name: str) -> str:
         if not name.isprintable() or not name.strip() or name.startswith(".") or re.search(r"[/\\\\]", name):
             raise ValueError(f"{name!r} cannot be the name of a folder; it must not contain '/' or start with '.'")
-        if len(os.fsencode(name)) > LONGEST_NAME:
+        if len(name.encode()) > LONGEST_NAME:
             raise ValueError(f"{name[:40]!r}... is too long for the name of a folder: at most {LONGEST_NAME} bytes")
         return name
 

@@ -84,5 +84,6 @@ def test_from_files_to_a_model_that_recognizes_elsewhere(birds: Path) -> None:
     Path("bird4.yaml").write_text(yaml.safe_dump({"joints": BIRD["joints"][:4]}))
     Path("bird6.yaml").unlink()
     Path("again.yaml").write_text((STAGES + SAVED + PREDICTED).replace("name: birds", "name: again"))
-    assert "bird4 lacks 2 of the 6 joints of bird6: left_foot, right_foot" in pipeline("run", "again.yaml")
+    printed = pipeline("run", "again.yaml", "--executor", "local")
+    assert "bird4 lacks 2 of the 6 joints of bird6: left_foot, right_foot" in printed
     assert json.loads(Path("runs/again/metrics.json").read_text())["clips"] == 2

@@ -52,23 +52,23 @@ def test_run_twice_then_ask_about_it() -> None:
     assert "double: done" in first.stdout
     assert Path("runs/toy/total.json").is_file()
 
-    again = pipeline("run", "toy.yaml")
+    again = command("run", "toy.yaml")
     assert again.returncode == 0
     assert again.stdout.startswith("toy: nothing to do, in ")
 
-    plan = pipeline("plan", "toy.yaml", "--set", "total.scale=2")
+    plan = command("plan", "toy.yaml", "--set", "total.scale=2")
     assert plan.returncode == 0
     lines = {line.split()[0]: line for line in plan.stdout.splitlines() if line}
     assert lines["add"].endswith("done")
     assert lines["total"].endswith("1 of 1      changed: scale 1 → 2")
     assert lines["toy:"] == "toy: 2 results to compute"
 
-    status = pipeline("status", "toy")
+    status = command("status", "toy")
     assert status.returncode == 0
     assert "runs/toy: done" in status.stdout
-    failures = pipeline("failures", "runs/toy")
+    failures = command("failures", "runs/toy")
     assert (failures.returncode, failures.stdout) == (0, "0 clips failed\n")
-    assert pipeline("status", "toy.yaml").stdout == status.stdout
+    assert command("status", "toy.yaml").stdout == status.stdout
 
 
 def test_status_shows_figures_of_the_last_run_alone() -> None:
@@ -169,9 +169,9 @@ def test_wrong_requests(arguments: list[str], message: str) -> None:
 
 
 def test_wrong_options_exit_with_2_as_well() -> None:
-    assert pipeline("run").returncode == 2
-    assert pipeline("run", "toy.yaml", "--executor", "slurm").returncode == 2
-    assert pipeline("rum").returncode == 2
+    assert command("run").returncode == 2
+    assert command("run", "toy.yaml", "--executor", "slurm").returncode == 2
+    assert command("rum").returncode == 2
 
 
 def test_debug_shows_where() -> None:
@@ -193,8 +193,9 @@ def test_graph() -> None:
 
 
 def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
-    assert command("run", "toy.yaml").returncode == 0
-    assert command("run", "toy.yaml", "--set", "add.amount=5", "--name", "other").returncode == 0
+    here = ["run", "toy.yaml", "--executor", "local"]
+    assert command(*here).returncode == 0
+    assert command(*here, "--set", "add.amount=5", "--name", "other").returncode == 0
     assert "nothing to remove" in command("clean", "toy.yaml", "--yes").stdout  # the other run still needs its results
     shutil.rmtree("runs/other")
     Path("store/add/mine.parquet").write_bytes(b"somebody else's")
@@ -221,7 +222,7 @@ def test_clean_asks_and_removes_what_no_manifest_needs() -> None:
 )
 def test_interrupted_it_says_how_to_go_on(sent: signal.Signals, executor: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "run", "toy.yaml", "--set", "add.slow=0.5", "--executor", executor],
+        [sys.executable, "-m", "pipeline", "run", "toy.yaml", "--set", "add.slow=0.3", "--executor", executor],
         # In the background, shells start processes that ignore Ctrl-C; on a terminal they do not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
@@ -236,7 +237,7 @@ def test_interrupted_it_says_how_to_go_on(sent: signal.Signals, executor: str) -
     assert process.returncode == 130, errors
     assert errors == "pipeline: interrupted; what is done is kept: run the same command again to resume\n"
     assert "runs/toy: interrupted after" in command("status", "toy").stdout
-    assert command("run", "toy.yaml").returncode == 0
+    assert command("run", "toy.yaml", "--executor", "local").returncode == 0
 
 
 INTERRUPTED_AT_AN_IMPORT = """

@@ -87,7 +87,8 @@ from pipeline.manifest import load_manifest
 from pipeline.runs import run
 
 if __name__ == "__main__":
-    manifest = load_manifest({path!r}, ["double.slow=0.03", "add.slow=0.02", "total.slow=0.3"])
+    settings = ["index.count=20", "double.slow=0.03", "add.slow=0.02", "total.slow=0.3"]
+    manifest = load_manifest({path!r}, settings)
     run(manifest, listeners=[lambda event: print(event["event"], flush=True)], executor=ChildExecutor())
 """
 
@@ -96,7 +97,7 @@ if __name__ == "__main__":
 def test_killed_and_started_again_the_files_are_the_same(tmp_path: Path, seed: int) -> None:
     """SIGKILL to the process a person started, and to its worker, at moments spread over the run."""
     undisturbed = Toy(tmp_path / "undisturbed")
-    undisturbed.run()
+    undisturbed.run("index.count=20")
     toy = Toy(tmp_path / "killed")
     for kill in range(2):
         command = [sys.executable, "-c", RUN.format(path=str(toy.path))]
@@ -108,5 +109,5 @@ def test_killed_and_started_again_the_files_are_the_same(tmp_path: Path, seed: i
         time.sleep(0.02 * kill)  # into the work that the last event began
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
-    assert toy.run().errors == []
+    assert toy.run("index.count=20").errors == []
     assert toy.stored() == undisturbed.stored()

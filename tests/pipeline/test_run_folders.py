@@ -24,8 +24,9 @@ from toy_manifest import Toy
 
 @pytest.fixture
 def at_url(toy: Toy, s3: str, monkeypatch: pytest.MonkeyPatch) -> Toy:
-    """A toy whose runs and store are on S3. ``move_to`` says which machine this is."""
-    toy.path.write_text(toy.path.read_text().replace(f"{toy.folder}/", f"{s3}/", 2).replace("count: 40", "count: 12"))
+    """A toy in three partitions whose runs and store are on S3. ``move_to`` says which machine this is."""
+    text = toy.path.read_text().replace(f"{toy.folder}/", f"{s3}/", 2)
+    toy.path.write_text(text.replace("count: 40", "count: 24").replace("partition: 4", "partition: 8"))
     move_to(toy.folder / "a", monkeypatch)
     return toy
 
@@ -46,7 +47,7 @@ def test_a_run_leaves_at_its_url_what_another_one_leaves_in_its_folder(
     result = at_url.run()
     assert result.errors == [] and result.place == f"{s3}/runs/toy"
     other = Toy(tmp_path / "other")
-    other.run("index.count=12")
+    other.run("index.count=24", "partition=8")
     local = {path.relative_to(other.run_folder).as_posix() for path in other.run_folder.rglob("*") if path.is_file()}
     assert files_at(f"{s3}/runs/toy") == local
     assert not (at_url.folder / "runs").exists()
@@ -75,7 +76,7 @@ def test_it_is_followed_from_another_machine(
     at_url: Toy, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_folders, "PAUSE", 0.2)
-    worker = threading.Thread(target=at_url.run, args=("double.slow=0.2",))
+    worker = threading.Thread(target=at_url.run, args=("double.slow=0.1",))
     worker.start()
     waited = time.monotonic() + 60
     while "events.jsonl" not in files_at(f"{s3}/runs/toy"):

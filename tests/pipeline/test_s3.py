@@ -14,7 +14,7 @@ import pytest
 from pipeline.child_executor import ChildExecutor
 from pipeline.claims import Claim
 from pipeline.clean import find_garbage
-from pipeline.errors import DamagedResultError, MissingResultError, StageError
+from pipeline.errors import DamagedResultError, ManifestError, MissingResultError, StageError
 from pipeline.jobs import WholeJob
 from pipeline.kept_work import KeptWork
 from pipeline.manifest import load_manifest
@@ -33,7 +33,9 @@ def store(s3: str) -> Store:
 
 @pytest.fixture
 def on_s3(toy: Toy, store: Store) -> Iterator[Toy]:
-    toy.path.write_text(toy.path.read_text().replace(f"{toy.folder}/store", store.url))
+    """A toy whose store is on S3, in three partitions."""
+    text = toy.path.read_text().replace(f"{toy.folder}/store", store.url)
+    toy.path.write_text(text.replace("partition: 4", "partition: 20"))
     yield toy
     assert not (toy.folder / "store").exists()
 
@@ -44,7 +46,7 @@ def stored(store: Store) -> dict[str, bytes]:
 
 
 def test_a_run_writes_what_it_writes_to_a_folder(on_s3: Toy, store: Store, tmp_path: Path) -> None:
-    assert len(on_s3.plan().tasks) == 46
+    assert len(on_s3.plan().tasks) == 11
     executor = ChildExecutor()
     try:
         result = run(load_manifest(on_s3.path), executor=executor)
@@ -53,7 +55,7 @@ def test_a_run_writes_what_it_writes_to_a_folder(on_s3: Toy, store: Store, tmp_p
     assert result.errors == [] and on_s3.total() == {"total": 1600, "clips": 40}
     assert read_status(on_s3.run_folder).text() == "done"
     other = Toy(tmp_path / "other")
-    other.run()
+    other.run("partition=20")
     assert stored(store) == other.stored()
     assert on_s3.run().computed == 0
 
@@ -153,8 +155,10 @@ def test_what_is_wrong_is_said(s3: str) -> None:
     without = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
     text = said(s3, here | without)
     assert "NoCredentialsError" in text and "AWS_ACCESS_KEY_ID" in text and "AWS_ENDPOINT_URL" in text
-    assert "there is no bucket nobody for s3://nobody/store: make it" in said("s3://nobody/store", {})
-    assert "names no bucket: give it as s3://BUCKET/FOLDER" in said("s3://", {})
+    with pytest.raises(ManifestError, match="there is no bucket nobody for s3://nobody/store: make it"):
+        Store("s3://nobody/store").attempts()
+    with pytest.raises(ManifestError, match="names no bucket: give it as s3://BUCKET/FOLDER"):
+        Store("s3://").attempts()
     impatient = f"import pipeline.patience; pipeline.patience.PAUSES = (0.1,); {PLAN}"
     unreached = said(s3, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}, impatient)
     assert "cannot be used: " in unreached and "can this machine reach it" in unreached

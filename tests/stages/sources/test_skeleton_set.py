@@ -115,7 +115,5 @@ def test_marks_of_values_count_from_0(tmp_path: Path) -> None:
         "00", "02", "03"
     ]  # fmt: skip
     write_set(tmp_path / "a.npz", KINECT, 3, 12, 3, marks=marks, person=np.arange(12) % 3 + 1)
-    with pytest.raises(
-        ManifestError, match="train: marks marks 3 values of person, from 0 to 2, but there is 3: list"
-    ):
+    with pytest.raises(ManifestError, match="train: marks marks 3 values of person, from 0 to 2, but there is 3: list"):
         splits(path, train={"person": "marks"})

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pyarrow as pa
 import pytest
-from private_nodes import MEMORY, lose, private_node, ray_cluster, wait_for_cpus
+from private_nodes import lose, private_node, ray_cluster, wait_for_cpus
 
 from pipeline.errors import StageError
 from pipeline.jobs import WholeJob, do_whole
@@ -115,13 +115,3 @@ def test_machines_share_nothing_but_the_store_and_one_is_lost(s3: str, made_set,
     table = store.read(store.path("train", key))
     assert same(json.loads(table["history"][0].as_py()), history(tmp_path / "alone", clips, files, **recipe))
     assert store.notes("work") == []
-
-
-def test_too_few_processors_are_named(made_set, tmp_path):
-    clips, files = made_set()
-    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=MEMORY)
-    try:
-        with pytest.raises(StageError, match="data_parallel: 2 needs as many CPUs; Ray has 1 here"):
-            history(tmp_path / "work", clips, files, data_parallel=2)
-    finally:
-        ray.shutdown()
