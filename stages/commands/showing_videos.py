@@ -26,6 +26,8 @@ from stages.showing.people import People, of_keypoints
 from stages.showing.show import Shown, show
 from stages.skeletons.formats import entries, read_skeletons
 from stages.sources.files import VIDEO_EXTENSIONS, Video, find_videos, fingerprint
+from stages.sources.recordings import without_extension
+from stages.sources.skeleton_entries import entry_of
 from stages.tables import CLIPS
 from stages.video.passes import Encoding
 from stages.video.stage import Decode
@@ -141,7 +143,9 @@ def given_item(video: Path, skeletons: Path) -> Item:
     footage = Footage(video)
 
     def draw(out: Path, progress: Progress) -> Shown:
-        file = read_skeletons(skeletons, video.stem if entries(skeletons) is not None else None)
+        known = entries(skeletons)
+        entry = None if known is None else entry_of(video.name, known) or without_extension(video.name)
+        file = read_skeletons(skeletons, entry)
         height, width = next(footage.pictures()).image.shape[:2]
         file.check(footage.expected(), width, height)
         file = file.in_pixels(width, height)

@@ -22,7 +22,7 @@ from stages.places import address_of, files_below
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares, untested
 from stages.sources.files import fingerprint, skeleton_fingerprint
 from stages.sources.list_text import forward_slashes, read_text
-from stages.sources.recordings import divided, files_of_several_clips
+from stages.sources.recordings import divided, files_of_several_clips, without_extension
 from stages.sources.remote_skeletons import RemoteSkeletons
 from stages.sources.rows import clips_table, span_id
 from stages.sources.skeleton_entries import entries_of, matched
@@ -334,7 +334,7 @@ def _entries(rows: pa.Table, skeleton_paths: pa.Array) -> pa.Array | pa.ChunkedA
 
     def entry_of(video: str, path: str) -> str | None:
         only = len(known[path]) == len(videos[path]) == 1  # then it does not matter what it is called
-        return of_video[path][video] or (None if only else Path(video).stem)
+        return of_video[path][video] or (None if only else without_extension(video).rpartition("/")[2])
 
     entries = [entry or (entry_of(video, path) if path in known else None) for video, path, entry in lines]
     return pa.array(entries, pa.string())
