@@ -1,6 +1,7 @@
 """What stages report before anything runs: the problems they find, each with its place in the manifest."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow as pa
 from pipeline.clips import NO_CLIPS
 from pipeline.errors import ManifestError
 from pipeline.plan import Plan
+from pipeline.run_folders import run_folder
 from pipeline.stage import Problem, Stage
 
 
@@ -50,6 +52,16 @@ def _checked(plan: Plan, only_todo: bool) -> Iterator[Found]:
         ancestors = [plan.nodes[other].node.stage for other in plan.graph.ancestors(name)]
         upstream: dict[str, Stage] = {ancestor.makes.name: ancestor for ancestor in ancestors}
         yield from (Found(name, problem) for problem in stage.check(clips, upstream))
+        yield from (Found(name, problem) for problem in _overwritten(stage, plan))
+
+
+def _overwritten(stage: Stage, plan: Plan) -> Iterator[Problem]:
+    """Files that decide a stage's result and lie where the run writes: it would never be done."""
+    own = run_folder(plan.graph.manifest).absolute()
+    for file in stage.files():
+        if isinstance(file, Path) and own in file.absolute().parents:
+            yield Problem(f"{file} is in the folder of this very run, which writes there: give the run another name")
+            return
 
 
 def _prepared(plan: Plan, fetch: bool, only_todo: bool) -> Iterator[Found]:

@@ -7,6 +7,7 @@ machine, after a day if it ran elsewhere (see ``pipeline.writers``).
 import json
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -39,7 +40,7 @@ class Claim:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ended.set()
-        with self._lock:
+        with self._lock, suppress(OSError):  # of a store that cannot be written, into which there is no note
             self._store.remove_note(self._note)
 
     def hold(self, plan: Plan) -> None:

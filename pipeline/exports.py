@@ -75,8 +75,8 @@ def is_exported(plan: Plan, folder: Path) -> bool:
 
 def is_outdated(folder: Path, name: str) -> bool:
     """Whether a run has been changed since a whole node wrote its files, and has not yet written them again."""
-    exported, planned = _exported(folder), recorded_keys(folder).get(name)
-    return exported is not None and planned is not None and [exported.get(name)] != planned
+    exported, planned = _exported(folder), recorded_keys(folder)
+    return exported is not None and bool(planned) and [exported.get(name)] != planned.get(name)
 
 
 def _exported(folder: Path) -> dict[str, str] | None:

@@ -26,15 +26,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from pipeline.errors import ManifestError, PipelineError
 from pipeline.layers import expand, override, place_of, read_layers, strings_of
-from pipeline.matrix import applied, variants
+from pipeline.matrix import LONGEST_NAME, applied, variants
 from pipeline.parameters import Complaint, checked, raise_complaints
 from pipeline.registry import load_stage, name_of, resolve
 from pipeline.stage import Stage
 from pipeline.urls import is_url
 from pipeline.yaml_lines import KeyPath, Place
-
-LONGEST_NAME = 200
-"""Bytes of a run's name: file systems allow 255 for the name of a folder, and the run's own files add to it."""
 
 
 class Head(BaseModel):

@@ -21,6 +21,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 MAX_VARIANTS = 1000
+LONGEST_NAME = 200
+"""Bytes of the name of a run or a variant: file systems allow 255 for that of a folder, and what is in it adds some."""
 
 EXCLUDE = "exclude"
 """The key, beside the axes, that lists combinations to leave out."""
@@ -59,14 +61,26 @@ def variants(matrix: Mapping[str, Any]) -> list[Variant]:
         for axis, axis_value in zip(axes, combination, strict=True):
             variant.labels[axis] = axis_value.label
             for parameter, value in axis_value.parameters.items():
-                if parameter in variant.axis_of:
-                    raise ValueError(f"axes '{variant.axis_of[parameter]}' and '{axis}' both set '{parameter}'")
+                for other, its_axis in variant.axis_of.items():
+                    if f"{parameter}.".startswith(f"{other}.") or f"{other}.".startswith(f"{parameter}."):
+                        both = (
+                            f"'{parameter}'"
+                            if other == parameter
+                            else f"'{other}' and '{parameter}', one within the other"
+                        )
+                        who = f"axes '{its_axis}' and '{axis}' both set" if its_axis != axis else f"axis '{axis}' sets"
+                        raise ValueError(f"{who} {both}")
                 variant.parameters[parameter] = value
                 variant.axis_of[parameter] = axis
         found.append(variant)
     found = _without(found, given.get(EXCLUDE, []))
     names = [variant_name(variant.labels) for variant in found]
     for name in names:
+        if len(name.encode()) > LONGEST_NAME:
+            raise ValueError(
+                f"the combination '{name[:40]}...' has too long a name for a folder: give its values labels, as in "
+                "{short: {PARAMETER: VALUE}}"
+            )
         if names.count(name) > 1:
             raise ValueError(f"two combinations are both called '{name}'")
     return found

@@ -150,7 +150,8 @@ def _run(
                 result.exported = export(plan, folder)  # the files may have been deleted
                 return result
     with Claim(plan.store) as claim:
-        claim.hold(plan)
+        if plan.tasks:
+            claim.hold(plan)
         log = EventLog(folder, *listeners, *([watch(plan)] if watch else []))
         try:
             prepared = prepare(plan, fetch=True)

@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.errors import ClipError, ManifestError, StageError, is_passing
 from pipeline.patience import patiently
@@ -223,7 +224,9 @@ def _asking(url: str, what: str, work: Any) -> Any:
 
 
 def _name(path: str) -> str:
-    return path.rpartition("/")[2]
+    """Of a file, without what gives access to it or says how it is sent, which would make it another file each time."""
+    place = urlsplit(path).path if path.startswith(("http://", "https://")) else path
+    return place.rpartition("/")[2]
 
 
 def _is_file(info: dict[str, Any]) -> bool:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import ManifestError
 from pipeline.registry import load_stage
-from pipeline.urls import is_url
 from stages.commands.model_folder import FILES, model_folder
+from stages.places import url_of
 from stages.train.usage import USAGE_FILE, Usage
 
 _OTHERWISE = {
@@ -107,7 +107,8 @@ def without_folders(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
             return [reduced(one, path) for one in value]
         if not isinstance(value, str) or not (path or _is_path(value)):
             return value
-        place = urlsplit(value).path if is_url(value) else value  # a URL may end with what gives access
+        url = url_of(Path(value))  # which may end with what gives access
+        place = value if url is None else urlsplit(url).path
         found.append(PureWindowsPath(place).name)  # both kinds of slashes
         return found[-1]
 

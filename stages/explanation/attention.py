@@ -63,7 +63,7 @@ def attended(recognizer: Recognizer, shard: Row) -> ClipAttention:
     (sample,) = views_of(shard, config, views=1)
     batch = collate([sample], next(recognizer.parameters()).device)
     explanation = explain(recognizer, batch.frames, batch.keypoints)
-    probabilities = explanation.logits[0].softmax(-1)
+    probabilities = (explanation.logits[0].float() / config.temperature).softmax(-1)
     best = int(probabilities.argmax())
     blocks = []
     for sampled_points, joints in explanation.blocks:

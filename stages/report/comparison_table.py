@@ -8,7 +8,8 @@ from stages.report.comparison import Row, label_text, row_text, shows_top5
 
 def headline(comparison: dict[str, Any], metric: Metric = "top1") -> str:
     """The best row in a line, with its name where there are several. ``metric``: the figure that comes first."""
-    rows, best = comparison["rows"], comparison["rows"][comparison["best"]]
+    rows = comparison["rows"]
+    best = max(rows, key=lambda row: row["metrics"][metric])
     text = accuracy_text(best["metrics"], metric)
     return text if len(rows) == 1 else f"best of {len(rows)}, {row_text(best, comparison['titles'])}: {text}"
 
@@ -22,24 +23,25 @@ def csv_text(comparison: dict[str, Any], parameters: list[int | None]) -> str:
     records = []
     for row, count in zip(comparison["rows"], parameters, strict=True):
         metrics, difference = row["metrics"], row["difference"] or {"mean": None, "interval": [None, None]}
+        figures = {
+            "top1": metrics["top1"],
+            "top1_low": metrics["top1_interval"][0],
+            "top1_high": metrics["top1_interval"][1],
+            "top1_sd": row["sd"],
+            "repetitions": row["repeats"],
+            "folds": row["folds"],
+            "clips": metrics["clips"],
+            "failed": metrics["failed"],
+            "mean_class": metrics["mean_class"],
+            **({"top5": metrics["top5"] if shows_top5(metrics) else None} if top5 else {}),
+            "difference": difference["mean"],
+            "difference_low": difference["interval"][0],
+            "difference_high": difference["interval"][1],
+            "parameters": count,
+        }
+        labels = {titles[axis]: label_text(label) for axis, label in row["labels"].items()}
         records.append(
-            {titles[axis]: label_text(label) for axis, label in row["labels"].items()}
-            | {
-                "top1": metrics["top1"],
-                "top1_low": metrics["top1_interval"][0],
-                "top1_high": metrics["top1_interval"][1],
-                "top1_sd": row["sd"],
-                "repetitions": row["repeats"],
-                "folds": row["folds"],
-                "clips": metrics["clips"],
-                "failed": metrics["failed"],
-                "mean_class": metrics["mean_class"],
-                **({"top5": metrics["top5"] if shows_top5(metrics) else None} if top5 else {}),
-                "difference": difference["mean"],
-                "difference_low": difference["interval"][0],
-                "difference_high": difference["interval"][1],
-                "parameters": count,
-            }
+            {f"{name} (axis)" if name in figures else name: label for name, label in labels.items()} | figures
         )
     table = pd.DataFrame.from_records(records).astype({"parameters": "Int64"})
     return table.to_csv(index=False, lineterminator="\n")

@@ -1,7 +1,7 @@
 """Which clips are trained on, which are validated on, and the class of each."""
 
 import hashlib
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -25,8 +25,8 @@ def training_clips(clips: pa.Table, available: Container[str], val_share: float)
     """The clips of the splits ``train`` and ``val`` that have shards.
 
     If there is no ``val`` split, a hash of the clip id decides which training clips, a fraction of ``val_share``, are
-    held out for validation. Clips of one recording stay together: for them it is a hash of their group. Clips without a
-    shard are left out, but their labels still count as classes.
+    held out for validation. Clips of one recording stay together: for them it is a hash of their group. Every class
+    keeps a recording for training. Clips without a shard are left out, but their labels still count as classes.
 
     Raises StageError if there is nothing to learn.
     """
@@ -45,12 +45,12 @@ def training_clips(clips: pa.Table, available: Container[str], val_share: float)
     if len(class_names) < 2:
         raise StageError(f"all training clips show {class_names[0]!r}: training needs at least two classes")
 
-    has_val = any(row["split"] == "val" for row in rows)
     usable = [row for row in rows if row["clip_id"] in available]
-    validates = {
-        row["clip_id"]: row["split"] == "val" if has_val else _share(row["group"] or row["clip_id"]) < val_share
-        for row in usable
-    }
+    if any(row["split"] == "val" for row in rows):
+        validates = {row["clip_id"]: row["split"] == "val" for row in usable}
+    else:
+        kept = kept_for_training(clips, val_share)
+        validates = {row["clip_id"]: _is_held_out(row["group"] or row["clip_id"], val_share, kept) for row in usable}
     train = tuple(clip_id for clip_id, held_out in validates.items() if not held_out)
     val = tuple(clip_id for clip_id, held_out in validates.items() if held_out)
     if not train:
@@ -67,10 +67,36 @@ def enough_validation(clips: pa.Table, val_share: float, wanted: int) -> bool:
     of_val = pc.sum(pc.equal(clips["split"], "val")).as_py() or 0
     if of_val or not val_share:
         return of_val >= wanted
-    own = clips.filter(pc.equal(clips["split"], "train")).select(["clip_id", "group"])
-    names = (group or clip_id for clip_id, group in zip(*(column.to_pylist() for column in own), strict=True))
-    held_out = (name for name in names if _share(name) < val_share)
+    kept = kept_for_training(clips, val_share)
+    held_out = (name for name, _ in _recordings(clips) if _is_held_out(name, val_share, kept))
     return len(list(islice(held_out, wanted))) == wanted
+
+
+def kept_for_training(clips: pa.Table, val_share: float) -> set[str]:
+    """Recordings that are trained on although they were drawn for validation: no other one shows their class."""
+    own = clips.filter(pc.equal(clips["split"], "train"))
+    without = set(own["label"].unique().to_pylist())
+    for name, label in _recordings(clips):
+        if not without:
+            return set()
+        if label in without and _share(name) >= val_share:
+            without.remove(label)
+    last: dict[str | None, str] = {}
+    for name, label in _recordings(clips):
+        if label in without and (label not in last or _share(name) > _share(last[label])):
+            last[label] = name
+    return set(last.values())
+
+
+def _recordings(clips: pa.Table) -> Iterator[tuple[str, str | None]]:
+    """What each training clip is drawn by, its group or else its id, and its label."""
+    own = clips.filter(pc.equal(clips["split"], "train"))
+    columns = (own[name].to_pylist() for name in ("clip_id", "group", "label"))
+    return ((group or clip_id, label) for clip_id, group, label in zip(*columns, strict=True))
+
+
+def _is_held_out(recording: str, val_share: float, kept: set[str]) -> bool:
+    return _share(recording) < val_share and recording not in kept
 
 
 def _share(name: str) -> float:

@@ -23,8 +23,8 @@ from stages.train.start import check_start, model_files
 
 LEARNED = ("train", "val")
 """The splits that a training sees."""
-UNCALIBRATED = 4
-"""The version whose results are still valid where nothing is calibrated."""
+UNCALIBRATED, CALIBRATED = 4, 5
+"""Versions whose results are still valid for some data."""
 
 
 class Train(WholeStage, Recipe):
@@ -36,7 +36,7 @@ class Train(WholeStage, Recipe):
     """
 
     key_name: ClassVar[str | None] = "stages.train:Train"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     makes = MODELS
     takes = (SHARDS,)
 
@@ -50,10 +50,13 @@ class Train(WholeStage, Recipe):
         return Resources(1, 0 if self.device == "cpu" else 1) if self.data_parallel > 1 else None
 
     def version_for(self, clips: pa.Table) -> int:
-        """Version 5 calibrates. Where there are too few validation clips for that, the result is that of version 4."""
-        from stages.train.labels import enough_validation
+        """Version 6 keeps a recording of each class for training, version 5 calibrates. Where neither changes anything,
+        the result is that of a version before."""
+        from stages.train.labels import enough_validation, kept_for_training
 
-        return self.version if enough_validation(clips, self.val_share, MIN_CLIPS) else UNCALIBRATED
+        if "val" not in clips["split"].to_pylist() and kept_for_training(clips, self.val_share):
+            return self.version
+        return CALIBRATED if enough_validation(clips, self.val_share, MIN_CLIPS) else UNCALIBRATED
 
     def files(self) -> tuple[Path | KnownFile, ...]:
         file = self.backbone_file if self.backbone == "kinetics400" else None
@@ -62,9 +65,12 @@ class Train(WholeStage, Recipe):
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         from stages.train.checks import check_ensemble, check_labels, check_sizes, check_turn, check_validation
+        from stages.train.labels import enough_validation
 
         yield from check_labels(clips)
         yield from check_validation(clips, self.val_share)
+        if self.keep == "best" and not enough_validation(clips, self.val_share, 1):
+            yield Problem("keep: best needs validation clips: set val_share, or give some clips the split val")
         yield from check_sizes(self, upstream)
         yield from check_turn(self, upstream)
         yield from check_ensemble(self)

@@ -55,6 +55,9 @@ def test_names_are_fit_for_folders(variant: dict[str, Any], name: str) -> None:
         ({"a": [1, 1]}, "two combinations are both called 'a=1'"),
         ({"a": ["x y", "x-y"]}, "two combinations are both called 'a=x-y'"),
         ({"a": [1], "b": {"x": {"a": 2}}}, "axes 'a' and 'b' both set 'a'"),
+        ({"a.b": [1], "c": {"x": {"a": {}}}}, "axes 'a.b' and 'c' both set 'a.b' and 'a', one within the other"),
+        ({"c": {"x": {"a": {}, "a.b": 1}}}, "axis 'c' sets 'a' and 'a.b', one within the other"),
+        ({"a": ["x" * 200]}, f"the combination 'a={'x' * 38}...' has too long a name for a folder: give its values"),
         ({"a": list(range(40)), "b": list(range(40))}, "the matrix has 1,600 combinations; at most 1,000 are allowed"),
     ],
 )

@@ -341,6 +341,17 @@ def test_a_run_is_outdated_until_its_change_is_finished_or_taken_back(toy: Toy) 
         assert is_outdated(folder, "total")
         toy.run(*overrides)
         assert not is_outdated(folder, "total")
+    toy.multiply("total", "{scale: [1, 2]}")
+    toy.run()
+    assert is_outdated(folder, "total") and not is_outdated(folder, "total[scale=1]")
+
+
+def test_a_run_does_not_depend_on_what_it_writes_itself(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy.run()
+    monkeypatch.setattr(Total, "files", lambda self: (toy.run_folder / "total.json",))
+    with pytest.raises(ManifestError, match=r"stage 'total': .*total\.json is in the folder of this very run"):
+        toy.run()
+    assert toy.run("name=other").errors == []
 
 
 def test_an_empty_index_is_no_crash(toy: Toy) -> None:

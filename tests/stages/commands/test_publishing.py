@@ -15,6 +15,7 @@ from command_line import Done, command
 from recognizer.config import RecognizerConfig
 from recognizer.model import Recognizer
 from stages.commands.publishing import without_folders
+from stages.pose.stage import Pose
 from stages.train.usage import Usage
 
 POSE = {"estimator": "movenet_lightning", "weights": "/home/someone/weights/net.json", "detector_weights": "own/d.bin"}
@@ -212,6 +213,6 @@ def test_paths_are_reduced_to_names() -> None:
     usage, _ = without_folders(Usage.model_validate(USAGE | {"stages": USAGE["stages"] | {"pose": own}}))
     assert usage.stages["pose"].parameters == {"estimator": "own:C", "weights": "n.onnx"}
     for signed in ("https://me:word@host/w/n.onnx?Signature=secret#part", "s3://bucket/n.onnx"):
-        own["with"]["weights"] = signed
+        own["with"]["weights"] = Pose(estimator="onnx", weights=signed).model_dump(mode="json")["weights"]
         usage, named = without_folders(Usage.model_validate(USAGE | {"stages": USAGE["stages"] | {"pose": own}}))
         assert usage.stages["pose"].parameters["weights"] == "n.onnx" and named == ("n.onnx",)

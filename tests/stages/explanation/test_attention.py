@@ -53,7 +53,8 @@ def test_a_clip_of_the_shards(made_set: MadeSet, modality: Any) -> None:
     """What is explained is what predict predicts, on the frames that it sees."""
     _, shards = made_set(count=3, frames=6)
     torch.manual_seed(0)
-    config = RecognizerConfig(class_names=("right", "down"), modality=modality, frames=4, size=32, width=8)
+    sizes = {"frames": 4, "size": 32, "width": 8, "temperature": 0.4, "validation_clips": 20}
+    config = RecognizerConfig(class_names=("right", "down"), modality=modality, **sizes)
     recognizer = Recognizer(config).eval()
     row = shards.read().to_pylist()[1]
     found = attended(recognizer, row)

@@ -4,7 +4,7 @@ import csv
 import io
 from typing import Any
 
-from stages.report.comparison_table import csv_text, difference_text, markdown_text
+from stages.report.comparison_table import csv_text, difference_text, headline, markdown_text
 
 
 def row(labels: dict[str, Any], top1: float, **change: Any) -> dict[str, Any]:
@@ -54,3 +54,16 @@ def test_csv_has_full_figures_and_empty_cells_for_what_is_not_known() -> None:
 def test_signs_of_differences() -> None:
     assert difference_text(row({}, 0.5, difference={"mean": 0.1, "interval": [0.0, 0.2]})) == "+10.0 (0.0 to +20.0)"
     assert difference_text(row({}, 0.5)) == ""
+
+
+def test_an_axis_may_be_called_like_a_figure() -> None:
+    rows = comparison(row({"clips": "few"}, 0.5), row({"clips": "many"}, 0.6)) | {"titles": {"clips": "clips"}}
+    lines = list(csv.DictReader(io.StringIO(csv_text(rows, [None, None]))))
+    assert [(line["clips (axis)"], line["clips"]) for line in lines] == [("few", "60"), ("many", "60")]
+
+
+def test_the_best_row_is_that_of_the_figure_that_comes_first() -> None:
+    rows = comparison(row({"a": "frequent"}, 0.9), row({"a": "fair"}, 0.8))
+    rows["rows"][0]["metrics"]["mean_class"] = 0.3
+    assert headline(rows).startswith("best of 2, frequent: top-1 90.0 %")
+    assert headline(rows, "mean_class").startswith("best of 2, fair: mean class 80.0 %")

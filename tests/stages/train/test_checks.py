@@ -111,3 +111,10 @@ def test_turning_people_needs_two_pictures_of_them() -> None:
     assert fatal({"skeletons": Skeletons()})
     assert fatal(both, persons=1)
     assert fatal(both, modality="rgb+pose")
+
+
+def test_the_best_epoch_is_only_known_with_validation_clips() -> None:
+    table = clips(*GOOD * 20)
+    (problem,) = Train(keep="best", val_share=0).check(table, {})
+    assert problem.fatal and problem.text.startswith("keep: best needs validation clips")
+    assert list(Train(keep="best", val_share=0.2).check(table, {})) == []

@@ -62,3 +62,18 @@ def test_a_class_whose_clips_all_failed_is_still_a_class():
 def test_nothing_to_learn(rows, available, message):
     with pytest.raises(StageError, match=message):
         training_clips(index(*rows), available, 0.1)
+
+
+def test_every_class_keeps_a_recording_for_training():
+    """However few recordings it has; one recording may show several classes."""
+    single = index(*((f"{i}", f"class {i}", "train") for i in range(100)))
+    found = training_clips(single, single["clip_id"].to_pylist(), 0.5)
+    assert found.val == () and len(found.train) == 100
+    pairs = index(*((f"{i}/{j}", f"class {i}", "train") for i in range(200) for j in range(2)))
+    found = training_clips(pairs, pairs["clip_id"].to_pylist(), 0.5)
+    assert {clip.partition("/")[0] for clip in found.train} == {str(i) for i in range(200)}
+    assert 100 < len(found.val) < 200
+    films = index(*((f"{i}/{j}", f"class {j}", "train") for i in range(3) for j in range(4)))
+    films = films.set_column(films.column_names.index("group"), "group", [[f"{i}" for i in range(3) for _ in range(4)]])
+    found = training_clips(films, films["clip_id"].to_pylist(), 0.99)
+    assert len(found.train) == 4 and len({clip.partition("/")[0] for clip in found.train}) == 1

@@ -296,19 +296,21 @@ def test_validation_clips_say_what_scores_are_worth(made_set, tmp_path):
     assert again["min_scores"] == pytest.approx(config["min_scores"], rel=1e-3)
 
 
-def test_only_a_training_that_calibrates_has_the_new_version(clip_row):
+def test_only_a_training_that_has_changed_has_a_new_version(clip_row):
     def version(counts: dict[str, int], **recipe: Any) -> int:
         rows = [clip_row(f"{split}/{i:03}", "a", split) for split, clips in counts.items() for i in range(clips)]
         return Train(**recipe).version_for(pa.Table.from_pylist(rows, schema=CLIPS.schema))
 
     assert version({"train": 400}, val_share=0) == version({"train": 20}, val_share=0.5) == 4
     assert version({"train": 30, "val": 19}, val_share=0.9) == 4, "clips of the split val are all that validate"
-    assert version({"train": 3, "val": 20}, val_share=0) == version({"train": 400}) == Train.version == 5
+    assert version({"train": 3, "val": 20}, val_share=0) == version({"train": 400}) == 5
     rows = [clip_row(f"{i}", "ab"[i % 2], "train") | {"group": f"{i // 10}"} for i in range(100)]
     clips = pa.Table.from_pylist(rows, schema=CLIPS.schema)
     for share in (0.1, 0.2, 0.3):
         held_out = len(training_clips(clips, clips["clip_id"].to_pylist(), share).val)
         assert Train(val_share=share).version_for(clips) == (5 if held_out >= 20 else 4)
+    alone = [clip_row(f"{i}", f"{i}", "train") for i in range(40)]
+    assert Train().version_for(pa.Table.from_pylist(alone, schema=CLIPS.schema)) == Train.version == 6
 
 
 def test_a_training_that_diverges_names_step_rate_and_clips(made_set, tmp_path):
