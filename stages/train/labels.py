@@ -74,6 +74,8 @@ def enough_validation(clips: pa.Table, val_share: float, wanted: int) -> bool:
 
 def kept_for_training(clips: pa.Table, val_share: float) -> set[str]:
     """Recordings that are trained on although they were drawn for validation: no other one shows their class."""
+    if not val_share or pc.any(pc.equal(clips["split"], "val")).as_py():
+        return set()  # none is drawn
     own = clips.filter(pc.equal(clips["split"], "train"))
     without = set(own["label"].unique().to_pylist())
     for name, label in _recordings(clips):

@@ -54,7 +54,7 @@ class Train(WholeStage, Recipe):
         the result is that of a version before."""
         from stages.train.labels import enough_validation, kept_for_training
 
-        if "val" not in clips["split"].to_pylist() and kept_for_training(clips, self.val_share):
+        if kept_for_training(clips, self.val_share):
             return self.version
         return CALIBRATED if enough_validation(clips, self.val_share, MIN_CLIPS) else UNCALIBRATED
 
