@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pipeline.clips import NO_CLIPS
 from pipeline.errors import ManifestError
+from pipeline.exports import written_files
 from pipeline.plan import Plan
 from pipeline.run_folders import run_folder
 from pipeline.stage import Problem, Stage
@@ -48,20 +49,15 @@ def asked(plan: Plan) -> set[str]:
 
 
 def _checked(plan: Plan, only_todo: bool) -> Iterator[Found]:
+    written = written_files(plan, run_folder(plan.graph.manifest))
     for name, stage, clips in _stages(plan, only_todo):
         ancestors = [plan.nodes[other].node.stage for other in plan.graph.ancestors(name)]
         upstream: dict[str, Stage] = {ancestor.makes.name: ancestor for ancestor in ancestors}
         yield from (Found(name, problem) for problem in stage.check(clips, upstream))
-        yield from (Found(name, problem) for problem in _overwritten(stage, plan))
-
-
-def _overwritten(stage: Stage, plan: Plan) -> Iterator[Problem]:
-    """Files that decide a stage's result and lie where the run writes: it would never be done."""
-    own = run_folder(plan.graph.manifest).absolute()
-    for file in stage.files():
-        if isinstance(file, Path) and own in file.absolute().parents:
-            yield Problem(f"{file} is in the folder of this very run, which writes there: give the run another name")
-            return
+        for file in written and stage.files():
+            if isinstance(file, Path) and file.resolve() in written:  # it would never be done
+                yield Found(name, Problem(f"this very run will overwrite {file}: give it another name"))
+                break
 
 
 def _prepared(plan: Plan, fetch: bool, only_todo: bool) -> Iterator[Found]:

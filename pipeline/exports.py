@@ -7,7 +7,7 @@ from typing import cast
 
 from pipeline.failures import FAILURES
 from pipeline.files import replace_file
-from pipeline.graph import Graph
+from pipeline.graph import Graph, Node
 from pipeline.keys import digest
 from pipeline.plan import Plan
 from pipeline.reasons import recorded_keys
@@ -24,8 +24,7 @@ def export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[st
         path = node_plan.path(plan.store)
         if name in blocked or not plan.store.filesystem.exists(path):
             continue
-        variant = node_plan.node.variant_name
-        target = folder / "variants" / variant if variant else folder
+        target = _folder_of(node_plan.node, folder)
         target.mkdir(parents=True, exist_ok=True)
         stage = cast(WholeStage, node_plan.node.stage)
         line = stage.export(plan.store.read(path), target, folder)
@@ -35,6 +34,18 @@ def export(plan: Plan, folder: Path, blocked: Set[str] = frozenset()) -> list[st
             lines.append(line)
     replace_file(folder / EXPORTED, json.dumps(exported | _failures_key(plan), indent=1).encode())
     return lines
+
+
+def written_files(plan: Plan, folder: Path) -> set[Path]:
+    """The files that the run's whole stages will write and that a stage may read."""
+    nodes = [plan.nodes[name].node for name in _whole_keys(plan)]
+    return {
+        file.resolve() for node in nodes for file in cast(WholeStage, node.stage).exported(_folder_of(node, folder))
+    }
+
+
+def _folder_of(node: Node, folder: Path) -> Path:
+    return folder / "variants" / node.variant_name if node.variant_name else folder
 
 
 def uses_of(graph: Graph, name: str) -> list[StageUse]:

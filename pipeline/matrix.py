@@ -61,15 +61,7 @@ def variants(matrix: Mapping[str, Any]) -> list[Variant]:
         for axis, axis_value in zip(axes, combination, strict=True):
             variant.labels[axis] = axis_value.label
             for parameter, value in axis_value.parameters.items():
-                for other, its_axis in variant.axis_of.items():
-                    if f"{parameter}.".startswith(f"{other}.") or f"{other}.".startswith(f"{parameter}."):
-                        both = (
-                            f"'{parameter}'"
-                            if other == parameter
-                            else f"'{other}' and '{parameter}', one within the other"
-                        )
-                        who = f"axes '{its_axis}' and '{axis}' both set" if its_axis != axis else f"axis '{axis}' sets"
-                        raise ValueError(f"{who} {both}")
+                _refuse_twice(parameter, axis, variant.axis_of)
                 variant.parameters[parameter] = value
                 variant.axis_of[parameter] = axis
         found.append(variant)
@@ -84,6 +76,15 @@ def variants(matrix: Mapping[str, Any]) -> list[Variant]:
         if names.count(name) > 1:
             raise ValueError(f"two combinations are both called '{name}'")
     return found
+
+
+def _refuse_twice(parameter: str, axis: str, axis_of: Mapping[str, str]) -> None:
+    """Raise ValueError if a parameter, or one within it or around it, is set already."""
+    for other, its_axis in axis_of.items():
+        if other == parameter:
+            raise ValueError(f"axes '{its_axis}' and '{axis}' both set '{parameter}'")
+        if f"{parameter}.".startswith(f"{other}.") or f"{other}.".startswith(f"{parameter}."):
+            raise ValueError(f"axes '{its_axis}' and '{axis}' set '{other}' and '{parameter}', one within the other")
 
 
 def applied(parameters: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -246,6 +246,10 @@ class WholeStage(Stage):
         the main result in one line, which the run prints at its end unless another stage uses this one's table.
         """
 
+    def exported(self, folder: Path) -> tuple[Path, ...]:
+        """The files that ``export`` writes to ``folder`` and that a stage may read, such as those of a model."""
+        return ()
+
     def export_uses(self, uses: Sequence[StageUse], folder: Path, name: str, partition: int) -> None:
         """Write how the table is made and used. Called after ``export``, with the same folder.
 

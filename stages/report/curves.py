@@ -12,6 +12,19 @@ from stages.report.plot import svg
 
 WIDTH, HEIGHT = 5.0, 2.6
 """Inches of a chart."""
+
+
+class Theme(NamedTuple):
+    """Colors of a chart, those of the page around it."""
+
+    text: str
+    grid: str
+    leading: str
+    """Of the curve that counts: validation, or training where nothing was validated."""
+
+
+LIGHT = Theme("#5b6270", "#e2e3e6", "#1d6fd8")
+THEMES = {"light": LIGHT, "dark": Theme("#9aa2b1", "#2b313b", "#5aa2ff")}
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "curves",  # the same bytes for the same curves
     "savefig.transparent": True,
@@ -25,25 +38,9 @@ STYLE: dict[Any, Any] = {
     "axes.grid.axis": "y",
     "axes.axisbelow": True,
     "legend.frameon": False,
+    "grid.color": LIGHT.grid,
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), LIGHT.text),
 }
-
-
-class Theme(NamedTuple):
-    """Colors of a chart, those of the page around it."""
-
-    text: str
-    grid: str
-    leading: str
-    """Of the curve that counts: validation, or training where nothing was validated."""
-
-    def colors(self) -> dict[str, str]:
-        """Matplotlib's parameters for axes and grid."""
-        axes = ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
-        return dict.fromkeys(axes, self.text) | {"grid.color": self.grid}
-
-
-LIGHT = Theme("#5b6270", "#e2e3e6", "#1d6fd8")
-THEMES = {"light": LIGHT, "dark": Theme("#9aa2b1", "#2b313b", "#5aa2ff")}
 
 
 class Chart(NamedTuple):
@@ -77,7 +74,7 @@ def learning_charts(history: Sequence[dict[str, Any]]) -> list[Chart]:
                 curves[f"{name} {form.format(known[-1])}"] = values
         if curves:
             text = f"{title} by epoch, last values: {', '.join(curves)}"
-            charts.append(Chart(title, text, in_all_themes(_draw(epochs, curves, column == "accuracy", LIGHT))))
+            charts.append(Chart(title, text, in_all_themes(_draw(epochs, curves, column == "accuracy"))))
     return charts
 
 
@@ -86,16 +83,16 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan
 
 
-def _draw(epochs: list[int], curves: dict[str, list[float]], percent: bool, theme: Theme) -> bytes:
+def _draw(epochs: list[int], curves: dict[str, list[float]], percent: bool) -> bytes:
     """``curves``: a value per epoch, by what the legend says."""
-    with matplotlib.rc_context(STYLE | theme.colors()):
+    with matplotlib.rc_context(STYLE):
         figure = Figure((WIDTH, HEIGHT), layout="constrained")
         chart = figure.subplots()
         for name, values in curves.items():
             leading = name == list(curves)[-1]
             last = max(i for i, value in enumerate(values) if not math.isnan(value))
             chart.plot(
-                epochs, values, label=name, color=theme.leading if leading else theme.text,
+                epochs, values, label=name, color=LIGHT.leading if leading else LIGHT.text,
                 linestyle="-" if leading else "--", linewidth=1.6, marker="o", markersize=4.5, markevery=[last],
             )  # fmt: skip
         chart.set_xlabel("epoch")

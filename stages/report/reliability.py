@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from stages.predict.intervals import wilson_interval
-from stages.report.curves import LIGHT, STYLE, Chart, Theme, in_all_themes
+from stages.report.curves import LIGHT, STYLE, Chart, in_all_themes
 from stages.report.plot import svg
 
 SIDE = 3.0
@@ -27,7 +27,7 @@ def reliability_chart(metrics: dict[str, Any]) -> Chart | None:
         return None
     dots = ", ".join(f"{own['accuracy']:.0%} of {own['clips']:,} with {own['score']:.2f}" for own in bins)
     text = f"Clips recognized rightly, by their mean score: {dots}"
-    return Chart("Right, by score", text, in_all_themes(_draw(bins, LIGHT)))
+    return Chart("Right, by score", text, in_all_themes(_draw(bins)))
 
 
 def calibration_text(metrics: dict[str, Any], variants: Sequence[dict[str, Any]]) -> str:
@@ -52,18 +52,18 @@ def calibration_text(metrics: dict[str, Any], variants: Sequence[dict[str, Any]]
     return f"{text}."
 
 
-def _draw(bins: list[dict[str, Any]], theme: Theme) -> bytes:
-    with matplotlib.rc_context(STYLE | theme.colors() | {"svg.hashsalt": "reliability"}):
+def _draw(bins: list[dict[str, Any]]) -> bytes:
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": "reliability"}):
         figure = Figure((SIDE + 2, SIDE), layout="constrained")
         chart = figure.subplots()
-        chart.plot((0, 1), (0, 1), color=theme.text, linestyle="--", linewidth=1.0)
+        chart.plot((0, 1), (0, 1), color=LIGHT.text, linestyle="--", linewidth=1.0)
         score = [own["score"] for own in bins]
         right = [own["accuracy"] for own in bins]
         bounds = [wilson_interval(own["accuracy"] * own["clips"], own["clips"]) for own in bins]
-        chart.vlines(score, *zip(*bounds, strict=True), color=theme.leading, linewidth=1.2, alpha=0.6)
+        chart.vlines(score, *zip(*bounds, strict=True), color=LIGHT.leading, linewidth=1.2, alpha=0.6)
         most = max(own["clips"] for own in bins)
         sizes = [max(LARGEST * own["clips"] / most, 8) for own in bins]
-        chart.scatter(score, right, sizes, color=theme.leading, zorder=3)
+        chart.scatter(score, right, sizes, color=LIGHT.leading, zorder=3)
         chart.set_xlabel("score")
         chart.set_xlim(0, 1.02)
         chart.set_ylim(-0.02, 1.02)

@@ -69,6 +69,8 @@ def names_in(file: Path, parameter: str) -> dict[int, str] | list[str]:
     lines = lines_of(text, f"{parameter}: {file}")
     matches = [NUMBERED.fullmatch(line) for _, line in lines]
     if not any(matches):
+        if lines and lines[-1][0] - lines[0][0] >= len(lines):
+            raise ManifestError(f"{parameter}: {file} has empty lines between the names: write the number before each")
         return [line for _, line in lines]
     given: dict[int, str] = {}
     for (number, line), match in zip(lines, matches, strict=True):

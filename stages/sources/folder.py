@@ -1,7 +1,7 @@
 """Folders named after their classes: ``root/CLASS/video``, or ``root/SPLIT/CLASS/video``."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -55,7 +55,7 @@ class Folder(Source):
     """A list of more clips for training, as ``listing`` reads it: what the page of ``pipeline recognize`` exports."""
     _drawn: bool = PrivateAttr(False)
     """Whether the folders do not give the splits."""
-    _without: list[str] = PrivateAttr(default_factory=list)
+    _lacking: Problem | None = PrivateAttr(None)
     """Videos that have no skeletons where ``skeletons`` are."""
 
     @model_validator(mode="after")
@@ -86,7 +86,7 @@ class Folder(Source):
         )
         skeletons = find_skeletons(names, self.skeletons)
         if self.skeletons is not None:
-            self._without = [name for name, path in zip(names, skeletons.paths, strict=True) if path is None]
+            self._lacking = _without(names, skeletons.paths, self.skeletons)
         self._drawn = depth == 1
         table = clips_table(
             {
@@ -112,12 +112,8 @@ class Folder(Source):
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         if self._drawn or "test" in clips["split"].to_pylist():
             yield from untested(clips, self.test_share)
-        if self._without:
-            text = f"{len(self._without):,} of {count(clips.num_rows, 'video')} have none in {self.skeletons}"
-            yield Problem(
-                f"skeletons: {text}, such as {self._without[0]}: a stage pose estimates theirs",
-                fatal=len(self._without) == clips.num_rows,
-            )
+        if self._lacking:
+            yield self._lacking
         yield from ungrouped(clips, self.group)
         yield from divided(clips, "set index.group to a pattern such as '{group}_part{number}'")
 
@@ -134,6 +130,16 @@ class Folder(Source):
         outside = [video for video in videos if video.name.count("/") < depth]
         skipped += [Skipped(video.name, "not in a class folder") for video in outside]
         return [video for video in videos if video.name.count("/") >= depth], depth, sorted(skipped)
+
+
+def _without(videos: Sequence[str], paths: Sequence[str | None], place: Path) -> Problem | None:
+    """The videos that have no skeletons. That none has any is a mistake: all of them would be estimated."""
+    lacking = [video for video, path in zip(videos, paths, strict=True) if path is None]
+    if not lacking:
+        return None
+    text = f"{len(lacking):,} of {count(len(videos), 'video')} have none in {place}, such as {lacking[0]}"
+    remedy = "theirs are estimated, if a stage does that"
+    return Problem(f"skeletons: {text}: {remedy}", fatal=len(lacking) == len(videos))
 
 
 def _are_splits(root: Path, videos: list[Video], folders: set[str]) -> bool:

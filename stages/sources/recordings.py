@@ -81,8 +81,8 @@ def divided(clips: pa.Table, remedy: str) -> Iterator[Problem]:
     alone = split.filter(pc.is_null(split["group"]))
     is_span = _are_spans(alone)
     if names := _in_several_splits(_whole_and_in_part(split), "path"):
-        text = f"{count(len(names), 'video')}, such as {names[0]}, and spans of it"
-        yield Problem(f"{text} stand in different splits: {consequence}", fatal=False)
+        text = f"{count(len(names), 'video')} as a whole and in part, such as {names[0]}"
+        yield Problem(f"{text}, stand in more than one split: {consequence}", fatal=False)
     if names := _in_several_splits(alone.filter(is_span), "path"):
         text = f"spans of {count(len(names), 'file')}, such as {names[0]}"
         yield Problem(f"{text}, stand in more than one split: {consequence}", fatal=False)

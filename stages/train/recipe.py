@@ -134,7 +134,8 @@ class Recipe(BaseModel):
     """Decay per step of an exponential moving average of the weights, which becomes the result; 0: off."""
 
     val_share: float = Field(0.1, ge=0, lt=1)
-    """Fraction of the training clips held out for validation if the data has no ``val`` split."""
+    """Fraction of the training clips held out for validation if the data has no ``val`` split. Every class keeps a
+    recording for training."""
 
     keep: Literal["last", "best"] = "last"
     """Which epoch's model becomes the result: the last, or the one with the highest validation accuracy."""

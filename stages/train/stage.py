@@ -132,9 +132,13 @@ class Train(WholeStage, Recipe):
         from pipeline.files import replace_file
 
         row = table.to_pylist()[0]
-        replace_file(folder / "model" / CONFIG_FILE, row["config"].encode())
-        replace_file(folder / "model" / WEIGHTS_FILE, row["weights"])
+        config, weights = self.exported(folder)
+        replace_file(config, row["config"].encode())
+        replace_file(weights, row["weights"])
         replace_file(folder / "history.json", json.dumps(json.loads(row["history"]), indent=1).encode())
+
+    def exported(self, folder: Path) -> tuple[Path, ...]:
+        return folder / "model" / CONFIG_FILE, folder / "model" / WEIGHTS_FILE
 
     def export_uses(self, uses: Sequence[StageUse], folder: Path, name: str, partition: int) -> None:
         """Write ``model/recognition.json``, which says how the model is used on videos, and the model's card."""

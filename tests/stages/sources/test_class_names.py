@@ -30,6 +30,9 @@ def test_lists_count_from_0_or_from_1(tmp_path: Path) -> None:
         labels(file, "a\nb\nc\n", 0, 3)
     with pytest.raises(ManifestError, match="3 names, but the lists have classes up to 4"):
         labels(file, "a\nb\nc\n", 1, 4)
+    assert labels(file, "\na\nb\n\n", 0, 1) == ["a", "b"]
+    with pytest.raises(ManifestError, match="has empty lines between the names: write the number before each"):
+        labels(file, "a\n\nc\n", 0, 1)
 
 
 def test_numbers_beside_the_names(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_whole_video_and_parts_of_it_in_different_splits_are_said() -> None:
     rows = [("a.mp4", "walk", "test"), ("a.mp4@0-2", "walk", "train"), ("b.mp4", "run", "train")]
     table = clips(*rows, path=["/a.mp4", "/a.mp4", "/b.mp4"], start=[None, 0, None], group=[None, "a.mp4", None])
     (problem,) = divided(table, "do")
-    assert problem.text.startswith("1 video, such as /a.mp4, and spans of it stand in different splits: figures will")
+    assert problem.text.startswith("1 video as a whole and in part, such as /a.mp4, stand in more than one split: fig")
     assert list(divided(table.slice(1), "do")) == []
     sets = clips(("1", "walk", "train"), ("2", "walk", "test"))
     assert list(divided(sets, "do")) == [], "clips of one file that has them all"
