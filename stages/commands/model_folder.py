@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError
 from recognizer.config_file import CONFIG_FILE, WEIGHTS_FILE
+from stages.commands.model_usage import refuse_outdated
 from stages.commands.trained_run import MODEL, run_and_variant
 from stages.places import url_of
 from stages.train.start import model_at
@@ -56,6 +57,7 @@ def _whole(folder: Path) -> Path:
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise ManifestError(f"{folder}: the model lacks {name}")
+    refuse_outdated(folder)
     return folder
 
 

@@ -61,9 +61,9 @@ def _classes_in(place: str, value: Any) -> Iterator[str]:
 
 
 def usage_in(folder: Path) -> Usage:
-    """How the model is used on videos. Raises ManifestError if that is not known, or not true any more."""
+    """How the model is used on videos. Raises ManifestError if that is not known."""
     try:
-        usage = Usage.read(folder)
+        return Usage.read(folder)
     except FileNotFoundError:
         raise ManifestError(
             f"{folder}: has no recognition.json, which says how the model is used on videos: its manifest has no stage "
@@ -71,8 +71,17 @@ def usage_in(folder: Path) -> Usage:
         ) from None
     except (OSError, ValueError) as error:
         raise ManifestError(str(error)) from None
-    if found := run_of(folder):
-        run, variant = found
-        if is_outdated(run, f"{usage.model}[{variant}]" if variant else usage.model):
-            raise ManifestError(f"{folder}: the run has been changed since this model was trained; finish it first")
-    return usage
+
+
+def refuse_outdated(folder: Path) -> None:
+    """Raise ManifestError for a model whose run has been changed since. Of a model that says nothing of its use on
+    videos, this is not known."""
+    if (found := run_of(folder)) is None:
+        return
+    try:
+        model = Usage.read(folder).model
+    except (OSError, ValueError):
+        return
+    run, variant = found
+    if is_outdated(run, f"{model}[{variant}]" if variant else model):
+        raise ManifestError(f"{folder}: the run has been changed since this model was trained; finish it first")

@@ -13,6 +13,7 @@ from trained_model import RGB, save_model, trained, write_video
 
 from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
+from stages.commands.model_folder import model_folder
 from stages.commands.recognition import Windows, least_score, recognition_manifest
 
 
@@ -123,8 +124,9 @@ def test_a_model_that_does_not_belong_to_the_manifest_any_more_is_refused() -> N
     for exported, refused in (('{"train": "old"}', True), ("{}", True), ('{"train": "new"}', False)):
         Path("runs/it/exported.json").write_text(exported)
         if refused:
-            with pytest.raises(ManifestError, match="changed since this model was trained; finish it first"):
-                recognition_manifest(Path("videos"), "it", Path("out"))
+            for used in (lambda: recognition_manifest(Path("videos"), "it", Path("out")), lambda: model_folder("it")):
+                with pytest.raises(ManifestError, match="changed since this model was trained; finish it first"):
+                    used()
         else:
             recognition_manifest(Path("videos"), "it", Path("out"))
 
