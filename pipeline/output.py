@@ -73,15 +73,20 @@ def into_file(name: str) -> Iterator[Take]:
     _prepare()
     _flush()
     standard = [os.dup(1), os.dup(2)]
-    ended = threading.Event()
-    watch = threading.Thread(target=_keep_small, args=(file, ended), daemon=True)
+    ended, cutting = threading.Event(), threading.Lock()
+    watch = threading.Thread(target=_keep_small, args=(file, ended, cutting), daemon=True)
     sink = _Unfailing(file, "w", closefd=False)
     _sinks.append(lambda text: sink.write(text.encode(errors="replace")))
     try:
         os.dup2(file, 1)
         os.dup2(file, 2)
         watch.start()
-        yield lambda limit: _end_of(file, limit)
+
+        def take(limit: int) -> Printed | None:
+            with cutting:
+                return _end_of(file, limit)
+
+        yield take
     finally:
         _flush()
         _sinks.pop()
@@ -200,10 +205,10 @@ def _printed(end: bytes, size: int, until: float) -> Printed | None:
     return Printed(CUT + text if size > len(end) else text, socket.gethostname(), until)
 
 
-def _keep_small(file: int, ended: threading.Event) -> None:
-    """Cut off the beginning of a file now and then, or it might fill the disk."""
+def _keep_small(file: int, ended: threading.Event, cutting: threading.Lock) -> None:
+    """Cut off the beginning of a file now and then, or it might fill the disk. cutting: held while it lacks its end."""
     while not ended.wait(LOOK):
-        with suppress(OSError):
+        with suppress(OSError), cutting:
             size = os.fstat(file).st_size
             if size > 4 * LIMIT:
                 end = os.pread(file, LIMIT, size - LIMIT)

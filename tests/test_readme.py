@@ -39,5 +39,5 @@ def test_commands_exist(name: str) -> None:
 
 def test_ci_runs_the_readmes_test_command() -> None:
     ci = (ROOT / ".ci/run").read_text()
-    assert "pip install --quiet -e '.[test]'" in ci and "\npytest" in ci
+    assert "pip install --quiet --no-compile -e '.[test]'" in ci and "\npytest" in ci
     assert "pip install -e '.[test]' && pytest" in README

@@ -19,6 +19,23 @@ assert kept and kept.text.startswith("before") and len(kept.text) <= limit, kept
 print("done")
 """
 
+CUT_MEANWHILE = """
+import os, threading, time
+from pipeline import output
+cut, beginning = os.ftruncate, threading.Event()
+def slow_cut(file, length):
+    cut(file, length)
+    beginning.set()
+    time.sleep(0.5)
+os.ftruncate, output.LOOK = slow_cut, 0.01
+with output.into_file("cut") as take:
+    print("x" * 5 * output.LIMIT)
+    print("the end", flush=True)
+    assert beginning.wait(30)
+    kept = take(100)
+assert kept and kept.text.endswith("the end\\n"), kept
+"""
+
 SILENT = """
 import sys
 from pipeline.output import note, overheard
@@ -31,11 +48,17 @@ with overheard() as take:
 
 
 def said(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(
+        [sys.executable, "-B", "-c", code], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
 
 
 def test_a_disk_that_is_full_stops_no_work() -> None:
     assert said(FULL) == "done\n"
+
+
+def test_the_end_is_there_while_the_beginning_is_cut_off() -> None:
+    said(CUT_MEANWHILE)
 
 
 def test_a_process_without_output() -> None:

@@ -97,7 +97,7 @@ try:
 except StageError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert "File too large" in done.stdout
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -115,7 +115,7 @@ try:
 except ManifestError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith(f"store: cannot write to {tmp_path}: File too large. Make room there")
     assert list(tmp_path.iterdir()) == []
 

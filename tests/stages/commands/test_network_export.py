@@ -1,6 +1,7 @@
 """``pipeline export`` of networks."""
 
 import resource
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,13 @@ def test_a_folder_that_cannot_be_written_is_named(saved: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("form", ["torchscript", "torch-export"])
-def test_a_file_that_is_there_survives_a_failure(saved: Path, tmp_path: Path, form: str) -> None:
+def test_a_file_that_is_there_survives_a_failure(
+    saved: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "out" / "own"
     file.parent.mkdir()
     file.write_text("good")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python would keep half of what it compiles
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, limits[1]))  # as a disk that is full halfway
     try:
