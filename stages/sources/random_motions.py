@@ -1,10 +1,12 @@
 """Skeletons of drawn people in random motion as a source of clips: a first run draws them."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +16,15 @@ from pipeline.errors import ClipError, ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
 from stages.places import folder_here
 from stages.skeletons.skeleton_set import read_arrays
-from stages.sources.files import skeleton_fingerprint
+from stages.sources.files import fingerprint, skeleton_fingerprint
 from stages.sources.rows import clips_table
 from stages.sources.synthetic import NOT_DRAWN
 from stages.tables import CLIPS
 
+if TYPE_CHECKING:
+    from stages.synthetic.captured import Capture
+
+CAPTURE_EXTENSIONS = (".bvh", ".json", ".txt")
 FORMAT = 1
 """To be increased when the same specification gives other skeletons."""
 FRAMES = 24
@@ -34,6 +40,16 @@ class Motion(NamedTuple):
     label: int
     number: int
     split: str
+
+
+class Captured(NamedTuple):
+    """What a folder of motion capture gives."""
+
+    captures: tuple["Capture", ...]
+    digest: str
+    """Of the names and contents of the files that they are from."""
+    left_out: tuple[str, ...]
+    """Why other files are not used."""
 
 
 class RandomMotions(Source):
@@ -58,6 +74,9 @@ class RandomMotions(Source):
     """Test clips of each class."""
     seed: int = Field(0, ge=0)
     """A different seed gives other classes."""
+    captures: Path | None = None
+    """A folder of motion capture: ``.bvh`` files, or ``.txt`` and ``.json`` as DeepMimic and pybullet have them. Up to
+    four seconds of a file are one more class. Null: none."""
 
     def create(self) -> None:
         """Draw the skeletons, if the file is not there. Raises ManifestError if it is another one."""
@@ -66,9 +85,9 @@ class RandomMotions(Source):
             return self._compare(path)
         from stages.synthetic.estimated import draw_set
 
-        arrays = draw_set(
-            self.seed, [(motion.label, motion.split, motion.number) for motion in self._motions()], FRAMES
-        )
+        wanted = [(motion.label, motion.split, motion.number) for motion in self._motions()]
+        captures = dict(enumerate(self._captured().captures, start=self.classes))
+        arrays = draw_set(self.seed, wanted, FRAMES, captures)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
         try:
@@ -102,22 +121,39 @@ class RandomMotions(Source):
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
         if NOT_DRAWN in clips["source"].unique().to_pylist():
             yield Problem(f"{len(clips):,} clips are not drawn yet: a run draws them first", fatal=False)
+        yield from (Problem(f"captures: left out: {reason}", fatal=False) for reason in self._captured().left_out)
 
     def about(self) -> str:
         return "random motions of drawn people: its labels mean nothing"
 
     def _motions(self) -> list[Motion]:
         counts = {"train": self.clips_per_class, "val": self.val_per_class, "test": self.test_per_class}
+        classes = self.classes + len(self._captured().captures)
         return [
             Motion(f"{split}/{label:03}/{number:04}", label, number, split)
             for split, count in counts.items()
-            for label in range(self.classes)
+            for label in range(classes)
             for number in range(count)
         ]
 
     def _specification(self) -> str:
-        wanted: dict[str, Any] = self.model_dump(mode="json", exclude={"file"})
+        wanted: dict[str, Any] = self.model_dump(mode="json", exclude={"file", "captures"})
+        if self.captures is not None:
+            wanted["captures"] = self._captured().digest
         return json.dumps({"generator": "random motions", "format": FORMAT, **wanted})
+
+    def _captured(self) -> Captured:
+        if self.captures is None:
+            return Captured((), "", ())
+        folder = folder_here(self.captures, "captures", "motion capture")
+        if not folder.is_dir():
+            raise ManifestError(f"captures: there is no folder {folder}")
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in CAPTURE_EXTENSIONS)
+        found = _read(folder, tuple((path, fingerprint(path)) for path in files))
+        if not found.captures:
+            reason = found.left_out[0] if found.left_out else f"no {', '.join(CAPTURE_EXTENSIONS)} file is there"
+            raise ManifestError(f"captures: {folder} has no motion of a person: {reason}")
+        return found
 
     def _compare(self, path: Path) -> None:
         try:
@@ -131,3 +167,22 @@ class RandomMotions(Source):
                 f"file: {path} holds something else ({found[:200]} instead of {self._specification()}): choose another "
                 "file, or delete it"
             )
+
+
+@lru_cache(maxsize=2)
+def _read(folder: Path, files: tuple[tuple[Path, str], ...]) -> Captured:
+    """files: with their states, so that files that have changed are read again."""
+    from stages.synthetic.captured import read_captures
+
+    captures: list[Capture] = []
+    left_out = []
+    digest = hashlib.blake2b(digest_size=16)
+    for path, _ in files:
+        try:
+            captures += read_captures(path)
+        except ClipError as error:
+            left_out.append(str(error))
+            continue
+        digest.update(f"{path.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
+        digest.update(hashlib.blake2b(path.read_bytes(), digest_size=16).digest())
+    return Captured(tuple(captures), digest.hexdigest(), tuple(left_out))

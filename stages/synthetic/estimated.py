@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recognizer.skeletons import COCO17
 from stages.synthetic.actions import Rng, stand
 from stages.synthetic.body import Array, Body, Build, move
+from stages.synthetic.captured import Capture, perform_capture
 from stages.synthetic.programs import RandomAction, perform, random_action
 from stages.synthetic.scene import View, project
 
@@ -18,15 +19,18 @@ MIRROR = np.array(COCO17.flip)
 PEOPLE = 2
 
 
-def draw_set(seed: int, clips: Sequence[tuple[int, str, int]], frames: int) -> dict[str, np.ndarray]:
+def draw_set(
+    seed: int, clips: Sequence[tuple[int, str, int]], frames: int, captures: Mapping[int, Capture] | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of a skeleton set (see ``stages.skeletons.skeleton_set``), with progress on stderr.
 
-    clips: the class, split and number of each. Every third class is one of two people.
+    clips: the class, split and number of each. captures: what is done in classes that are not random; of these, every
+    third class is one of two people.
     """
     keypoints = np.zeros((len(clips), frames, PEOPLE, COCO17.count, 3), np.float32)
     shown = time.monotonic()
     for i, (label, split, number) in enumerate(clips):
-        action = random_action(_stream(seed, label), two=label % 3 == 0)
+        action = (captures or {}).get(label) or random_action(_stream(seed, label), two=label % 3 == 0)
         found = seen_clip(action, _stream(seed, label, split, number), frames)
         keypoints[i, :, : len(found)] = found.transpose(1, 0, 2, 3)
         if time.monotonic() - shown > 2:
@@ -47,12 +51,14 @@ def _stream(*names: object) -> Rng:
     return np.random.default_rng(int.from_bytes(digest))
 
 
-def seen_clip(action: RandomAction, rng: Rng, frames: int) -> NDArray[np.float32]:
+def seen_clip(action: RandomAction | Capture, rng: Rng, frames: int) -> NDArray[np.float32]:
     """One clip of a class, M,T,17,3: x, y and score, in a picture whose sides are 1."""
-    two = len(action.people) == 2
+    two = isinstance(action, RandomAction) and len(action.people) == 2
     t = np.linspace(0, rng.uniform(1.5, 4.0), frames)
-    poses = perform(action, rng, t)
-    bodies = [move(pose, _build(rng), frames) for pose in poses]
+    if isinstance(action, Capture):
+        bodies = [perform_capture(action, rng, frames)]
+    else:
+        bodies = [move(pose, _build(rng), frames) for pose in perform(action, rng, t)]
     if not two and rng.random() < 0.2:  # somebody in the background
         pose = stand(rng, t)
         pose["x"] = np.full_like(t, rng.choice([-1, 1]) * rng.uniform(0.8, 2))

@@ -1,16 +1,19 @@
 """The source of random motions: its file, and what a run sees of it."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from capture_files import bvh, write_deepmimic
 
 from pipeline.errors import ManifestError
 from stages.skeletons.skeleton_set import read_set
 from stages.sources.random_motions import RandomMotions
 
 
-def small(path: Path, **parameters: int) -> RandomMotions:
+def small(path: Path, **parameters: Any) -> RandomMotions:
     return RandomMotions(file=path, **{"classes": 3, "clips_per_class": 2, "val_per_class": 1, **parameters})
 
 
@@ -53,3 +56,49 @@ def test_another_file_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="delete it"):
         small(path).create()
     assert path.read_bytes() == b"something"
+
+
+def test_captured_motions_are_further_classes(tmp_path: Path) -> None:
+    folder = tmp_path / "captures"
+    write_deepmimic(folder / "long.txt", frames=60)
+    (folder / "more").mkdir()
+    (folder / "more" / "stand.BVH").write_text(bvh())
+    source = small(tmp_path / "set.npz", captures=folder)
+    source.create()
+    clips = source.clips()
+    assert sorted(set(clips["label"].to_pylist())) == [f"motion {i:03}" for i in range(6)]
+    assert list(source.check(clips, {})) == []
+    small(tmp_path / "random.npz").create()
+    found, random = read_set(tmp_path / "set.npz"), read_set(tmp_path / "random.npz")
+    assert np.array_equal(found.clip("val/002/0000").keypoints, random.clip("val/002/0000").keypoints)
+    still = found.clip("train/005/0001").keypoints[0]
+    seen = still[..., 2].min(1) > 0
+    assert seen.sum() > 5 and np.ptp(still[seen][..., :2], axis=0).max() < 0.2, "who is captured stands still"
+
+
+def test_captures_that_change_are_other_skeletons(tmp_path: Path) -> None:
+    file = write_deepmimic(tmp_path / "captures" / "a.txt")
+    source = small(tmp_path / "set.npz", captures=tmp_path / "captures")
+    source.create()
+    file.write_text(file.read_text() + " ")
+    with pytest.raises(ManifestError, match="choose another file, or delete it"):
+        source.clips()
+    with pytest.raises(ManifestError, match="choose another file, or delete it"):
+        small(tmp_path / "set.npz").clips()
+
+
+def test_files_without_a_persons_motion_are_left_out_and_named(tmp_path: Path) -> None:
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    source = small(tmp_path / "set.npz", captures=folder)
+    with pytest.raises(ManifestError, match=r"captures: .* has no motion of a person: no \.bvh, \.json, \.txt file"):
+        source.clips()
+    (folder / "dog.txt").write_text(json.dumps({"Frames": [[0.1] * 20]}))
+    with pytest.raises(ManifestError, match=r"has no motion of a person: .*dog\.txt cannot be read"):
+        source.clips()
+    write_deepmimic(folder / "a.txt")
+    source.create()
+    [note] = source.check(source.clips(), {})
+    assert not note.fatal and "left out: " in note.text and "a frame of a person has 44 numbers, not 20" in note.text
+    with pytest.raises(ManifestError, match="captures: there is no folder"):
+        small(tmp_path / "set.npz", captures=tmp_path / "nowhere").clips()
