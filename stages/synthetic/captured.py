@@ -25,6 +25,8 @@ READERS: dict[str, Callable[[Path], Articulated]] = {
 LONGEST = 4.0
 """Seconds of a piece."""
 SHORTEST = 0.5
+MIDDLE = 0.86
+"""Meters above the ground: that of the joints of a person who stands."""
 LIMBS = {
     "hip": ("upleg", "upperleg", "thigh", "femur", "hip"),
     "knee": ("leg", "lowleg", "lowerleg", "shin", "calf", "tibia", "knee"),
@@ -44,7 +46,7 @@ class Capture(NamedTuple):
     times: Array
     """T, in seconds from 0."""
     body: Body
-    """COCO's joints as in ``stages.synthetic.body``: of a person of 1.7 m, around the middle of the ground."""
+    """COCO's joints as in ``stages.synthetic.body``: of a person of 1.7 m, around the middle of the scene."""
 
 
 def read_captures(path: Path) -> list[Capture]:
@@ -134,8 +136,8 @@ def _numbers(names: tuple[str, ...]) -> dict[str, int]:
 
 
 def _centered(body: Body) -> Body:
-    """The middle between the hips in the middle, and the lowest ankle where it is when people stand."""
+    """Moved to where a person would stand: cameras follow also those who crawl."""
     hips = (body["left_hip"] + body["right_hip"]) / 2
-    low = min(body[f"{side}_ankle"][:, 1].min() for side, _ in SIDES)
-    middle = np.array([hips[:, 0].mean(), low - Build().ankle, hips[:, 2].mean()])
+    heights = np.stack([places[:, 1] for places in body.values()])
+    middle = np.array([hips[:, 0].mean(), (heights.min() + heights.max()) / 2 - MIDDLE, hips[:, 2].mean()])
     return {name: places - middle for name, places in body.items()}
