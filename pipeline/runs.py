@@ -41,6 +41,7 @@ from pipeline.urls import is_url
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
+EXECUTORS = ("auto", "local", "ray")
 
 REPAIRS = 10
 """How often a run computes what it has found damaged, before the disk is to blame."""
@@ -59,6 +60,10 @@ class Options:
     retry_failed: bool = False
     executor: Literal["auto", "local", "ray"] = "auto"
     ray_address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise ManifestError(f"executor: one of {', '.join(EXECUTORS)}, not {self.executor!r}")
 
 
 @dataclass

@@ -360,3 +360,8 @@ def test_a_run_does_not_depend_on_what_it_writes_itself(toy: Toy, monkeypatch: p
 
 def test_an_empty_index_is_no_crash(toy: Toy) -> None:
     assert toy.run("index.count=0").errors == []
+
+
+def test_an_executor_that_there_is_not() -> None:
+    with pytest.raises(ManifestError, match="executor: one of auto, local, ray, not 'Local'"):
+        Options(executor="Local")  # type: ignore[arg-type]
