@@ -41,7 +41,7 @@ def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
     """What a stage contributes to its keys, in readable form, so that a plan can say what has changed."""
     parameters = keyed_parameters(stage)
     versions = {plugin: declared_version(plugin) for plugin in plugins_of(parameters)}
-    declared = {plugin: version for plugin, version in versions.items() if version is not None}
+    declared = {plugin: version for plugin, version in versions.items() if version is not None} | stage.parts()
     identity = {
         "uses": vars(type(stage)).get("key_name") or uses,
         "version": stage.version,

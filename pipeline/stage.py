@@ -106,6 +106,11 @@ class Stage(BaseModel):
         """
         return ()
 
+    def parts(self) -> dict[str, int]:
+        """Versions, by name, of parts that parameters choose: in the keys of what is made with them. So a part that has
+        changed has no other part's results made again."""
+        return {}
+
     def check(self, clips: pa.Table, upstream: Mapping[str, "Stage"]) -> Iterable[Problem]:
         """Report what is wrong or unusual, as far as it can be known before anything runs. Changes nothing.
 

@@ -74,10 +74,13 @@ def recognition_manifest(
             raise ManifestError(f"--out: {url} is a URL: give a folder, and copy it there afterwards")
         _refuse_other_runs(out)
     window = _seconds_of_clips(folder) if windows.window is None else windows.window
-    spans = {"window": window, "stride": windows.stride, "settled": windows.settled}
-    spans = {name: seconds for name, seconds in spans.items() if seconds}
+    spans = {"window": window or None, "stride": windows.stride, "settled": windows.settled or None}
+    spans = {name: seconds for name, seconds in spans.items() if seconds is not None}
     place = (Path("recognition") if out is None else out).absolute()
-    source = {"root": address_of(videos), "leave_out": str(place), **spans}
+    root = address_of(videos)
+    if ".." in Path(root).parts:  # pages and files for other programs call the folder by its name
+        root = str(Path(root).resolve())
+    source = {"root": root, "leave_out": str(place), **spans}
     stages: dict[str, Any] = {usage.source: {"uses": "videos", "with": source}}
     called = {usage.model: f"{usage.model}-{MODEL}"}  # it does not train
     stages[called[usage.model]] = {"uses": "pretrained", "with": {"path": str(folder.absolute())}}
@@ -90,7 +93,7 @@ def recognition_manifest(
         _see_each_person(stages, seen, usage.predict, folder)
     stages[usage.predict]["with"] = {**stages[usage.predict]["with"], "split": None}
     needs = [usage.predict, *(seen[table.name] for table in (FRAMES, SKELETONS) if table.name in seen)]
-    folders = {"root": address_of(videos), "out": str(place)}
+    folders = {"root": root, "out": str(place)}
     shortest = {"min_seconds": round(window / 2, 3)} if window else {}
     given = {name: value for name, value in recognitions.items() if value is not None}
     stages["recognitions"] = {"uses": "recognitions", "needs": needs, "with": {**shortest, **given, **folders}}

@@ -15,6 +15,7 @@ from pipeline.registry import resolve
 from pipeline.shipped import find_manifest
 from pipeline.stage import Stage
 from pipeline.yaml_lines import KeyPath, Place
+from recognizer.skeletons import layout_text
 from stages.commands.showing import Item, Progress
 from stages.leftovers import is_leftover
 from stages.pose.estimators import TopDownEstimator, find_estimator
@@ -150,7 +151,7 @@ def given_item(video: Path, skeletons: Path) -> Item:
         file.check(footage.expected(), width, height)
         file = file.in_pixels(width, height)
         keypoints = np.nan_to_num(relative(file.keypoints, *(file.size or (width, height))))
-        people = of_keypoints(keypoints, file.layout.name)
+        people = of_keypoints(keypoints, layout_text(file.layout))
         return _shown(footage, people, video.absolute().name, f"skeletons of {skeletons.name}", out, progress)
 
     return Item(video.absolute().name, footage.path, footage.expected, draw)

@@ -29,6 +29,8 @@ class Detector(ABC):
 
     takes_weights: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
+    version: ClassVar[int] = 1
+    """To be increased when the same frames and weights give other boxes; part of the keys."""
     card: ClassVar[ModelCard | None] = None
     """What it costs, and how good it is published to be (``pipeline models``)."""
 

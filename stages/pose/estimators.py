@@ -64,6 +64,8 @@ class Estimator:
     input_sizes: ClassVar[tuple[Size, ...]] = ()
     """The values that input_size may have, the default first. Empty: any, and no default."""
     uses_gpu: ClassVar[bool] = True
+    version: ClassVar[int] = 1
+    """To be increased when the same frames and weights give other skeletons; part of the keys."""
     card: ClassVar[ModelCard | None] = None
     """What it costs, and how good it is published to be (``pipeline models``)."""
     layout: Layout

@@ -15,6 +15,7 @@ class KeypointRCNN(WholeImageEstimator):
 
     takes = frozenset({"weights"})
     layout = COCO17
+    version = 2
     card = ModelCard("BSD-3-Clause", "COCO AP 65.0, box AP of people 54.6 (torchvision)", 7000)
     model_name: ClassVar[str] = "keypointrcnn_resnet50_fpn"
     batch: ClassVar[int] = 4
@@ -25,10 +26,12 @@ class KeypointRCNN(WholeImageEstimator):
     )
 
     def __init__(self, settings: EstimatorSettings) -> None:
+        from stages.pose.tracking import least_score
+
         assert settings.weights is not None
         self.device = settings.device
-        # Keypoints of people that would be dropped are not computed.
-        least = max(0.05, settings.min_score)
+        # Keypoints of people who could not even continue a track are not computed.
+        least = max(0.05, least_score(settings.min_score))
         self.model = load(self.model_name, settings.weights, self.device, box_score_thresh=least)
 
     @classmethod

@@ -37,6 +37,7 @@ class OnnxDetector(Detector):
     with ImageNet's mean and standard deviation. Images are scaled into the upper left corner.
     """
 
+    version = 2
     card = ModelCard("that of the file", "that of the file")
 
     def __init__(self, weights: Path | None, device: str) -> None:

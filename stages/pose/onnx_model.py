@@ -22,6 +22,7 @@ class OnnxModel(HeatmapEstimator):
 
     takes = HeatmapEstimator.takes | {"weights", "input_size", "layout"}
     cpu_batch = 8  # decoding the heatmaps of several crops together is faster
+    version = 2
     card = ModelCard("that of the file", "that of the file")
 
     def __init__(self, settings: EstimatorSettings) -> None:

@@ -7,7 +7,8 @@ A file says so in its ``metadata_props``:
 - ``mean`` and ``std``, lists of three numbers in JSON: what is subtracted from the channels (0 to 255, in the order in
   which the network takes them), and what the difference is divided by,
 
-or its graph begins by subtracting and dividing itself. Otherwise the form is the one that is usual for its kind.
+or its graph begins by subtracting and dividing itself. Otherwise the form is the one that is usual for its kind. Images
+of uint8 are always pixels from 0 to 255.
 """
 
 from __future__ import annotations
@@ -60,6 +61,16 @@ RAW_BGR = Pixels(np.ones(3, np.float32), np.zeros(3, np.float32), bgr=True)
 def pixels_of(model: onnx.ModelProto, path: Path, usual: Pixels) -> Pixels:
     """How the model in this file takes pixels. Raises StageError if its metadata say something else than the above."""
     said = {entry.key.lower(): entry.value for entry in model.metadata_props}
+    found = _form(model, path, usual, said)
+    if not _takes_bytes(model.graph):
+        return found
+    raw = RAW_BGR.in_order(found.bgr)
+    if said.keys() & {"mean", "std", "image.nominalpixelrange"} and any(map(np.any, (found.scale != 1, found.shift))):
+        raise StageError(f"{path} takes images of uint8, but its metadata say that pixels are not from 0 to 255")
+    return raw
+
+
+def _form(model: onnx.ModelProto, path: Path, usual: Pixels, said: dict[str, str]) -> Pixels:
     order = said.get("image.bitmappixelformat", "bgr8" if usual.bgr else "rgb8").lower()
     if order not in ("rgb8", "bgr8"):
         raise StageError(f"{path} says Image.BitmapPixelFormat: {order}, but only Rgb8 and Bgr8 are supported")
@@ -82,6 +93,13 @@ def pixels_of(model: onnx.ModelProto, path: Path, usual: Pixels) -> Pixels:
         means = shift / scale
         bgr = bool(means[0] < means[2])  # in all common means, blue is the darkest
     return Pixels.normalized(np.zeros(3), np.full(3, 255.0 if from_1 else 1.0), bgr)
+
+
+def _takes_bytes(graph: onnx.GraphProto) -> bool:
+    from onnx import TensorProto
+
+    name = _image(graph)
+    return any(value.name == name and value.type.tensor_type.elem_type == TensorProto.UINT8 for value in graph.input)
 
 
 def first_operations(graph: onnx.GraphProto) -> set[str]:

@@ -90,18 +90,12 @@ class SkeletonRows:
             assert self._estimation is not None
             best = pixels.best_score()
             pixels = self._estimation.finish(pixels)
-        if self._target and self._target != layout:
-            from stages.skeletons.conversion import convert
-
-            try:
-                pixels = convert(pixels, layout, self._target)
-            except ValueError as error:
-                return {"clip_id": row["clip_id"], "error": str(error)}
-            layout = self._target
-        made_up = fill_gaps(pixels, self._gaps)
-        if self._deviation:
-            smooth(pixels, self._deviation)
+        try:
+            pixels, layout, made_up = finished(pixels, layout, self._target, self._gaps, self._deviation)
+        except ValueError as error:
+            return {"clip_id": row["clip_id"], "error": str(error)}
         keypoints = relative(pixels, *row.pop("size")).astype(np.float16)
+        made_up &= keypoints[..., 2] > 0
         if not keypoints[..., 2].any():
             reason = f"no person found in any of {pixels.shape[1]} frames"
             if self._estimation and 0 < best < self._estimation.min_score:
@@ -109,6 +103,23 @@ class SkeletonRows:
             return {"clip_id": row["clip_id"], "error": reason}
         columns = {"keypoints": keypoints.tobytes(), "persons": len(keypoints), "layout": layout_text(layout)}
         return row | columns | ({"made_up": made_up.tobytes()} if made_up.any() else {})
+
+
+def finished(
+    pixels: np.ndarray, layout: Layout, target: Layout | None, gaps: int, deviation: float
+) -> tuple[np.ndarray, Layout, np.ndarray]:
+    """Keypoints M,T,R,3 converted, with gaps filled, and smoothed; their layout; and which ones, M,T,R, are made up.
+
+    Raises ValueError if they cannot be converted.
+    """
+    if target and target != layout:
+        from stages.skeletons.conversion import convert
+
+        pixels, layout = convert(pixels, layout, target), target
+    made_up = fill_gaps(pixels, gaps)
+    if deviation:
+        smooth(pixels, deviation)
+    return pixels, layout, made_up
 
 
 def relative(pixels: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -159,6 +159,16 @@ class Pose(MapStage):
         yield from estimator.files(self.own_weights())
         yield from detector.files(self.own_detector_weights())
 
+    def parts(self) -> dict[str, int]:
+        estimator, detector = find_estimator(self.estimator), declared_detector(self.detector)
+        used: dict[str, type[Estimator | Detector]] = {}
+        if self.estimator in ESTIMATORS:
+            used[ESTIMATORS[self.estimator]] = estimator
+        if self.detector in DETECTORS and "detector" in estimator.takes:
+            used[DETECTORS[self.detector]] = detector
+        gaps = {"fill_gaps": 2} if self.fill_gaps else {}  # marks no joints that the table lacks
+        return {name: part.version for name, part in used.items() if part.version > 1} | gaps
+
     def own_weights(self) -> Path | None:
         """The file that ``weights`` names, or its copy."""
         return self.weights and here(self.weights, "weights")
@@ -220,12 +230,11 @@ class Pose(MapStage):
         with enough_gpu_memory():
             estimation = loaded.estimation() if clips["skeleton_path"].null_count else None
         columns = loaded.columns if estimation else {}
-        target = layout_called(self.convert_to) if self.convert_to else None
         frames = (own["frames"] for own in aligned_rows(inputs, clips.num_rows))
         with threads(1):  # everywhere, since results may depend on the number of threads
-            rows = SkeletonRows(
-                estimation, columns, self.persons, self.time_limit, target, self.fill_gaps, self.smoothing
-            ).of(zip(clips.to_pylist(), frames, strict=True))
+            rows = SkeletonRows(estimation, columns, self.persons, self.time_limit, *loaded.finishing).of(
+                zip(clips.to_pylist(), frames, strict=True)
+            )
         return pa.Table.from_pylist(rows, schema=SKELETONS.schema)
 
 
@@ -263,6 +272,12 @@ class Models:
             return TopDownEstimation(self._detector, stage.detect_every, queue, stage.min_score, stage.persons)
         assert isinstance(estimator, WholeImageEstimator)
         return WholeImageEstimation(estimator, stage.min_score, stage.persons)
+
+    @cached_property
+    def finishing(self) -> tuple[Layout | None, int, float]:
+        """What is done to the keypoints of a clip: see ``stages.pose.skeleton_rows.finished``."""
+        stage = self._stage
+        return layout_called(stage.convert_to) if stage.convert_to else None, stage.fill_gaps, stage.smoothing
 
     @cached_property
     def columns(self) -> Row:

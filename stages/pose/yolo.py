@@ -38,11 +38,15 @@ class YoloPose(WholeImageEstimator):
 
     takes = frozenset({"weights"})
     layout = COCO17
+    version = 2
     card = ModelCard("AGPL-3.0", "that of the file")
 
     def __init__(self, settings: EstimatorSettings) -> None:
+        from stages.pose.tracking import least_score
+
         assert settings.weights is not None
-        self.network = _Yolo(settings.weights, settings.device, "pose", settings.min_score)
+        least = max(_LEAST, least_score(settings.min_score))
+        self.network = _Yolo(settings.weights, settings.device, "pose", least)
 
     @classmethod
     def why_no_gpu(cls, weights: Path | None) -> str | None:

@@ -115,13 +115,18 @@ def _sha256(path: Path, size: int, mtime_ns: int) -> str:
 def fetch(published: Published, option: str, folder: Path | None = None) -> Path:
     """The file (the first, if it has several), downloaded unless it is there and genuine.
 
-    folder: in place of the cache. Raises StageError if it cannot be downloaded or has another hash. The message names
-    ``option``, the parameter that takes a local path instead.
+    folder: in place of the cache, from which files are copied. Raises StageError if it cannot be downloaded or has
+    another hash. The message names ``option``, the parameter that takes a local path instead.
     """
     folder = folder or cache_folder()
     for file in published.files:
-        if not is_genuine(file, folder / file.name):
-            _download(file, folder / file.name, published, option)
+        path = folder / file.name
+        if is_genuine(file, path):
+            continue
+        if is_genuine(file, file.path):
+            _copy(file.path, path)
+        else:
+            _download(file, path, published, option)
     return folder / published.name
 
 
@@ -151,10 +156,17 @@ def copy(published: Published, source: Path, folder: Path | None = None) -> None
             raise StageError(f"{source / file.name} is damaged or another file: its sha256 should be {file.hash}…")
     folder = folder or cache_folder()
     for file in published.files:
-        (folder / file.name).parent.mkdir(parents=True, exist_ok=True)
-        half_written = folder / f"{file.name}.{os.getpid()}"
-        shutil.copyfile(source / file.name, half_written)
-        half_written.replace(folder / file.name)
+        _copy(source / file.name, folder / file.name)
+
+
+def _copy(source: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half_written = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, half_written)
+        half_written.replace(path)
+    finally:
+        half_written.unlink(missing_ok=True)
 
 
 def unavailable(published: Published, option: str, reason: str) -> str:

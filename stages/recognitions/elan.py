@@ -38,11 +38,14 @@ def write_elan(videos: Sequence[Row], places: Places, model: str) -> str | None:
     """Write ``elan/VIDEO.eaf`` for each row of RECOGNITIONS that was read, unless somebody has worked on the file.
     Returns a line about those."""
     edited = 0
-    for video in filter(was_read, videos):
+    for video in videos:
         path = places.beside(FOLDER, video, ".eaf")
         before = path.read_bytes() if path.exists() else None
         if before is not None and MARK.encode() not in before:
             edited += 1
+            continue
+        if not was_read(video):
+            path.unlink(missing_ok=True)
             continue
         document = elan(video, places.video(video), path, model)
         if before is None or _undated(document) != _undated(before):

@@ -49,6 +49,18 @@ def write_changed(path: Path, content: bytes) -> None:
         replace_file(path, content)
 
 
+def write_texts(
+    videos: Sequence[Row], places: Places, folder: str, extension: str, text: Callable[[Sequence[Row]], str]
+) -> None:
+    """Write what ``text`` makes of the segments of each video that was read; what was written of another is removed."""
+    for video in videos:
+        path = places.beside(folder, video, extension)
+        if was_read(video):
+            write_changed(path, text(video["segments"]).encode())
+        else:
+            path.unlink(missing_ok=True)
+
+
 def plain(text: str) -> str:
     """The text as one line, without what cannot be printed."""
     return UNPRINTABLE.sub(" ", text).strip() or "?"

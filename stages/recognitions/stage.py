@@ -25,7 +25,7 @@ class Recognitions(WholeStage):
     """
 
     key_name: ClassVar[str | None] = "stages.recognitions:Recognitions"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     makes = RECOGNITIONS
     takes = (FRAMES,)
     may_take = (PREDICTIONS, PEOPLE_PREDICTIONS, SKELETONS)

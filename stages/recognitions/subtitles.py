@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.stage import Row
-from stages.recognitions.exported_files import Places, caption, labeled, was_read, write_changed
+from stages.recognitions.exported_files import Places, caption, labeled, write_texts
 
 FOLDER = "subtitles"
 IN_VTT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -13,14 +13,12 @@ IN_SRT = str.maketrans("<>{}", "‹›()")
 
 def write_vtt(videos: Sequence[Row], places: Places, model: str) -> None:
     """Write ``subtitles/VIDEO.vtt`` for each row of RECOGNITIONS that was read."""
-    for video in filter(was_read, videos):
-        write_changed(places.beside(FOLDER, video, ".vtt"), vtt(video["segments"]).encode())
+    write_texts(videos, places, FOLDER, ".vtt", vtt)
 
 
 def write_srt(videos: Sequence[Row], places: Places, model: str) -> None:
     """Write ``subtitles/VIDEO.srt`` for each row of RECOGNITIONS that was read."""
-    for video in filter(was_read, videos):
-        write_changed(places.beside(FOLDER, video, ".srt"), srt(video["segments"]).encode())
+    write_texts(videos, places, FOLDER, ".srt", srt)
 
 
 def vtt(segments: Sequence[Row]) -> str:

@@ -10,6 +10,8 @@ import numpy as np
 from pipeline.stage import Row
 from stages.recognitions.people import Track, number
 from stages.recognitions.segments import Merging, Window, merge
+from stages.sources.videos import LATE
+from stages.video.extent import extent
 
 FILM_COLUMNS = ("clip_id", "times", "indices", "source_frames", "source_height", "source_width")
 """Columns of FRAMES that say how long a clip is, and how large."""
@@ -53,7 +55,7 @@ class Film(NamedTuple):
     """Of the pictures, in pixels; None where the clip could not be read."""
     height: int | None
     seconds: float
-    """How long the clip is, if it goes on to the last frame of the file."""
+    """How long the clip is, if it goes on to the last frame of the file: an estimate, from its frames' times."""
 
 
 def films_of(rows: Iterable[Row]) -> dict[str, Film]:
@@ -115,10 +117,7 @@ def recognized(
     for clip in clips:
         if clip["clip_id"] not in people:
             continue
-        start = clip["start"] or 0.0
-        end = clip["end"]
-        if end is None:
-            end = round(start + films[clip["clip_id"]].seconds, 3)
+        start, end = _span(clip, films)
         for name, person in people[clip["clip_id"]].items():
             row = {"start": start, "end": end, "person": name, "probabilities": list(person.probabilities)}
             windows.append(row)
@@ -134,6 +133,15 @@ def recognized(
         "windows": windows,
         "segments": _segments(windows, class_names, merging),
     }
+
+
+def _span(clip: Row, films: Mapping[str, Film]) -> tuple[float, float]:
+    """Start and end in seconds of a window; of a whole video, when its picture begins and ends."""
+    if clip["end"] is not None:
+        return clip["start"] or 0.0, clip["end"]
+    start, end = extent(clip["path"]) or (0.0, films[clip["clip_id"]].seconds)
+    start = round(start, 3) if start > LATE else 0.0
+    return start, max(round(end, 3), start + STILL)
 
 
 def _numbers(windows: Sequence[Sequence[Person]]) -> Sequence[Sequence[int | None]]:

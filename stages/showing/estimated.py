@@ -13,8 +13,9 @@ from itertools import chain, count, islice
 import cv2
 import numpy as np
 
+from recognizer.skeletons import layout_text
 from stages.pose.boxes import iou
-from stages.pose.skeleton_rows import relative
+from stages.pose.skeleton_rows import finished, relative
 from stages.pose.stage import Models
 from stages.showing.footage import fitted, scaled
 from stages.showing.people import Box, People, Person
@@ -49,7 +50,7 @@ def estimated(images: Iterator[np.ndarray], models: Models, encoding: Encoding) 
         estimation.run_all()
         estimation.look_again(people)
         estimation.run_all()
-        pixels = estimation.finish(people)
+        pixels, layout, _ = finished(estimation.finish(people), estimation.layout, *models.finishing)
         identities = names.of(people.boxes)
         following = list(islice(jpegs, STEP))
         end = LENGTH - STEP // 2 if following else len(window)
@@ -60,7 +61,7 @@ def estimated(images: Iterator[np.ndarray], models: Models, encoding: Encoding) 
                 for m, who in enumerate(identities)
                 if keypoints[m, :, 2].any() or people.detected[m, t]
             ]
-            yield People(tuple(persons), estimation.layout.name)
+            yield People(tuple(persons), layout_text(layout))
         if not following:
             return
         window, begin = window[STEP:] + following, end - STEP

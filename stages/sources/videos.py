@@ -130,7 +130,9 @@ def seconds_since_change(path: str) -> float:
         status = Path(path).stat()
     except OSError:
         return math.inf
-    return time.time() - max(status.st_mtime, status.st_ctime)  # copying programs set the former to that of the source
+    # Copying programs set the former to that of the source, by whose clock it may lie in the future.
+    now, modified, changed = time.time(), status.st_mtime, status.st_ctime
+    return now - (max(modified, changed) if modified <= now else changed)
 
 
 def _window_id(name: str, start: float | None, end: float | None) -> str:

@@ -86,26 +86,38 @@ function trueLabel(segment) {
   return chosenLabel(segment);
 }
 
-// Rows of the list, and how many segments cannot be a part of it: the list knows no persons, so spans to which people
-// gave different labels in the same time are left out, and those with the same label are one row.
+// Those during which somebody else does something else.
+function contradicted(segments) {
+  const found = new Set();
+  let before = [];
+  for (const segment of [...segments].sort((a, b) => a.start - b.start)) {
+    before = before.filter(({ end }) => end > segment.start);
+    for (const other of before) {
+      if (other.person !== segment.person && other.label !== segment.label) found.add(other).add(segment);
+    }
+    before.push(segment);
+  }
+  return found;
+}
+
+// Rows of the list, and how many segments cannot be a part of it: the list knows no persons, so spans in which people
+// have different labels are left out, and equal ones with the same label are one row.
 function correctedRows() {
   const rows = [];
   let unclear = 0;
   for (const video of videos) {
-    const spans = new Map();
-    for (const segment of video.segments) {
-      const label = trueLabel(segment);
-      if (label === undefined) continue;
-      const { start, end } = segment;
-      const key = `${start} ${end}`;
-      if (spans.has(key)) spans.get(key).push({ label, start, end });
-      else spans.set(key, [{ label, start, end }]);
-    }
-    const path = spans.size ? pathOf(video) : "";
-    for (const own of spans.values()) {
-      const isClear = own.every(({ label }) => label === own[0].label) && !/[\r\n]/.test(path + own[0].label);
-      if (isClear) rows.push({ path, ...own[0] });
-      else unclear += own.length;
+    const known = video.segments
+      .map((segment) => ({ label: trueLabel(segment), start: segment.start, end: segment.end, person: segment.person }))
+      .filter(({ label }) => label !== undefined);
+    const path = known.length ? pathOf(video) : "";
+    const refused = contradicted(known);
+    const listed = new Set();
+    for (const segment of known) {
+      const { label, start, end } = segment;
+      const span = `${start} ${end}`;
+      if (refused.has(segment) || /[\r\n]/.test(path + label)) unclear += 1;
+      else if (!listed.has(span)) rows.push({ path, label, start, end });
+      listed.add(span);
     }
   }
   return { rows, unclear };

@@ -273,3 +273,15 @@ def test_what_lies_in_out_is_not_recognized() -> None:
     done = recognize("videos", "--model", "it", "--out", "videos/out")
     assert done.returncode == 0, done.stdout + done.stderr
     assert pq.read_table("videos/out/recognitions.parquet")["file"].to_pylist() == ["a.mp4"]
+
+
+def test_a_folder_is_called_by_its_name_and_strides_are_not_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained("demo.yaml", RGB)
+    save_model()
+    here = Path.cwd()
+    (here / "videos" / "inner").mkdir(parents=True)
+    monkeypatch.chdir("videos/inner")
+    manifest = recognition_manifest(Path(".."), str(here / "runs/it"), Path("out"))
+    assert {spec.name: spec for spec in manifest.stages}["recognitions"].parameters["root"] == str(here / "videos")
+    with pytest.raises(ManifestError, match="'stride' should be greater than 0"):
+        build_graph(recognition_manifest(Path(".."), str(here / "runs/it"), Path("out"), Windows(stride=0)))

@@ -10,6 +10,7 @@ from torchvision.models import detection, get_model_weights
 from pipeline.errors import StageError
 from stages.pose.estimators import EstimatorSettings
 from stages.pose.keypoint_rcnn import KeypointRCNN
+from stages.pose.tracking import least_score
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,14 @@ def test_people_are_those_that_torchvision_finds(weights: Path) -> None:
         np.testing.assert_allclose(keypoints[..., 2], expected["keypoints_scores"].sigmoid(), atol=1e-5)
 
 
-def test_people_who_would_be_dropped_are_not_estimated(weights: Path) -> None:
+def test_people_who_could_not_even_continue_a_track_are_not_estimated(weights: Path) -> None:
     image = np.zeros((8, 160, 3), np.uint8)
-    [(boxes, keypoints)] = KeypointRCNN(EstimatorSettings(weights, min_score=1)).people([image])
+    estimator = KeypointRCNN(EstimatorSettings(weights, min_score=0.5))
+    [(boxes, keypoints)] = estimator.people([image])
+    assert estimator.model.roi_heads.score_thresh == least_score(0.5)
+    assert len(boxes) == len(keypoints) > 0
+    estimator.model.roi_heads.score_thresh = 1
+    [(boxes, keypoints)] = estimator.people([image])
     assert boxes.shape == (0, 5)
     assert keypoints.shape == (0, 17, 3)
 

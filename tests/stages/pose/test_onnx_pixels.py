@@ -79,6 +79,23 @@ def test_what_is_no_normalization_changes_nothing(tmp_path: Path) -> None:
     assert first_operations(file(tmp_path).graph) == {"Conv"}
 
 
+def test_bytes_are_pixels(tmp_path: Path) -> None:
+    def takes_bytes(*operations: tuple[str, object], **metadata: str) -> onnx.ModelProto:
+        model = file(tmp_path, *operations, **metadata)
+        model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+        return model
+
+    np.testing.assert_array_equal(of(takes_bytes()), RGB)
+    np.testing.assert_array_equal(of(takes_bytes(), RAW_BGR), RGB[:, ::-1])
+    np.testing.assert_array_equal(of(takes_bytes(Image__BitmapPixelFormat="Bgr8")), RGB[:, ::-1])
+    np.testing.assert_array_equal(of(takes_bytes(("Sub", per_channel(MEAN[::-1])))), RGB[:, ::-1])
+    np.testing.assert_array_equal(of(takes_bytes(Image__NominalPixelRange="NominalRange_0_255")), RGB)
+    np.testing.assert_array_equal(of(takes_bytes(("Div", 255.0), ("Sub", 0.5))), RGB)
+    for said in ({"Image__NominalPixelRange": "Normalized_0_1"}, {"mean": "[100, 110, 120]"}):
+        with pytest.raises(StageError, match=r"takes images of uint8, but its metadata say that pixels are not from 0"):
+            of(takes_bytes(**said))
+
+
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [

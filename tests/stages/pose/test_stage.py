@@ -257,6 +257,26 @@ def test_gaps_are_filled_only_where_asked_for_and_marked(reddest: Path, green: s
     assert not keypoints(calm)[0, [5, 6]].any()
 
 
+def test_joints_outside_of_the_picture_are_not_made_up(tmp_path: Path) -> None:
+    given = np.ones((1, 2 * T, 17, 3))
+    given[0, : 2 * T, 0, 0] = 2 * WIDTH - 1
+    given[0, 6:, 0, 0] = 2 * WIDTH + 99  # inside, missing, outside
+    given[0, 4:6, 0, 2] = 0
+    np.savez(tmp_path / "a.npz", keypoints=given, layout="coco17")
+    stage = Pose(estimator="hrnet_mini", fill_gaps=1)
+    [row] = run(stage, *tables({"a": [jpeg(None)] * T}, {"a": tmp_path / "a.npz"}))
+    assert keypoints(row)[0, :, 0, 2].tolist() == [1, 1] + [0] * (T - 2)
+    assert row["made_up"] is None
+
+
+def test_only_parts_that_have_changed_are_in_the_keys(reddest: Path, green: str) -> None:
+    assert Pose(estimator="movenet_thunder", detector="nanodet").parts() == {}
+    assert Pose(estimator="keypointrcnn").parts() == {"stages.pose.keypoint_rcnn:KeypointRCNN": 2}
+    assert Pose(estimator="onnx", weights=reddest, detector=green).parts() == {"stages.pose.onnx_model:OnnxModel": 2}
+    identity = stage_identity("pose", Pose(estimator="keypointrcnn", fill_gaps=1))
+    assert identity["plugins"] == {"stages.pose.keypoint_rcnn:KeypointRCNN": 2, "fill_gaps": 2}
+
+
 def test_a_clip_without_a_person_or_with_a_broken_frame_costs_only_itself(reddest: Path, green: str) -> None:
     good = [jpeg(dot) for dot in dots(0)]
     clips = {"empty": [jpeg(None, body=False)] * T, "good": good, "broken": [*good[:3], b"no JPEG", *good[4:]]}

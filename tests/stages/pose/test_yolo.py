@@ -108,7 +108,7 @@ def saved(images: list[np.ndarray], folder: Path) -> list[str]:
 @pytest.mark.parametrize("file", FILES)
 def test_people_are_those_that_ultralytics_finds_in_the_image_files(poses: Exported, file: str, tmp_path: Path) -> None:
     images = pictures()
-    estimator = YoloPose(EstimatorSettings(poses.folder / file, min_score=0.2))
+    estimator = YoloPose(EstimatorSettings(poses.folder / file, min_score=0.5))
     found = estimator.people(images)
     own = quiet_ultralytics("estimator")(str(poses.folder / file), task="pose")
     for (boxes, keypoints), path in zip(found, saved(images, tmp_path), strict=True):
@@ -126,7 +126,7 @@ def test_people_are_those_that_ultralytics_finds_in_the_image_files(poses: Expor
 @pytest.mark.parametrize("file", FILES)
 def test_people_are_those_of_the_network_before_it_was_exported(poses: Exported, file: str) -> None:
     image = pictures()[1]
-    ((boxes, keypoints),) = YoloPose(EstimatorSettings(poses.folder / file, min_score=0.2)).people([image])
+    ((boxes, keypoints),) = YoloPose(EstimatorSettings(poses.folder / file, min_score=0.5)).people([image])
     square = file != "dynamic.onnx"  # the others pad to the size that they were exported for
     form = {"imgsz": SIDE, "rect": False} if square else {"imgsz": 640, "rect": True}
     (expected,) = poses.network.predict(image[..., ::-1], conf=0.2, classes=[0], device="cpu", verbose=False, **form)
@@ -159,7 +159,7 @@ def test_a_detector_gives_the_people_alone(objects: Exported, file: str, tmp_pat
 @pytest.mark.parametrize("file", ["dynamic.onnx", "batch3.onnx", "model.torchscript"])
 def test_batches_change_nothing(poses: Exported, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [pictures()[i] for i in (0, 4, 1, 2, 1, 1, 3)]
-    estimator = YoloPose(EstimatorSettings(poses.folder / file, min_score=0.2))
+    estimator = YoloPose(EstimatorSettings(poses.folder / file, min_score=0.5))
     alone = estimator.people(images)
     monkeypatch.setattr(estimator.network, "batch", 4)  # as on a GPU, but fewer
     for (boxes, keypoints), (own_boxes, own_keypoints) in zip(estimator.people(images), alone, strict=True):
@@ -186,6 +186,7 @@ def test_the_stage_follows_people_with_either(poses: Exported, objects: Exported
 @needs_ultralytics
 def test_nobody_is_nobody(poses: Exported, objects: Exported) -> None:
     estimator = YoloPose(EstimatorSettings(poses.folder / "fixed.onnx", min_score=1.0))
+    estimator.network.settings["conf"] = 1.0
     ((boxes, keypoints),) = estimator.people(pictures()[:1])
     assert boxes.shape == (0, 5) and keypoints.shape == (0, COCO17.count, 3)
     assert YoloDetector(objects.folder / "fixed.onnx", "cpu").detect([]) == []

@@ -118,3 +118,14 @@ def test_torchvisions_weights_are_where_torchvision_says(detector: type[FasterRC
     assert detector.published().megabytes == round(weights.meta["_file_size"])
     assert detector.card is not None
     assert str(weights.meta["_metrics"]["COCO-val2017"]["box_map"]) in detector.card.accuracy
+
+
+def test_other_folders_get_what_the_cache_has(two_files: Published, cache: Path, tmp_path: Path) -> None:
+    fetch(two_files, "weights")
+    for file in (tmp_path / "server").iterdir():
+        file.unlink()
+    assert fetch(two_files, "weights", tmp_path / "stick") == tmp_path / "stick" / "m.json"
+    assert sorted(file.name for file in (tmp_path / "stick").iterdir()) == ["m.bin", "m.json"]
+    (cache / "m.bin").write_bytes(b"damaged")
+    with pytest.raises(StageError, match="weights"):
+        fetch(two_files, "weights", tmp_path / "other")

@@ -210,3 +210,23 @@ def test_a_mark_among_ten_thousand_segments_makes_little_anew(visit):
     page.keyboard.press("m")
     assert spans(page)[:3] == [("wave", 0, 1), ("sit", 1, 3), ("wave", 3, 4)]
     assert page.inner_text("#matches") == "9 999 segments in 1 video"
+
+
+def test_people_who_do_different_things_at_once_are_not_in_the_list(visit):
+    page = visit(
+        [
+            video(
+                "a.mp4",
+                [
+                    segment(0, 4, "sit", 0.9, person=1),
+                    segment(1, 4.5, "run", 0.9, person=2),
+                    segment(4.5, 6, "sit", 0.9, person=1),
+                    segment(4.5, 7, "sit", 0.9, person=2),
+                ],
+            )
+        ]
+    )
+    for _ in range(4):
+        page.keyboard.press("r")
+    assert rows(page) == [("sit", "4.5", "6"), ("sit", "4.5", "7")]
+    assert "2 segments left out: people in the same span of time" in page.inner_text("#kept")

@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from video_files import write_video
 
 from stages.images import encoded
 from stages.recognitions.stage import Recognitions
@@ -61,6 +62,14 @@ def test_one_row_a_video_by_file_and_time(inputs, context):
     assert (x["width"], x["height"], x["error"]) == (32, 24, None)
     assert y["segments"][0]["end"] == 2.5, "25 frames, ten of which take a second"
     assert segment["thumbnail"].startswith(b"\xff\xd8")
+
+
+def test_a_whole_video_lasts_as_long_as_its_file_says(inputs, context):
+    """Not as long as the times of some of its frames suggest."""
+    root, variant = inputs
+    write_video(root / "y.mp4", count=27, milliseconds=[0, *range(5000, 6040, 40)])
+    *_, y = Recognitions(root=root).run(variant, context).to_pylist()
+    assert y["windows"][0]["start"] == 0 and abs(y["windows"][0]["end"] - 6.04) < 0.05
 
 
 def test_a_video_of_one_picture_is_recognized(tmp_path, write_table, files_of, clip_row, variant, context):

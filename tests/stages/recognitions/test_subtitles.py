@@ -5,6 +5,7 @@ from pathlib import Path
 import av
 import pytest
 
+from stages.recognitions.elan import write_elan
 from stages.recognitions.exported_files import Places
 from stages.recognitions.subtitles import srt, vtt, write_srt, write_vtt
 
@@ -72,3 +73,19 @@ def test_ffmpeg_reads_the_same_cues(write, extension: str, tmp_path: Path, video
     assert texts[:2] == ["person 1: sit 83 %", "person 2: fall 100 %"]
     assert texts[2].startswith("a --") and texts[2].endswith(" b c 50 %")
     assert texts[3].endswith(" 0 %")
+
+
+def test_what_was_written_of_a_video_that_cannot_be_read_any_more_is_removed(tmp_path: Path, video_row) -> None:
+    places = Places(tmp_path, tmp_path)
+    rows = [video_row(name, SEGMENTS, NAMES) for name in ("x.mp4", "y.mp4")]
+    for write in (write_vtt, write_srt, write_elan):
+        write(rows, places, "model")
+    rows[0] |= {"windows": [], "segments": [], "error": "moov atom not found"}
+    edited = places.beside("elan", rows[0], ".eaf")
+    for write in (write_vtt, write_srt, write_elan):
+        write(rows, places, "model")
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["elan/y.mp4.eaf", "subtitles/y.mp4.srt", "subtitles/y.mp4.vtt"]
+    edited.write_text("somebody's work")
+    write_elan(rows, places, "model")
+    assert edited.read_text() == "somebody's work"

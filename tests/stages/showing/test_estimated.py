@@ -56,6 +56,20 @@ def test_everybody_keeps_a_number_and_every_skeleton_is_of_its_picture(two: Draw
     assert all(len(owner) == 1 for owner in owners.values())
 
 
+def test_skeletons_are_finished_as_the_stage_does(two: Drawn, models: Models) -> None:
+    plain = found_in(two.frames[:12], models)
+    calm = found_in(two.frames[:12], Pose(estimator="hrnet_mini", detector="mini", smoothing=5).load({}))
+    other = Pose(estimator="hrnet_mini", detector="mini", convert_to="mediapipe33").load({})
+
+    def moves(found: list[People]) -> float:
+        wrists = np.stack([people.persons[0].keypoints[COCO17.joints.index("left_wrist"), :2] for people in found])
+        return float(np.abs(np.diff(wrists, axis=0)).max())
+
+    assert moves(calm) < 0.5 * moves(plain)
+    [people] = found_in(two.frames[:1], other)
+    assert people.layout == "mediapipe33" and people.persons[0].keypoints.shape == (33, 3)
+
+
 def test_boxes_are_those_of_the_people(two: Drawn, models: Models) -> None:
     [people] = found_in(two.frames[:1], models)
     height, width = two.frames[0].shape[:2]

@@ -1,14 +1,18 @@
 """Videos without labels, whole and in windows."""
 
+import os
+import time
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from video_files import write_video
 
 from pipeline.errors import ManifestError
-from stages.sources.videos import Videos
+from stages.sources.videos import Videos, seconds_since_change
 
 
 @pytest.fixture
@@ -75,3 +79,21 @@ def test_impossible_requests_are_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ManifestError, match="no videos below"):
         Videos(root=tmp_path / "empty").clips()
+
+
+def test_a_clock_that_is_ahead_holds_no_file_back(tmp_path: Path) -> None:
+    file = tmp_path / "a.mp4"
+    file.write_bytes(b"video")
+    now = time.time()
+    for ahead in (-5 * 3600, 0, 5 * 3600):
+        os.utime(file, (now + ahead, now + ahead))
+        assert 0 <= seconds_since_change(str(file)) < 60
+
+
+def test_images_have_windows(tmp_path: Path) -> None:
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for i in range(75):
+        cv2.imwrite(str(folder / f"{i}.png"), np.zeros((4, 4, 3), np.uint8))
+    clips = Videos(root=tmp_path, window=1, stride=0.5).clips()
+    assert list(zip(clips["start"].to_pylist(), clips["end"].to_pylist(), strict=True))[::3] == [(0, 1), (1.5, 2.5)]
