@@ -289,7 +289,8 @@ def clean(
 ) -> None:
     """Remove results that neither these manifests nor other runs in their runs/ folder need. Asks first.
 
-    Recognitions are runs too: give their manifest.json, or their videos must be decoded again.
+    Recognitions are runs too: give their manifest.json, or their videos must be decoded again. Drawn data that was
+    deleted is drawn again first, as it decides which results belong to it.
 
     \b
     pipeline clean demo

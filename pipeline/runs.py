@@ -234,18 +234,18 @@ def _set_aside(store: Store, paths: Iterable[str], log: EventLog) -> None:
 
 
 def plan_run(manifest: Manifest, options: Options = Options(), create: bool = False) -> Plan:
-    """The plan of a manifest. Reads sources and store, and changes nothing.
+    """The plan of a manifest. Reads sources and store, and without ``create`` changes nothing.
 
     create: let sources of synthetic data make their files first.
     """
     graph = build_graph(manifest)
-    for stage in [node.stage for node in graph.nodes.values() if create]:
-        if isinstance(stage, Source):
-            stage.create()
     only = _only(graph, options)
     force = {name for stage in options.force for name in graph.select(stage)}
     if only is not None and (outside := sorted(force - only)):
         raise ManifestError(f"--force {outside[0]}: --from and --only leave it out")
+    for stage in [node.stage for node in graph.nodes.values() if create]:
+        if isinstance(stage, Source):
+            stage.create()
     return make_plan(graph, Store(manifest.store), manifest.partition, only, force)
 
 

@@ -186,7 +186,7 @@ class RecognizerConfig(NetworkConfig):
     frames: PositiveInt = 12
     """T, the number of frames per clip in training. Other lengths work: what is learned per frame is interpolated."""
     preprocessing: dict[str, Any] = {}
-    """How clips were sampled, cropped and given skeletons, for those who use the model elsewhere. Any JSON."""
+    """How large and how long clips were, and of which data, for those who use the model elsewhere. Any JSON."""
     temperature: PositiveFloat = 1.0
     """What logits are divided by before they become probabilities, so that a class with probability 0.8 is right about
     8 times in 10. Chosen on validation clips."""

@@ -14,8 +14,8 @@ from stages.predict.views import views_of
 from stages.train.batches import collate
 
 GROUPS = {
-    "arms": ("elbow", "wrist", "hand", "hand_tip", "thumb"),
-    "legs": ("knee", "ankle", "foot"),
+    "arms": ("elbow", "wrist", "hand", "hand_tip", "thumb", "index", "pinky"),
+    "legs": ("knee", "ankle", "foot", "heel", "big_toe", "small_toe", "foot_index"),
 }
 """Groups of joints, without their side; all others belong to the head and trunk."""
 GRID = 64

@@ -26,7 +26,7 @@ class Evaluate(WholeStage):
     a prediction, classes without clips."""
 
     key_name: ClassVar[str | None] = "stages.evaluate:Evaluate"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     makes = METRICS
     takes = (PREDICTIONS,)
 
@@ -66,7 +66,7 @@ class Evaluate(WholeStage):
         metrics = figures(
             class_names, known, [labels[clip_id] for clip_id in known], [found[clip_id] for clip_id in known], groups
         )
-        metrics |= _classes_without(rows, class_names, self.split) | {
+        metrics |= _classes_without(rows, class_names, self.split, {labels[clip_id] for clip_id in known}) | {
             "failed": len(labels) - len(found),
             "unlabeled": len(found) - len(known),
             "split": self.split,
@@ -163,10 +163,14 @@ def figures(
     }
 
 
-def _classes_without(rows: list[dict[str, Any]], class_names: list[str], split: str) -> dict[str, list[str]]:
-    """The classes that no clip of the split shows, and those that no training clip shows but one of the split.
+def _classes_without(
+    rows: list[dict[str, Any]], class_names: list[str], split: str, evaluated: set[str | None]
+) -> dict[str, list[str]]:
+    """The classes of which no clip of the split was predicted, and those that no training clip shows but one of the
+    split.
 
     class_names: those of the model, which is all that is known of its training if the index has no training clips.
+    evaluated: the classes of the clips that were predicted.
     """
     of_split, trained, all_of_them = (
         {row["label"] for row in rows if row["label"] is not None and wanted(row["split"])}
@@ -174,7 +178,7 @@ def _classes_without(rows: list[dict[str, Any]], class_names: list[str], split: 
     )
     learned = trained & set(class_names) if trained else set(class_names)
     return {
-        "classes_without_clips": sorted((all_of_them | set(class_names)) - of_split),
+        "classes_without_clips": sorted((all_of_them | set(class_names)) - evaluated),
         "classes_without_training_clips": sorted(of_split - learned),
     }
 

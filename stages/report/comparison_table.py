@@ -54,7 +54,7 @@ def markdown_text(comparison: dict[str, Any]) -> str:
     compared = any(row["difference"] for row in rows)
     head = [titles[axis] for axis in axes] or ["variants"]
     columns = [*head, "top-1 (%)", *(["SD"] if repeated else []), "95 % interval", "mean class (%)"]
-    columns += ["difference to the best"] if compared else []
+    columns += ["difference to the best top-1"] if compared else []
     lines = [columns, ["---"] * len(head) + ["---:"] * (len(columns) - len(head))]
     for i, row in enumerate(rows):
         metrics = row["metrics"]
@@ -87,9 +87,8 @@ def explanation(comparison: dict[str, Any]) -> str:
     units = "groups that the clips come in" if grouped else "clips"
     text += f"; Wilson’s 95 % interval over the {units}."
     if any(row["difference"] for row in rows):
-        text += (
-            f" The difference to the best row, in points, has the 95 % interval of a paired bootstrap over the {units}."
-        )
+        text += " The difference to the row with the best top-1, in points, has the 95 % interval of a paired bootstrap"
+        text += f" over the {units}."
     return text
 
 

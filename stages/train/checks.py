@@ -92,6 +92,27 @@ def check_turn(recipe: Recipe, upstream: Mapping[str, Stage]) -> Iterator[Proble
         )
 
 
+def check_flip(recipe: Recipe, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
+    """Skeletons that are no people's once they are mirrored."""
+    if not recipe.augment.flip or not recipe.model.uses_pose:
+        return
+    skeletons = upstream.get("skeletons")
+    layout_of = getattr(skeletons, "layout_of", None)
+    layout = layout_of(clips) if layout_of else None
+    if layout is not None and not layout.pairs:
+        yield Problem(
+            f"augment.flip mirrors skeletons, but the joint layout {layout.name} does not say which joints are left "
+            "and right: give it pairs (pipeline layouts), or set flip: false",
+            fatal=False,
+        )
+    if getattr(skeletons, "second_plane", None) is not None:
+        yield Problem(
+            "augment.flip mirrors both pictures of a person who is seen from two sides, and then has the left arm on "
+            "the right side: set flip: false",
+            fatal=False,
+        )
+
+
 def check_ensemble(recipe: Recipe) -> Iterator[Problem]:
     """Networks of an ensemble that are not trained."""
     if left_out := sorted(set(recipe.ensemble) - set(recipe.others)):

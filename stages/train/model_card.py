@@ -194,7 +194,7 @@ def _figures(usage: Usage | None, metrics: dict[str, Any] | None) -> Iterator[st
     groups = f" of {count(metrics['groups'], 'group')}" if metrics.get("groups") else ""
     measured = f"Measured on {count(metrics['clips'], 'clip')}{groups} of the split {plain(metrics['split'])}"
     views = [used.parameters.get("views") for used in usage.stages.values() if _predicts(used)] if usage else []
-    measured += f", in {views[0]} views of each clip" if views and views[0] else ""
+    measured += f", in up to {views[0]} views of each clip" if views and views[0] else ""
     if metrics.get("failed"):
         measured += f"; {count(metrics['failed'], 'clip')} more could not be read or had no prediction"
     yield f"{measured}. The interval is one of 95 %{', over the groups' if groups else ''}."

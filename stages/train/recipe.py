@@ -36,7 +36,7 @@ class Augmentation(BaseModel):
 
     jitter: bool = True
     """Draw each frame from a random position within its segment of the clip, not from the middle. Has an effect only if
-    the network sees fewer frames than the shards hold."""
+    the network sees fewer frames than the shards hold, or if ``speed`` cuts some off."""
 
     brightness: float = Field(0.2, ge=0, lt=1)
     """Largest change of brightness, as a fraction of white."""

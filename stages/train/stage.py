@@ -64,16 +64,17 @@ class Train(WholeStage, Recipe):
         return (*([keyed_file(file, "backbone_file")] if file else []), *map(as_known, start))
 
     def check(self, clips: pa.Table, upstream: Mapping[str, Stage]) -> Iterator[Problem]:
-        from stages.train.checks import check_ensemble, check_labels, check_sizes, check_turn, check_validation
+        from stages.train import checks
         from stages.train.labels import enough_validation
 
-        yield from check_labels(clips)
-        yield from check_validation(clips, self.val_share)
+        yield from checks.check_labels(clips)
+        yield from checks.check_validation(clips, self.val_share)
         if self.keep == "best" and not enough_validation(clips, self.val_share, 1):
             yield Problem("keep: best needs validation clips: set val_share, or give some clips the split val")
-        yield from check_sizes(self, upstream)
-        yield from check_turn(self, upstream)
-        yield from check_ensemble(self)
+        yield from checks.check_sizes(self, upstream)
+        yield from checks.check_turn(self, upstream)
+        yield from checks.check_flip(self, clips, upstream)
+        yield from checks.check_ensemble(self)
         if self.start_from:
             labels = set(self.select(clips)["label"].unique().to_pylist()) - {None}
             yield from check_start(self.start_from, self.model, labels)

@@ -142,6 +142,13 @@ def test_what_the_figures_leave_out(tmp_path, context, write_table, files_of, cl
     assert low < 0.2 < 0.9 < high
 
 
+def test_classes_all_of_whose_clips_failed_are_not_in_the_mean_and_said(evaluated):
+    found = [prediction("0", "a"), prediction("1", error="no person")]
+    metrics = evaluated({"0": ("a", "test"), "1": ("b", "test"), "2": ("b", "train")}, found)
+    assert metrics["mean_class"] == 1 and "b" in metrics["classes_without_clips"]
+    assert "1 failed, 5 classes without clips" in accuracy_text(metrics)
+
+
 def test_without_training_clips_the_model_says_what_it_has_learned(evaluated):
     metrics = evaluated({"0": ("a", "test"), "1": ("zzz", "test")}, [prediction("0", "a"), prediction("1", "a")])
     assert metrics["classes_without_training_clips"] == ["zzz"]

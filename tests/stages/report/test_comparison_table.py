@@ -29,7 +29,7 @@ def test_markdown_has_what_there_is_to_say() -> None:
         )
     )
     assert text.splitlines()[:4] == [
-        "| A | top-1 (%) | SD | 95 % interval | mean class (%) | difference to the best |",
+        "| A | top-1 (%) | SD | 95 % interval | mean class (%) | difference to the best top-1 |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         "| x\\|y | **90.0** | 1.2 | 85.0–94.0 | 90.0 |  |",
         "| none | 86.8 | 0.0 | 81.8–90.8 | 86.8 | −3.2 (−6.1 to 0.0) |",

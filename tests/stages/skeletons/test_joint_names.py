@@ -35,3 +35,14 @@ def test_another_order_is_another_layout() -> None:
     assert own.name == "own" and len(own.pairs) == 8
     with pytest.raises(ValueError, match="left_hip occurs twice"):
         layout_of_names(["left hip", "LHip"], "own")
+
+
+def test_letters_are_sides_where_both_are_there() -> None:
+    own = layout_of_names(["root", "lfemur", "rfemur", "LHip", "rhip", "lowerback", "lt knee", "Rt knee"], "own")
+    assert own.joints == (
+        *("root", "left_femur", "right_femur", "left_hip", "right_hip", "lowerback"),
+        *("left_knee", "right_knee"),
+    )
+    assert len(own.pairs) == 3
+    glued = [name.replace("left_", "l").replace("right_", "r") for name in LAYOUTS["coco17"].joints]
+    assert layout_of_names(glued, "own") is LAYOUTS["coco17"]

@@ -1,5 +1,7 @@
 """What a training says of its data before anything is decoded."""
 
+import json
+
 import pyarrow as pa
 import pytest
 
@@ -111,6 +113,18 @@ def test_turning_people_needs_two_pictures_of_them() -> None:
     assert fatal({"skeletons": Skeletons()})
     assert fatal(both, persons=1)
     assert fatal(both, modality="rgb+pose")
+
+
+def test_mirrored_skeletons_have_to_be_those_of_people() -> None:
+    def notes(skeletons: Skeletons, **augment: bool) -> list[str]:
+        stage = Train(augment=augment, model={"modality": "pose", "persons": 2})
+        return [problem.text for problem in stage.check(clips(*GOOD), {"skeletons": skeletons}) if not problem.fatal]
+
+    fish = json.dumps({"name": "fish", "joints": ["head", "tail"]})
+    assert "fish does not say which joints are left and right" in notes(Skeletons(convert_to=fish))[0]
+    assert "mirrors both pictures" in notes(Skeletons(second_plane=("z", "-y")))[0]
+    assert notes(Skeletons(convert_to=fish, second_plane=("z", "-y")), flip=False) == []
+    assert notes(Skeletons()) == notes(Skeletons(convert_to="coco17")) == []
 
 
 def test_the_best_epoch_is_only_known_with_validation_clips() -> None:

@@ -76,7 +76,7 @@ def test_a_card_says_what_people_must_know(tmp_path: Path) -> None:
         "- estimator: movenet\\_lightning",
         "- detector: nanodet",
         "- weights: nanodet.bin, SHA-256 5d0e4f8c",
-        "Measured on 4 clips of the split test, in 10 views of each clip; 1 clip more could not be read",
+        "Measured on 4 clips of the split test, in up to 10 views of each clip; 1 clip more could not be read",
         "| top-1 accuracy | 75.0 % (30.1 % to 95.4 %) |",
         "| wave | sit | 1 of 3 |",
         "divided by the temperature 1.5 before they become probabilities, chosen on 40 validation clips.",
