@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pipeline.checks import check, prepare, refuse
 from pipeline.claims import Claim
@@ -41,7 +41,7 @@ from pipeline.urls import is_url
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
-EXECUTORS = ("auto", "local", "ray")
+ExecutorChoice = Literal["auto", "local", "ray"]
 
 REPAIRS = 10
 """How often a run computes what it has found damaged, before the disk is to blame."""
@@ -58,12 +58,12 @@ class Options:
     only: str | None = None
     force: tuple[str, ...] = ()
     retry_failed: bool = False
-    executor: Literal["auto", "local", "ray"] = "auto"
+    executor: ExecutorChoice = "auto"
     ray_address: str | None = None
 
     def __post_init__(self) -> None:
-        if self.executor not in EXECUTORS:
-            raise ManifestError(f"executor: one of {', '.join(EXECUTORS)}, not {self.executor!r}")
+        if self.executor not in (known := get_args(ExecutorChoice)):
+            raise ManifestError(f"executor: one of {', '.join(known)}, not {self.executor!r}")
 
 
 @dataclass

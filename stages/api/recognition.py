@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.console import say
 from pipeline.errors import ManifestError
-from pipeline.runs import Options, Result
+from pipeline.runs import ExecutorChoice, Options, Result
 from pipeline.urls import is_url
 from stages.api.running import finish
 from stages.commands.live import LiveTables
@@ -40,7 +40,7 @@ def recognize(
     settings: Sequence[str] = (),
     progress: bool = False,
     retry_failed: bool = False,
-    executor: Literal["auto", "local", "ray"] = "auto",
+    executor: ExecutorChoice = "auto",
 ) -> "pd.DataFrame":
     """What happens when in a video, or in all videos below a folder.
 

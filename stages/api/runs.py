@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.errors import ClipError, ManifestError
 from pipeline.exports import is_outdated
@@ -13,7 +13,7 @@ from pipeline.failures import FAILURES
 from pipeline.graph import Graph, Node, build_graph
 from pipeline.manifest import Manifest, load_manifest, load_resolved
 from pipeline.registry import did_you_mean
-from pipeline.runs import MANIFEST, Options
+from pipeline.runs import MANIFEST, ExecutorChoice, Options
 from pipeline.shipped import find_manifest
 from pipeline.stage import Source, Table
 from pipeline.stage_inputs import TableFiles
@@ -58,7 +58,7 @@ def run(
     name: str | None = None,
     progress: bool = False,
     retry_failed: bool = False,
-    executor: Literal["auto", "local", "ray"] = "auto",
+    executor: ExecutorChoice = "auto",
 ) -> "Run":
     """Run a manifest, as ``pipeline run`` does. What is already done is not done again.
 

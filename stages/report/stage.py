@@ -23,7 +23,7 @@ class Report(WholeStage):
     """
 
     key_name: ClassVar[str | None] = "stages.report.stage:Report"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     gathers: ClassVar[bool] = True
     makes: ClassVar = REPORTS
     takes: ClassVar = (METRICS,)
