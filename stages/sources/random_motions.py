@@ -24,7 +24,6 @@ from stages.tables import CLIPS
 if TYPE_CHECKING:
     from stages.synthetic.captured import Capture
 
-CAPTURE_EXTENSIONS = (".bvh", ".json", ".txt")
 FORMAT = 1
 """To be increased when the same specification gives other skeletons."""
 FRAMES = 24
@@ -145,13 +144,15 @@ class RandomMotions(Source):
     def _captured(self) -> Captured:
         if self.captures is None:
             return Captured((), "", ())
+        from stages.synthetic.captured import READERS
+
         folder = folder_here(self.captures, "captures", "motion capture")
         if not folder.is_dir():
             raise ManifestError(f"captures: there is no folder {folder}")
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in CAPTURE_EXTENSIONS)
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READERS)
         found = _read(folder, tuple((path, fingerprint(path)) for path in files))
         if not found.captures:
-            reason = found.left_out[0] if found.left_out else f"no {', '.join(CAPTURE_EXTENSIONS)} file is there"
+            reason = found.left_out[0] if found.left_out else f"no {', '.join(READERS)} file is there"
             raise ManifestError(f"captures: {folder} has no motion of a person: {reason}")
         return found
 

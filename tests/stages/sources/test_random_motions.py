@@ -91,7 +91,7 @@ def test_files_without_a_persons_motion_are_left_out_and_named(tmp_path: Path) -
     folder = tmp_path / "captures"
     folder.mkdir()
     source = small(tmp_path / "set.npz", captures=folder)
-    with pytest.raises(ManifestError, match=r"captures: .* has no motion of a person: no \.bvh, \.json, \.txt file"):
+    with pytest.raises(ManifestError, match=r"captures: .* has no motion of a person: no \.bvh, \.txt, \.json file"):
         source.clips()
     (folder / "dog.txt").write_text(json.dumps({"Frames": [[0.1] * 20]}))
     with pytest.raises(ManifestError, match=r"has no motion of a person: .*dog\.txt cannot be read"):
