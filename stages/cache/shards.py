@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.errors import ClipError, StageError
-from pipeline.parquet import open_parquet, reading
+from pipeline.parquet import Footer, ParquetReader, reading
 from pipeline.remote_files import RemoteFile
 from pipeline.stage import Row
 from pipeline.stage_inputs import TableFiles
@@ -26,7 +26,11 @@ LOOKED_AT = ["clip_id", "error", "layout", "times"]
 """The columns that say where clips are and whether they fit together."""
 
 IN_MEMORY = 1 << 30
-"""Bytes. Shards that are smaller in total stay in memory after they have been read once."""
+"""Bytes. Clips that are smaller in total stay in memory after they have been read once."""
+
+FOOTERS_OF = 50_000
+"""Number of clips of which it stays in memory how their file is to be read: 5 kB each. Where there are more, a file's
+footer is read again whenever the file is opened again, which takes longer than to read a small clip."""
 
 
 class Sample(NamedTuple):
@@ -66,6 +70,7 @@ class Shards:
         self._seconds: list[float] = []
         self._rows: dict[str, Row] = {}
         self._threads = threading.local()
+        self._footers: dict[str, Footer] = {}
         self._remote: dict[str, RemoteFile] = {}
         """Files at URLs, so that to open them again takes no request."""
         size = 0
@@ -88,14 +93,20 @@ class Shards:
         with self.files.open(path) as file, reading(path):
             if isinstance(file, RemoteFile):
                 self._remote[path] = file.again()
-            parquet = open_parquet(file)
+            parquet = ParquetReader(file)
             metadata = parquet.metadata
             if metadata.num_rows not in (0, metadata.num_row_groups):
                 raise StageError(f"{path} is not a shard with one clip per row group: remove it and run again")
-            size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+            if len(self._footers) * metadata.num_rows < FOOTERS_OF:
+                self._footers[path] = parquet.footer
+            size = sum(map(self._size_of, map(metadata.row_group, range(metadata.num_row_groups))))
             if isinstance(file, RemoteFile) and (rows := rows_by_statistics(metadata)) is not None:
                 return rows, size
-            return parquet.read(columns=LOOKED_AT, use_threads=False).to_pylist(), size
+            return parquet.read(LOOKED_AT).to_pylist(), size
+
+    def _size_of(self, group: pq.RowGroupMetaData) -> int:
+        """The bytes of what is read of a clip."""
+        return sum(chunk.total_uncompressed_size for chunk in chunks_of(group, columns_of(self.modality)))
 
     def reading_threads(self, wanted: int) -> int:
         """The number of threads for ``read``, of which ``wanted`` are to be busy."""
@@ -129,7 +140,7 @@ class Shards:
                 columns = columns_of(self.modality)
                 if isinstance(file, RemoteFile):
                     file.expect(*extent_of(parquet.metadata.row_group(group), columns))
-                row = parquet.read_row_group(group, columns=columns).to_pylist()[0]
+                row = parquet.read_row_group(group, columns).to_pylist()[0]
             if self._keeps_rows:
                 self._rows[clip_id] = row
         try:
@@ -137,16 +148,14 @@ class Shards:
         except ClipError as error:
             raise StageError(str(error)) from error
 
-    def _file(self, path: str) -> tuple[Any, pq.ParquetFile]:
+    def _file(self, path: str) -> tuple[Any, ParquetReader]:
         """The open file, and the same as Parquet: one per thread, since two must not read a Parquet file at once."""
-        opened: OrderedDict[str, tuple[Any, pq.ParquetFile]] = self._threads.__dict__.setdefault(
-            "opened", OrderedDict()
-        )
+        opened: OrderedDict[str, tuple[Any, ParquetReader]] = self._threads.__dict__.setdefault("opened", OrderedDict())
         if path not in opened:
             if len(opened) == OPEN_FILES:
                 opened.popitem(last=False)[1][0].close()
             file = self._remote[path].again() if path in self._remote else self.files.open(path)
-            opened[path] = (file, open_parquet(file))
+            opened[path] = (file, ParquetReader(file, self._footers.get(path)))
         opened.move_to_end(path)
         return opened[path]
 
@@ -170,9 +179,13 @@ def rows_by_statistics(metadata: pq.FileMetaData) -> list[Row] | None:
 
 def extent_of(group: pq.RowGroupMetaData, columns: list[str]) -> tuple[int, int]:
     """Where a row group's columns begin and end in their file."""
-    chunks = [chunk for chunk in map(group.column, range(group.num_columns)) if _name_of(chunk) in columns]
+    chunks = chunks_of(group, columns)
     starts = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
     return min(starts), max(start + chunk.total_compressed_size for start, chunk in zip(starts, chunks, strict=True))
+
+
+def chunks_of(group: pq.RowGroupMetaData, columns: list[str]) -> list[pq.ColumnChunkMetaData]:
+    return [chunk for chunk in map(group.column, range(group.num_columns)) if _name_of(chunk) in columns]
 
 
 def _name_of(chunk: pq.ColumnChunkMetaData) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.parquet import open_parquet, reading
+from pipeline.parquet import ParquetReader, reading
 from pipeline.stage import Row
 from pipeline.stage_inputs import TableFiles
 from stages.cache.shards import keypoints_of
@@ -85,11 +85,11 @@ def _rows(frames: TableFiles, wanted: Collection[str]) -> Iterator[Row]:
     """The wanted rows of FRAMES, one in memory at a time."""
     for path in frames.paths:
         with frames.open(path) as file, reading(path):
-            parquet = open_parquet(file)
-            listed = parquet.read(columns=["clip_id", "error"]).to_pylist()
+            parquet = ParquetReader(file)
+            listed = parquet.read(["clip_id", "error"]).to_pylist()
             for i, row in enumerate(listed):
                 if row["error"] is None and row["clip_id"] in wanted:
-                    yield parquet.read_row_group(i, columns=["clip_id", "frames", "times"]).to_pylist()[0]
+                    yield parquet.read_row_group(i, ["clip_id", "frames", "times"]).to_pylist()[0]
 
 
 def _poses(skeletons: TableFiles, wanted: Collection[str]) -> dict[str, Row]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import DamagedResultError
-from pipeline.parquet import SEAL, parquet_content, read_parquet, reading
+from pipeline.parquet import SEAL, ParquetReader, parquet_content, read_parquet, reading
 from pipeline.stage import Table
 from pipeline.store import Store
 
@@ -70,6 +70,34 @@ def test_other_readers_see_no_seal(tmp_path: Path) -> None:
     (tmp_path / "table.parquet").write_bytes(parquet_content(table, 2, "zstd"))
     assert pq.read_table(tmp_path / "table.parquet").equals(table)
     assert pd.read_parquet(tmp_path / "table.parquet")["clip_id"].tolist() == ["a", "b", "c"]
+
+
+def test_arrays_have_no_statistics() -> None:
+    arrays = pa.array([bytes(range(256)) * 12] * 8, pa.large_binary())
+    frames = [[b"1" * 2000]] * 8
+    table = pa.table({"clip_id": [*"abcdefgh"], "keypoints": arrays, "frames": frames, "times": [[0.5]] * 8})
+    content = parquet_content(table, 1, None)
+    assert len(content) < 1.3 * 8 * (3072 + 2000)
+    group = pq.read_metadata(io.BytesIO(content)).row_group(3)
+    chunks = {chunk.path_in_schema: chunk.statistics for chunk in map(group.column, range(group.num_columns))}
+    assert [chunks[name] for name in chunks if name.startswith(("keypoints", "frames"))] == [None, None]
+    assert (chunks["clip_id"].min, chunks["clip_id"].max) == ("d", "d"), "by which clips are found without reading them"
+    assert [one.min for name, one in chunks.items() if name.startswith("times")] == [0.5]
+
+
+def test_a_footer_that_is_known_is_not_read_again() -> None:
+    table = pa.table({"clip_id": [*"abc"], "frames": [[b"1" * 500], None, [b"2"]]})
+    content = bytes(parquet_content(table, 1, None))
+    footer = ParquetReader(io.BytesIO(content)).footer
+    end = content.index(SEAL)
+    again = ParquetReader(io.BytesIO(content[:end]), footer)
+    assert again.read_row_group(2, ["frames"]).to_pylist() == [{"frames": [b"2"]}]
+    changed = bytearray(content)
+    changed[content.index(b"1" * 500) + 70] ^= 1
+    again = ParquetReader(io.BytesIO(changed), footer)
+    assert again.read_row_group(2, ["frames"]).num_rows == 1
+    with pytest.raises(pa.ArrowInvalid, match="have changed since it was written"):
+        again.read_row_group(0, ["frames"])
 
 
 def test_files_of_earlier_versions_are_read_as_they_are(path: Path) -> None:

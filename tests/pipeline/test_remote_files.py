@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.parquet import open_parquet
+from pipeline.parquet import ParquetReader
 from pipeline.remote_files import AT_MOST, AT_ONCE, BLOCK, KeptRanges, RemoteFile
 
 CONTENT = np.random.default_rng(0).bytes(3 * AT_ONCE)
@@ -59,7 +59,7 @@ def test_a_small_parquet_file_is_one_request(tmp_path: Path) -> None:
     table = pa.table({"a": range(1000), "b": [bytes(10)] * 1000})
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=100)
     requests = Requests((tmp_path / "a.parquet").read_bytes())
-    assert open_parquet(RemoteFile(len(requests.content), requests.fetch)).read() == table
+    assert ParquetReader(RemoteFile(len(requests.content), requests.fetch)).read() == table
     assert len(requests.asked) == 1
 
 

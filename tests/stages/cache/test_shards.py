@@ -1,3 +1,4 @@
+import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -5,14 +6,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import StageError
+from pipeline.errors import PipelineError, StageError
 from pipeline.stage_inputs import TableFiles
 from stages.cache.shards import OPEN_FILES, Shards, sample_of
 from stages.tables import SHARDS
 
 
-@pytest.mark.parametrize("in_memory", [0, 1 << 30])
-def test_threads_read_every_clip_exactly(made_set, in_memory):
+@pytest.mark.parametrize(("in_memory", "footers_of"), [(0, 0), (0, 1000), (1 << 30, 1000)])
+def test_threads_read_every_clip_exactly(made_set, in_memory, footers_of, monkeypatch):
+    monkeypatch.setattr("stages.cache.shards.FOOTERS_OF", footers_of)
     _, files = made_set(count=3 * (OPEN_FILES + 3))
     wanted = {row["clip_id"]: sample_of(row, "rgb+pose", 2) for table in files for row in table.to_pylist()}
     shards = Shards(files, "rgb+pose", 2, in_memory)
@@ -37,6 +39,39 @@ def test_few_files_are_open_at_a_time(made_set):
     for clip_id in shards.locations:
         shards.read(clip_id)
     assert sum(not file.closed for file in opened) == OPEN_FILES
+
+
+def test_of_a_file_that_is_opened_again_only_the_clip_is_read(made_set):
+    _, files = made_set(count=3 * (OPEN_FILES + 1))
+    read = []
+
+    class Counted(io.FileIO):
+        def read(self, size: int = -1, /) -> bytes:
+            content = super().read(size)
+            read.append(len(content))
+            return content
+
+    shards = Shards(TableFiles(files.paths, Counted), "rgb", 2, in_memory=0)
+    first = next(iter(shards.locations))
+    for clip_id in shards.locations:
+        shards.read(clip_id)
+    read.clear()
+    assert shards.read(first).clip_id == first
+    assert len(read) == len(["clip_id", "frames"])
+
+
+def test_what_stays_in_memory_is_judged_by_what_is_read(made_set):
+    _, files = made_set(size=64)
+    frames_and_skeletons, skeletons = (Shards(files, modality, 2, 60_000) for modality in ("rgb+pose", "pose"))
+    for shards in (frames_and_skeletons, skeletons):
+        for clip_id in shards.locations:
+            shards.read(clip_id)
+    for path in files.paths:
+        Path(path).write_bytes(b"")
+    last = next(iter(skeletons.locations))
+    assert skeletons.read(last).clip_id == last
+    with pytest.raises(PipelineError):
+        frames_and_skeletons.read(last)
 
 
 def test_clips_that_are_not_given_are_not_there(made_set):
