@@ -79,6 +79,7 @@ class SimulatedExecutor(Executor):
     """Workers of which each has one job and ends it in time, without doing it."""
 
     def __init__(self, workers: int) -> None:
+        super().__init__()
         self.now, self._workers, self._dice = 0.0, workers, random.Random(0)
         self._ends: list[tuple[float, int, Job]] = []
         self._written = False

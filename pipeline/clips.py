@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import ManifestError
-from pipeline.keys import columns_of, digest_of, partition_bounds, row_texts
+from pipeline.keys import columns_of, digest_of, framed, partition_bounds, row_texts
 from pipeline.stage import MapStage, Source, WholeStage
 
 NO_CLIPS = pa.table({"clip_id": pa.array([], pa.string())})
@@ -33,8 +33,8 @@ class Clips:
         if (twice := pc.index(pc.equal(ids.slice(0, max(0, len(ids) - 1)), ids.slice(1)), True).as_py()) >= 0:
             raise ManifestError(f"two clips have the id {ids[twice].as_py()!r}; every clip needs its own")
         self.bounds = partition_bounds(self.ids(), partition)
-        self._content: tuple[int, list[str]] = -1, []
-        """The number of the block that was last asked for, and its texts."""
+        self._block = -1, memoryview(b""), np.zeros(1, np.int32)
+        """The first row of the block that was last asked for, its contents, and where each of them begins."""
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -44,13 +44,19 @@ class Clips:
         for start in range(0, len(self), BLOCK):
             yield from self.table["clip_id"].slice(start, BLOCK).to_pylist()
 
-    def content(self, row: int) -> str:
-        """All that counts of a clip, as one string. Rows are asked for in order, so one block is kept of them all."""
-        number, place = divmod(row, BLOCK)
-        if number != self._content[0]:
-            block = self.table.slice(number * BLOCK, BLOCK)
-            self._content = number, row_texts(block, columns_of(block, "content"))
-        return self._content[1][place]
+    def content(self, rows: Rows) -> Iterator[memoryview]:
+        """All that counts of some clips, ``framed``. Rows are asked for in order, so one block is kept of them all."""
+        parts = [(rows.start, rows.stop)] if isinstance(rows, range) else [(row, row + 1) for row in rows.tolist()]
+        for start, stop in parts:
+            for first in range(start - start % BLOCK, stop, BLOCK):
+                content, begins = self._framed(first)
+                yield content[begins[max(start - first, 0)] : begins[min(stop - first, BLOCK)]]
+
+    def _framed(self, first: int) -> tuple[memoryview, np.ndarray]:
+        if first != self._block[0]:
+            block = self.table.slice(first, BLOCK)
+            self._block = first, *framed(row_texts(block, columns_of(block, "content")))
+        return self._block[1:]
 
     @cached_property
     def digest(self) -> str:
@@ -80,7 +86,7 @@ class Selection:
 def _digest_of(clips: pa.Table) -> str:
     columns = columns_of(clips, "content", "annotation")
     blocks = (clips.slice(start, BLOCK) for start in range(0, clips.num_rows, BLOCK))
-    return digest_of(text for block in blocks for text in row_texts(block, columns))
+    return digest_of(framed(row_texts(block, columns))[0] for block in blocks)
 
 
 def listed_clips(source: Source) -> pa.Table:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
@@ -22,19 +23,35 @@ from pipeline.stage import KnownFile, Stage
 KEY_BYTES = 16
 
 
-def digest(*parts: str) -> str:
-    """A key: 32 hex digits, the hash of the given strings in the given order."""
+def digest(*parts: str | memoryview) -> str:
+    """A key: 32 hex digits, the hash of the given strings in the given order, some of them perhaps ``framed``."""
     return digest_of(parts)
 
 
-def digest_of(parts: Iterable[str]) -> str:
+def digest_of(parts: Iterable[str | memoryview]) -> str:
     """As ``digest``, for parts that need not all be there at the same time."""
     state = hashlib.blake2b(digest_size=KEY_BYTES)
     for part in parts:
-        encoded = part.encode("utf-8", "surrogateescape")
-        state.update(len(encoded).to_bytes(8, "little"))
-        state.update(encoded)
+        if isinstance(part, str):
+            encoded = part.encode("utf-8", "surrogateescape")
+            state.update(len(encoded).to_bytes(8, "little"))
+            state.update(encoded)
+        else:
+            state.update(part)
     return state.hexdigest()
+
+
+def framed(texts: pa.Array) -> tuple[memoryview, np.ndarray]:
+    """Strings as ``digest`` hashes them, each with its length before it, and where each begins and the last one ends.
+
+    For a million clips: so many calls from Python would take longer than everything else.
+    """
+    lengths = np.asarray(pc.binary_length(texts), "<i8")
+    prefixes = pa.Array.from_buffers(pa.binary(8), len(texts), [None, pa.py_buffer(lengths)]).cast(pa.binary())
+    joined = pc.binary_join_element_wise(prefixes, texts.cast(pa.binary()), b"")
+    _, offsets, content = joined.buffers()
+    begins = np.frombuffer(offsets, np.int32, len(texts) + 1)
+    return memoryview(content or b"")[: begins[-1]], begins
 
 
 def stage_identity(uses: str, stage: Stage) -> dict[str, Any]:
@@ -115,21 +132,23 @@ def partition_bounds(clip_ids: Iterable[str], mean: int) -> list[tuple[int, int]
     return bounds
 
 
-def row_texts(clips: pa.Table, columns: Iterable[str]) -> list[str]:
+def row_texts(clips: pa.Table, columns: Iterable[str]) -> pa.Array:
     """One string per row with the values of the given columns. Lengths make it unambiguous, and null is not empty.
 
     A column that is marked as added is part of it only where it has a value, so that older results keep their keys.
     """
     texts: list[pa.ChunkedArray] = []
     for name in columns:
+        added = (clips.schema.field(name).metadata or {}).get(b"added")
+        if added and clips[name].null_count == clips.num_rows:
+            continue
         text = pc.cast(clips[name], pa.string())
         length = pc.cast(pc.binary_length(text), pa.string())
         text = pc.binary_join_element_wise(length, text, ":")
-        added = (clips.schema.field(name).metadata or {}).get(b"added")
         texts.append(pc.binary_join_element_wise(name, text, "=") if added else pc.fill_null(text, "null"))
     if not texts:
-        return [""] * clips.num_rows
-    return pc.binary_join_element_wise(*texts, ",", null_handling="skip").to_pylist()
+        return pa.repeat("", clips.num_rows)
+    return pc.binary_join_element_wise(*texts, ",", null_handling="skip").combine_chunks()
 
 
 def columns_of(clips: pa.Table, *roles: str) -> list[str]:

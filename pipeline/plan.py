@@ -203,8 +203,7 @@ def _map_plan(node: Node, nodes: dict[str, NodePlan], sources: dict[str, Clips])
             plan.first_keys.append("")
             continue
         tables = [f"{table}={key}" for (table, _), key in zip(mapped, keys, strict=True)]
-        content = [clips.content(row) for row in rows]
-        plan.first_keys.append(digest(identity, *whole, *tables, "clips", *content))
+        plan.first_keys.append(digest(identity, *whole, *tables, "clips", *clips.content(rows)))
     return plan
 
 

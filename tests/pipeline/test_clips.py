@@ -1,5 +1,6 @@
 """Clips: sorted, cut, and as their table is declared."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -48,8 +49,12 @@ def test_contents_and_digests_do_not_depend_on_blocks(monkeypatch: pytest.Monkey
     assert Clips(table(), 32).digest == digest
 
 
-def content(clips: pa.Table) -> list[str]:
-    return [*map(Clips(clips, 32).content, range(clips.num_rows))]
+def content(clips: pa.Table) -> list[bytes]:
+    found = Clips(clips, 32)
+    each = [b"".join(found.content(range(row, row + 1))) for row in range(clips.num_rows)]
+    assert b"".join(each) == b"".join(found.content(range(clips.num_rows)))
+    assert each[::2] == [*map(bytes, found.content(np.arange(0, clips.num_rows, 2)))]
+    return each
 
 
 def test_whole_stages_depend_on_annotations_but_not_on_places() -> None:

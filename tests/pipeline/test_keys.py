@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel
 
 from pipeline.errors import ManifestError
-from pipeline.keys import canonical, digest, keyed_parameters, partition_bounds, row_texts, stage_identity
+from pipeline.keys import canonical, digest, framed, keyed_parameters, partition_bounds, row_texts, stage_identity
 from pipeline.stage import Stage, added, unkeyed
 
 
@@ -39,9 +39,20 @@ def test_digest_keeps_parts_apart() -> None:
     assert len(digest()) == 32
 
 
+@pytest.mark.parametrize("texts", [[], [""], ["a", "", "ä→", "b" * 300], ["x"] * 1000])
+def test_framed_strings_have_the_digest_of_strings(texts: list[str]) -> None:
+    content, begins = framed(pa.array(texts, pa.string()))
+    assert digest("first", content) == digest("first", *texts)
+    assert begins[0] == 0 and begins[-1] == len(content)
+    half = len(texts) // 2
+    assert digest(content[begins[half] :]) == digest(*texts[half:])
+    later, _ = framed(pa.array(["other", *texts], pa.string()).slice(1))
+    assert later == content
+
+
 def test_row_texts_tell_values_nulls_and_columns_apart() -> None:
     table = pa.table({"a": ["x", None, "", "1:x"], "b": ["", "x", "x", None]})
-    texts = row_texts(table, ["a", "b"])
+    texts = row_texts(table, ["a", "b"]).to_pylist()
     assert len(set(texts)) == 4
 
 
@@ -100,7 +111,7 @@ def test_a_column_that_was_added_later_counts_only_where_it_has_a_value() -> Non
     entry = pa.field("entry", pa.string(), metadata={"role": "content", "added": "true"})
     group = pa.field("group", pa.string(), metadata={"role": "annotation", "added": "true"})
     new = old.append_column(entry, pa.array([None, "x", None])).append_column(group, pa.array([None, None, "x"]))
-    texts = row_texts(new, ["clip_id", "start", "entry", "group"])
-    assert texts[0] == row_texts(old, ["clip_id", "start"])[0]
+    texts = row_texts(new, ["clip_id", "start", "entry", "group"]).to_pylist()
+    assert texts[0] == row_texts(old, ["clip_id", "start"])[0].as_py()
     assert len(set(texts)) == 3
     assert texts[1].removeprefix("1:b,null,") != texts[2].removeprefix("1:c,null,")
