@@ -18,6 +18,7 @@ from pipeline.yaml_lines import KeyPath, Place
 from recognizer.skeletons import layout_text
 from stages.commands.showing import Item, Progress
 from stages.leftovers import is_leftover
+from stages.places import fingerprint
 from stages.pose.estimators import TopDownEstimator, find_estimator
 from stages.pose.skeleton_rows import relative
 from stages.pose.stage import Models, Pose
@@ -26,7 +27,7 @@ from stages.showing.footage import Footage
 from stages.showing.people import People, of_keypoints
 from stages.showing.show import Shown, show
 from stages.skeletons.formats import entries, read_skeletons
-from stages.sources.files import VIDEO_EXTENSIONS, Video, find_videos, fingerprint
+from stages.sources.files import VIDEO_EXTENSIONS, Video, find_videos
 from stages.sources.recordings import without_extension
 from stages.sources.skeleton_entries import entry_of
 from stages.tables import CLIPS

@@ -8,7 +8,8 @@ from zlib import crc32
 import numpy as np
 
 from pipeline.errors import ClipError
-from stages.sources.files import Video, find_videos, fingerprint
+from stages.places import fingerprint
+from stages.sources.files import Video, find_videos
 from stages.video.film import Film, Picture, UnprovenError
 from stages.video.packets import packets_of
 from stages.video.passes import SEEK_PAYS, Clip, Encoding, read_clips

@@ -13,6 +13,7 @@ from pipeline.rows import Row
 from pipeline.stage import MapStage, Problem, Stage, added
 from recognizer.skeletons import Layout, layout, layout_text
 from stages.frame_sampling import sample_frames
+from stages.places import refuse_changed
 from stages.skeletons.layout_parameter import LayoutText
 from stages.skeletons.projection import FRONT, Plane
 from stages.tables import SKELETONS
@@ -85,6 +86,7 @@ class Skeletons(MapStage):
             raise ClipError("the index names no skeleton file: use decode and pose to estimate skeletons from videos")
         if clip["start"] is not None or clip["end"] is not None:
             raise ClipError("a skeleton file has no times, so a span cannot be cut out of it: use decode and pose")
+        refuse_changed(clip["skeleton_path"], clip["skeleton_source"])
         planes = [self.plane] + ([self.second_plane] if self.second_plane else [])
         read = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
         if not len(read.keypoints):

@@ -10,6 +10,7 @@ from pipeline import limits
 from pipeline.rows import Row, attempt
 from recognizer.skeletons import Layout, layout_text
 from stages.gpu_memory import enough_gpu_memory
+from stages.places import refuse_changed
 from stages.pose.estimation import Estimation, Skeletons
 from stages.pose.smoothing import fill_gaps, smooth
 
@@ -66,6 +67,7 @@ class SkeletonRows:
     def _given(self, clip: Row, frames: Row) -> Row:
         from stages.skeletons.formats import read_skeletons
 
+        refuse_changed(clip["skeleton_path"], clip["skeleton_source"])
         file = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
         file.check(frames["source_frames"], frames["source_width"], frames["source_height"])
         size = file.size or (frames["source_width"], frames["source_height"])

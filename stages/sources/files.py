@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from stat import S_ISDIR
 from typing import NamedTuple
 
 from pipeline.errors import ManifestError
 from pipeline.urls import is_url
 from stages.leftovers import is_leftover
-from stages.places import files_below, state_at, url_of
+from stages.places import MISSING, files_below, fingerprint, url_of
 from stages.skeletons.npz import layout_file
 from stages.skeletons.versions import VERSIONS
 from stages.sources.remote_skeletons import RemoteSkeletons
@@ -44,37 +43,14 @@ class Skipped(NamedTuple):
     reason: str
 
 
-def fingerprint(path: str | os.PathLike[str]) -> str:
-    """``SIZE:MTIME_NS`` of a file, by which changes are detected; ``missing`` if it cannot be read.
-
-    Of a file at a URL it is its size and what else the service says of its state. For a folder of images it is
-    ``COUNT:SIZE:DIGEST``: the number of its files, their total size, and a digest of the name (which decides the
-    order), size and time of each.
-    """
-    if is_url(path):
-        return state_at(str(path)) or "missing"
-    try:
-        status = os.stat(path)  # noqa: PTH116, for a million files, creating Path objects would double the time
-        if not S_ISDIR(status.st_mode):
-            return f"{status.st_size}:{status.st_mtime_ns}"
-        with os.scandir(path) as entries:
-            files = sorted((entry.name, entry.stat()) for entry in entries if entry.is_file())
-    except (OSError, ValueError):
-        return "missing"
-    state = hashlib.blake2b(digest_size=8)
-    for name, file in files:
-        state.update(f"{name}\0{file.st_size}:{file.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
-    return f"{len(files)}:{sum(file.st_size for _, file in files)}:{state.hexdigest()}"
-
-
 def skeleton_fingerprint(path: str | os.PathLike[str]) -> str:
     """What decides what a skeleton file gives: its fingerprint, then the version of its format's reader if that is not
     the first, or a digest of the layout file that it names if it names one; at a URL, of those that it may name."""
     found, file = fingerprint(path), Path(path)
     suffix = file.suffix.lower()
-    if is_url(path) and (found == "missing" or suffix == ".npz"):  # perhaps a folder, or with a layout beside it
+    if is_url(path) and (found == MISSING or suffix == ".npz"):  # perhaps a folder, or with a layout beside it
         return RemoteSkeletons().state(str(path))
-    if found == "missing":
+    if found == MISSING:
         return found
     if suffix in VERSIONS:
         return f"{found}:{VERSIONS[suffix]}"

@@ -14,8 +14,8 @@ from pydantic import Field
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
 from pipeline.texts import count
-from stages.places import address_of, folder_here
-from stages.sources.files import VIDEO_EXTENSIONS, fingerprint, skeleton_fingerprint
+from stages.places import address_of, fingerprint, folder_here
+from stages.sources.files import VIDEO_EXTENSIONS, skeleton_fingerprint
 from stages.sources.finegym_annotations import TIMES, Action, Annotations, Span
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS

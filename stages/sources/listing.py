@@ -18,9 +18,9 @@ from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table, added
 from pipeline.urls import is_url
 from stages.local_files import local_file
-from stages.places import address_of, files_below
+from stages.places import address_of, files_below, fingerprint
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares, untested
-from stages.sources.files import fingerprint, skeleton_fingerprint
+from stages.sources.files import skeleton_fingerprint
 from stages.sources.list_text import forward_slashes, read_text
 from stages.sources.recordings import divided, files_of_several_clips, without_extension
 from stages.sources.remote_skeletons import RemoteSkeletons

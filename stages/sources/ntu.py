@@ -14,9 +14,9 @@ from pydantic import Field
 from pipeline.errors import ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
 from stages.leftovers import is_leftover
-from stages.places import address_of, folder_here
+from stages.places import address_of, fingerprint, folder_here
 from stages.sources.drawn_splits import drawn_splits
-from stages.sources.files import VIDEO_EXTENSIONS, Skipped, fingerprint, readable, skeleton_fingerprint
+from stages.sources.files import VIDEO_EXTENSIONS, Skipped, readable, skeleton_fingerprint
 from stages.sources.ntu_actions import ACTIONS
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS

@@ -12,8 +12,7 @@ from pydantic import Field
 from pipeline.errors import ManifestError
 from pipeline.stage import Source, Table
 from stages.leftovers import is_leftover
-from stages.places import folder_here
-from stages.sources.files import fingerprint
+from stages.places import fingerprint, folder_here
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
 

@@ -10,11 +10,11 @@ from pydantic import Field, model_validator
 from pipeline.errors import ClipError, ManifestError
 from pipeline.stage import KnownFile, Source, Table
 from stages.local_files import keyed_file, local_file
-from stages.places import address_of
+from stages.places import address_of, fingerprint
 from stages.skeletons.pyskl import PysklFile, open_pyskl
 from stages.sources.class_names import names_in
 from stages.sources.drawn_splits import drawn_splits, refuse_large_shares
-from stages.sources.files import Skipped, find_videos, fingerprint, skeleton_fingerprint
+from stages.sources.files import Skipped, find_videos, skeleton_fingerprint
 from stages.sources.rows import clips_table
 from stages.sources.skeleton_entries import matched
 from stages.tables import CLIPS

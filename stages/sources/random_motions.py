@@ -14,9 +14,9 @@ from pydantic import Field
 
 from pipeline.errors import ClipError, ManifestError
 from pipeline.stage import Problem, Source, Stage, Table
-from stages.places import folder_here
+from stages.places import fingerprint, folder_here
 from stages.skeletons.skeleton_set import read_arrays
-from stages.sources.files import fingerprint, skeleton_fingerprint
+from stages.sources.files import skeleton_fingerprint
 from stages.sources.rows import clips_table
 from stages.sources.synthetic import NOT_DRAWN
 from stages.tables import CLIPS

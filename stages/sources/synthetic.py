@@ -9,8 +9,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.stage import Problem, Source, Stage, Table
-from stages.places import folder_here
-from stages.sources.files import fingerprint
+from stages.places import fingerprint, folder_here
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from pipeline.stage import Source, Table, unkeyed
-from stages.sources.files import Skipped, Video, find_videos, fingerprint
+from stages.places import fingerprint
+from stages.sources.files import Skipped, Video, find_videos
 from stages.sources.rows import clips_table
 from stages.tables import CLIPS
 

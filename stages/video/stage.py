@@ -79,7 +79,9 @@ class Decode(MapStage):
                 path: str = path, spans: "list[Span]" = spans, planned: str = planned, read: list[Row] = read
             ) -> Row:
                 refuse_changed(path, planned)
-                read.extend(self._read(path, spans, loaded))
+                found = self._read(path, spans, loaded)
+                refuse_changed(path, planned)  # as a file does that is still being copied
+                read.extend(found)
                 return {}
 
             # One limit for all: each clip of the file may take its time.

@@ -1,6 +1,7 @@
 """Videos at URLs, on a real server: the same clips, the same frames and the same words as in folders."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -151,6 +152,20 @@ def test_a_file_that_has_changed_or_gone_since_the_plan_is_its_clip_s_failure(fo
     found = decoded(clips)
     assert found["a.mp4"]["error"] == "the file has changed since the run was planned: run again"
     assert found["b.avi"]["error"].startswith("no such file")
+
+
+def test_a_local_file_that_has_changed_since_the_plan_is_its_clip_s_failure(folder: Path) -> None:
+    clips = Videos(root=folder / "run").clips()
+    original, changed = folder / "run/a.mp4", folder / "sit/a.mp4"
+    shutil.move(original, folder / "kept.mp4")
+    shutil.copy2(changed, original)
+    found = decoded(clips)
+    assert found["a.mp4"]["error"] == "the file has changed since the run was planned: run again"
+    assert found["b.avi"]["error"] is None
+    original.unlink()
+    assert decoded(clips)["a.mp4"]["error"].startswith("no such file")
+    shutil.move(folder / "kept.mp4", original)
+    assert decoded(clips)["a.mp4"]["error"] is None, "with the time that it had"
 
 
 def test_a_service_that_fails_while_a_video_is_read_is_asked_again_and_no_clip_s_failure(

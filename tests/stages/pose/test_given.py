@@ -1,5 +1,6 @@
 """Skeletons without videos."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from pipeline.errors import ClipError
 from pipeline.keys import keyed_parameters
 from recognizer.skeletons import layout
 from stages.cache.shards import keypoints_of
+from stages.places import fingerprint
 from stages.pose.given import Skeletons
 
 
 def clip(path: Path | None) -> dict[str, Any]:
-    return {"clip_id": "a", "start": None, "end": None, "skeleton_path": path and str(path), "skeleton_entry": None}
+    where = {"skeleton_path": path and str(path), "skeleton_source": path and fingerprint(path), "skeleton_entry": None}
+    return {"clip_id": "a", "start": None, "end": None} | where
 
 
 def test_coordinates_are_those_of_the_square_around_the_frame(tmp_path: Path) -> None:
@@ -50,6 +53,18 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", keypoints=np.zeros((1, 30, 17, 3)), layout="coco17", size=(32, 32))
     with pytest.raises(ClipError, match="no joint in any of its 30 frames"):
         Skeletons().clip(clip(tmp_path / "a.npz"), {}, None)
+
+
+def test_a_file_that_has_changed_since_the_plan_is_its_clip_s_failure(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, keypoints=np.ones((1, 30, 17, 3)), layout="coco17", size=(32, 32))
+    planned = clip(path)
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    with pytest.raises(ClipError, match="the file has changed since the run was planned: run again"):
+        Skeletons().clip(planned, {}, None)
+    with_layout = clip(path) | {"skeleton_source": f"{fingerprint(path)}:0123"}
+    assert Skeletons().clip(with_layout, {}, None)["persons"] == 1
+    assert Skeletons().clip(planned | {"skeleton_source": "by an index of one's own"}, {}, None)["persons"] == 1
 
 
 def test_a_file_that_shows_nobody_is_said(tmp_path: Path) -> None:

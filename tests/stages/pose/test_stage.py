@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from pipeline.errors import StageError
 from pipeline.keys import keyed_parameters, stage_identity
 from recognizer.skeletons import layout
+from stages.places import fingerprint
 from stages.pose import estimation
 from stages.pose.detectors import DETECTORS
 from stages.pose.estimators import ESTIMATORS
@@ -85,7 +86,7 @@ def tables(clips: dict[str, list[bytes]], skeletons: dict[str, Path] | None = No
     frames: list[dict[str, Any]] = []
     for name, images in clips.items():
         path = (skeletons or {}).get(name)
-        skeleton = {"skeleton_path": str(path), "skeleton_source": "1:1"} if path else {}
+        skeleton = {"skeleton_path": str(path), "skeleton_source": fingerprint(path)} if path else {}
         rows.append({"clip_id": name, "source": "1:1", "path": f"/videos/{name}.mp4"} | skeleton)
         size = {"height": HEIGHT, "width": WIDTH, "source_height": 2 * HEIGHT, "source_width": 2 * WIDTH}
         indices = list(range(0, 2 * len(images), 2))

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline.stage import Problem
+from stages.places import fingerprint
 from stages.sources import copies as module
 from stages.sources.copies import END, copies
-from stages.sources.files import fingerprint
 from stages.tables import CLIPS
 from stages.train.stage import Train
 

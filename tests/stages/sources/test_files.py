@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.sources.files import LEFTOVER, find_videos, fingerprint, skeleton_fingerprint
+from stages.places import fingerprint
+from stages.sources.files import LEFTOVER, find_videos, skeleton_fingerprint
 
 
 def test_links_round_in_a_circle_end(tmp_path: Path) -> None:
