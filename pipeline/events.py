@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import StageError
+
 EVENTS = "events.jsonl"
 
 Event = dict[str, Any]
@@ -17,15 +19,19 @@ Listener = Callable[[Event], None]
 class EventLog:
     """Appends events to ``FOLDER/events.jsonl``, one JSON object per line, and passes them to listeners.
 
-    Every event has ``time`` (seconds since 1970) and ``event``: run_started, noted, started, finished, progress,
-    worker_died, retried, job_failed, stage_failed, planned_again, run_interrupted, run_finished.
+    Every event has ``time`` (seconds since 1970) and ``event``: preparing, run_started, noted, started, finished,
+    progress, worker_died, retried, job_failed, stage_failed, planned_again, run_interrupted, run_finished.
     Each line is written by one system call, so runs may share a log.
     """
 
     def __init__(self, folder: Path, *listeners: Listener) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.listeners = listeners
-        self._file = os.open(folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._path = folder / EVENTS
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        end = os.fstat(self._file).st_size
+        if end and os.pread(self._file, 1, end - 1) != b"\n":  # of a crash, or of a full disk
+            self._write("\n")
 
     def tell(self, listener: Listener) -> None:
         """Pass events to one more listener from now on."""
@@ -33,12 +39,25 @@ class EventLog:
 
     def emit(self, event: str, **fields: Any) -> None:
         record = {"time": round(time.time(), 3), "event": event} | fields
-        os.write(self._file, (json.dumps(record) + "\n").encode())
+        self._write(json.dumps(record) + "\n")
         for listener in self.listeners:
             listener(record)
 
     def close(self) -> None:
         os.close(self._file)
+
+    def _write(self, line: str) -> None:
+        """Raises StageError if the disk takes no more."""
+        try:
+            if os.write(self._file, line.encode()) == len(line.encode()):
+                return
+            reason = "there was no room for all of a line"
+        except OSError as error:
+            reason = error.strerror or str(error)
+        raise StageError(
+            f"cannot write {self._path}: {reason}. What is done is kept: make room or choose another folder (--set "
+            "runs=FOLDER), then run again"
+        )
 
 
 def follow_events(folder: Path) -> Iterator[Event | None]:

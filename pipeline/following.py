@@ -10,6 +10,7 @@ from pipeline.progress import display_for
 
 POLL = 1.0
 """Seconds between two looks at the events."""
+BEGINNINGS = ("preparing", "run_started")
 ENDS = ("run_finished", "run_interrupted")
 
 
@@ -31,7 +32,7 @@ def follow_run(folder: Path, console: Any, look: Callable[[], object] = lambda: 
     display = display_for(console, clock)
     coming = follow_events(folder)
     before = list(iter(lambda: next(coming), None))
-    starts = [i for i, event in enumerate(before) if event["event"] == "run_started"]
+    starts = [i for i, event in enumerate(before) if event["event"] in BEGINNINGS]
     try:
         for event in before[starts[-1] if starts else 0 :]:
             clock.event = event

@@ -62,6 +62,8 @@ class Bars:
 
     def __call__(self, event: Event) -> None:
         kind, name = event["event"], event.get("stage", "")
+        if name and kind != "noted" and name not in self._tasks:
+            self._add(name, None)  # of another run in the same folder
         if kind == "run_started":
             stages = {stage: todo for stage, todo in event["stages"].items() if todo}
             if len(stages) > MANY:
@@ -110,7 +112,7 @@ class Bars:
     def close(self) -> None:
         self._bars.stop()
 
-    def _add(self, stage: str, todo: int) -> None:
+    def _add(self, stage: str, todo: int | None) -> None:
         self._tasks[stage] = self._bars.add_task(stage, total=todo, note="", start=False, visible=self._all is None)
 
 

@@ -155,10 +155,11 @@ def _run(
                 result.exported = export(plan, folder)  # the files may have been deleted
                 return result
     with Claim(plan.store) as claim:
-        if plan.tasks:
-            claim.hold(plan)
         log = EventLog(folder, *listeners, *([watch(plan)] if watch else []))
         try:
+            log.emit("preparing")
+            if plan.tasks:
+                claim.hold(plan)
             prepared = prepare(plan, fetch=True)
             refuse(plan, prepared)
             problems += prepared
@@ -171,15 +172,10 @@ def _run(
             log.emit("run_started", name=manifest.name, stages=stages, host=socket.gethostname())
             for found in problems:
                 log.emit("noted", stage=found.node, text=found.text)
-            try:
-                with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
-                    if figures := workers.figures(plan):
-                        log.tell(figures)
-                    _compute(result, options, workers, log, claim, before)
-            except Exception:
-                with suppress(OSError):  # such as a full disk, which may be the reason
-                    log.emit("run_interrupted")  # or who follows it would wait for ever
-                raise
+            with nullcontext(executor) if executor else closing(_choose_executor(plan, options)) as workers:
+                if figures := workers.figures(plan):
+                    log.tell(figures)
+                _compute(result, options, workers, log, claim, before)
             log.emit(
                 "run_finished",
                 computed=result.computed,
@@ -187,8 +183,9 @@ def _run(
                 failed=len(result.failures),
                 succeeded=result.succeeded,
             )
-        except KeyboardInterrupt:
-            log.emit("run_interrupted")
+        except (Exception, KeyboardInterrupt):
+            with suppress(StageError):  # such as a full disk, which may be the reason
+                log.emit("run_interrupted")  # or who follows it would wait for ever
             raise
         finally:
             log.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.events import EVENTS, read_events
+from pipeline.following import BEGINNINGS
 from pipeline.manifest import load_manifest
 from pipeline.pace import Pace
 from pipeline.registry import did_you_mean
@@ -89,11 +90,9 @@ def read_status(folder: Path) -> Status:
     """The state of the last run in a folder. Raises ManifestError if nothing has been run."""
     status: Status | None = None
     for event in read_events(folder):
-        if event["event"] == "run_started":
-            todo = {name: StageStatus(count) for name, count in event["stages"].items() if count}
+        if event["event"] in BEGINNINGS:
+            todo = {name: StageStatus(count) for name, count in event.get("stages", {}).items() if count}
             status = Status(event["time"], event["time"], stages=todo)
-        if event["event"] == "run_interrupted" and (status is None or status.finished):
-            status = Status(event["time"], event["time"])  # while it was being prepared
         if status is None:
             continue
         status.last = event["time"]

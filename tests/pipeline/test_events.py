@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from pipeline.errors import StageError
 from pipeline.events import EVENTS, Event, EventLog, read_events
 
 
@@ -38,6 +41,19 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     with (tmp_path / EVENTS).open("ab") as file:
         file.write(b'{"event": "b", "na\xc3')
     assert [event["event"] for event in read_events(tmp_path)] == ["a"]
+    log = EventLog(tmp_path)
+    log.emit("c")
+    log.close()
+    assert [event["event"] for event in read_events(tmp_path)] == ["a", "c"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full to write to")
+def test_a_full_disk_is_said_with_the_file_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / EVENTS).symlink_to("/dev/full")
+    log = EventLog(tmp_path)
+    with pytest.raises(StageError, match=rf"cannot write .*{EVENTS}: No space left.* make room .*--set runs=FOLDER"):
+        log.emit("a")
+    log.close()
 
 
 def test_without_a_log_there_are_no_events(tmp_path: Path) -> None:

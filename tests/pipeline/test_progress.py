@@ -53,6 +53,17 @@ def test_a_stage_that_another_run_has_computed_meanwhile_ends_without_having_beg
     assert output.getvalue() == "train: done in 0.0 s\n"
 
 
+def test_a_stage_of_another_run_in_the_same_folder_gets_a_bar() -> None:
+    output = io.StringIO()
+    bars = Bars(Console(file=output, force_terminal=True, width=100))
+    bars({"event": "run_started", "stages": {"double": 3, "train": 0}})
+    bars({"event": "finished", "stage": "train", "time": 5.0, "clips": 0, "failed": 0, "failures": []})
+    bars({"event": "noted", "stage": "store", "text": "a file was removed"})
+    bars.close()
+    assert "train" in output.getvalue() and "1/?" in output.getvalue()
+    assert re.search(r"store +[━╸╺]", output.getvalue()) is None
+
+
 def test_what_turns_out_to_be_done_is_no_longer_awaited_and_what_turns_up_is() -> None:
     output, shown = io.StringIO(), io.StringIO()
     lines, bars = Lines(Console(file=output)), Bars(Console(file=shown, force_terminal=True, width=100))

@@ -66,7 +66,7 @@ def test_what_turns_out_to_be_done_is_no_longer_to_do_and_what_turns_up_is(tmp_p
 
 def test_a_run_that_was_interrupted(tmp_path: Path) -> None:
     interrupted = {"event": "run_interrupted"}
-    for events in ([STARTED, FINISHED], [STARTED, {"event": "run_finished"}], []):
+    for events in ([STARTED, FINISHED], [STARTED, {"event": "run_finished"}], [{"event": "preparing"}]):
         write(tmp_path, *events, interrupted)
         assert read_status(tmp_path).text() == "interrupted"
         write(tmp_path, *events, interrupted, STARTED, {"event": "run_finished"})
@@ -78,6 +78,13 @@ def test_only_the_last_start_counts(tmp_path: Path) -> None:
     status = read_status(tmp_path)
     assert list(status.stages) == ["train"]
     assert status.text() == "done"
+
+
+def test_a_run_that_is_being_prepared_is_not_the_one_before(tmp_path: Path) -> None:
+    write(tmp_path, STARTED, FINISHED, {"event": "run_finished"}, {"event": "preparing"})
+    status = read_status(tmp_path)
+    assert (status.finished, status.stages) == (False, {})
+    assert status.text().startswith("running or interrupted, last event ")
 
 
 def test_a_stage_that_failed(tmp_path: Path) -> None:
