@@ -13,6 +13,14 @@ PASSING = frozenset(
     if (number := getattr(errno, name, None)) is not None
 )
 """What file systems answer when a disk or a network fails for the moment."""
+PASSING_CODES = frozenset({"RequestTimeout"})
+"""The same in the words of a service whose library turns them into something else."""
+STRANGER_CODES = frozenset(
+    {"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed"}
+    | {"InvalidAccessKeyId", "SignatureDoesNotMatch", "NotSignedUp", "AccountProblem"}
+    | {"400"}  # so a service answers a question without a body, such as of a file's state, whose asker it does not know
+)
+"""What a service answers to whoever it does not let in, whatever is asked for."""
 INTERRUPTED = 130
 """The exit code that shells report for a program ended by Ctrl-C."""
 
@@ -75,6 +83,8 @@ def is_passing(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, PipelineError):
             return False
+        if code_of(seen) in PASSING_CODES:
+            return True
         if isinstance(seen, OSError) and seen.errno is not None:
             return seen.errno in PASSING
         # Subclasses of these are those of network libraries; TimeoutError itself is raised by our own time limit.
@@ -82,3 +92,14 @@ def is_passing(error: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def is_of_a_stranger(error: BaseException) -> bool:
+    """Whether a service does not know who asks, for example since credentials have expired: that is no file's fault."""
+    return bool({code_of(error), code_of(error.__cause__)} & STRANGER_CODES)
+
+
+def code_of(error: BaseException | None) -> str | None:
+    """What a service of S3's kind calls an error that its library has raised."""
+    response = getattr(error, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pipeline.errors import DamagedResultError
 from pipeline.files import replace_file
-from pipeline.plan import NodePlan, Plan
+from pipeline.plan import Plan
 
 FAILURES = "failures.csv"
 WARNINGS = "warnings.csv"
@@ -75,29 +75,24 @@ def _find(plan: Plan, column: str, nodes: set[str] | None) -> list[Failure]:
 def failed_partitions(plan: Plan) -> dict[str, set[int]]:
     """By node, the partitions with an error row of their own, which ``--retry-failed`` computes again."""
     found: dict[str, set[int]] = {}
-    for name, node_plan in plan.nodes.items():
-        if node_plan.node.kind == "map":
-            failed = {i for i in range(len(node_plan.keys)) if _has_failures(plan, node_plan, i)}
-            if failed:
-                found[name] = failed
+    with ThreadPoolExecutor(READERS) as pool:
+        for name, node_plan in plan.nodes.items():
+            there = [i for i, key in enumerate(node_plan.keys) if key and node_plan.done[i]]
+            if node_plan.node.kind == "map":
+                failures = pool.map(lambda path: _has_failures(plan, path), node_plan.paths(plan.store, there))
+                if failed := {i for i, fails in zip(there, failures, strict=True) if fails}:
+                    found[name] = failed
     return found
 
 
-def _has_failures(plan: Plan, node_plan: NodePlan, partition: int) -> bool:
-    if not node_plan.keys[partition]:
-        return False
+def _has_failures(plan: Plan, path: str) -> bool:
     try:
-        return (
-            plan.store.read(node_plan.path(plan.store, partition), ["error"])["error"]
-            .is_valid()
-            .to_pylist()
-            .count(True)
-            > 0
-        )
+        errors = plan.store.read(path, ["error"])["error"]
     except FileNotFoundError:
         return False
     except DamagedResultError:
         return True
+    return bool(errors.null_count < len(errors))
 
 
 def write_failures(failures: list[Failure], folder: Path, name: str = FAILURES) -> None:

@@ -115,9 +115,9 @@ def do_whole(job: WholeJob, progress: Callable[..., None]) -> Outcome:
     _check_files(job)
     kept = KeptWork(job.store, job.key)
     kept.restore(job.work_folder)
-    table = job.stage.run(job.variants, StageContext(job.work_folder, progress, kept.keep, kept.restore))
+    table = job.stage.run(job.variants, StageContext(job.work_folder, progress, kept.keep, kept.restore, kept.place))
     size = Store(job.store).write(job.folder, job.key, table.cast(job.stage.makes.schema), job.stage.makes)
-    kept.remove()
+    kept.remove(job.work_folder)
     clips = sum(variant.clips.num_rows for variant in job.variants)
     return Outcome(clips, (), size, time.perf_counter() - started, take_overcome(), socket.gethostname())
 

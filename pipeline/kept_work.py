@@ -36,8 +36,15 @@ class KeptWork(NamedTuple):
         if not store.is_local:
             store.upload(file, f"{WORK}/{self.key}.{file.name}")
 
-    def remove(self) -> None:
-        """Remove the copies: the result is there."""
+    def place(self, file: Path) -> str:
+        """What to remove for the work to begin anew without what is in a file of the working folder."""
+        store = Store(self.store)
+        return str(file) if store.is_local else f"{store.url}/{WORK}/{self.key}.{file.name}"
+
+    def remove(self, folder: Path) -> None:
+        """Remove the files right in the working folder and their copies: the result is there."""
+        for file in [path for path in folder.glob("*") if path.is_file()]:
+            file.unlink()
         store = Store(self.store)
         for name in () if store.is_local else self._names(store):
             store.remove_note(f"{WORK}/{name}")

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from pipeline.output import left_by
+from pipeline.stage import Resources
 
 FRESH = 1.0
 """Seconds for which an answer of Ray is used again: to ask for every job would take longer than to submit it."""
@@ -16,13 +17,16 @@ class Machines:
 
     def __init__(self) -> None:
         self._up: list[dict[str, float]] = []
+        self.here: dict[str, float] = {}
+        """The resources of the machine of this process."""
         self._asked = float("-inf")
 
     def look_again(self) -> None:
         """Ask Ray now: a machine may just have been lost."""
         import ray
 
-        self._up = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        up = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+        self._up, self.here = list(up.values()), up.get(ray.get_runtime_context().get_node_id(), {})
         self._asked = time.monotonic()
 
     @property
@@ -39,6 +43,12 @@ class Machines:
     def most(self, kind: str) -> float:
         """How much the machine has that has most."""
         return max((machine.get(kind, 0) for machine in self.up), default=0)
+
+
+def places(machine: dict[str, float], worker: Resources) -> int:
+    """How often a machine has what a stage occupies; once if that is nothing."""
+    wanted = {"CPU": worker.num_cpus, "GPU": worker.num_gpus}
+    return min((int(machine.get(kind, 0) // amount) for kind, amount in wanted.items() if amount), default=1)
 
 
 def is_gone(node_id: str) -> bool:

@@ -7,8 +7,10 @@ when idle. What is on a GPU, on the other hand, belongs to one process. That is 
 part of it, but no core: decoding would wait forever for its core on a machine that has no more cores than GPUs.
 """
 
+import math
 import os
 import pickle
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,7 +26,7 @@ from pipeline.events import Listener
 from pipeline.executor import Executor, Result, WorkerDied
 from pipeline.jobs import Job, Outcome, WholeJob, do_job, do_whole
 from pipeline.limits import allow_hard_exit
-from pipeline.machines import Machines, ask_for_output, is_gone
+from pipeline.machines import Machines, ask_for_output, is_gone, places
 from pipeline.newcomers import Newcomers
 from pipeline.output import Printed, into_file, left_by
 from pipeline.plan import Plan
@@ -33,6 +35,8 @@ from pipeline.ray_session import queue_here, start_ray
 from pipeline.stage import Resources
 from pipeline.store import Store
 
+HOPE = 600.0
+"""Seconds in which a machine comes that replaces a lost one, where they are started by themselves."""
 ROUNDING = 1e-6
 """By how much parts of GPUs may add up to more than there is."""
 
@@ -41,6 +45,8 @@ class Running(NamedTuple):
     """A job that was handed to Ray."""
 
     job: Job | WholeJob
+    wants: Resources
+    """What it occupies."""
     actor: Any = None
     """None for a task."""
     machine: Any = None
@@ -78,6 +84,8 @@ class RayExecutor(Executor):
         """Ids of machines that no longer answer."""
         self._waiting: deque[Job] = deque()
         """GPU jobs that wait for an actor."""
+        self._hopeless_since = math.inf
+        """Since when tasks wait for a machine that is not there."""
         self._metrics: RayMetrics | None = None
         self._newcomers: Newcomers | None = None
         self._asked: dict[Any, Job | WholeJob] = {}
@@ -121,29 +129,27 @@ class RayExecutor(Executor):
     def _start_task(self, job: Job, worker: Resources) -> None:
         """Run a job on CPUs."""
         task = self._task.options(num_cpus=worker.num_cpus, name=f"{job.node} {job.key}")
-        file = uuid4().hex
-        self._running[task.remote(pickle.dumps(job), self._folder, file)] = Running(job, file=file)
+        file, wants = uuid4().hex, worker._replace(num_gpus=0)
+        self._running[task.remote(pickle.dumps(job), self._folder, file)] = Running(job, wants, file=file)
 
     def has_room(self, worker: Resources) -> bool:
-        """Only if at least two fit: a whole stage that would run alone does better in the main process."""
-        cpus, gpus = self._granted(worker)
-        if gpus and self._gpus_in_use() + gpus > self._has("GPU") + ROUNDING:
+        """Only if at least two fit, or if this machine has less than what it wants: a whole stage that would run alone
+        does better in the main process."""
+        granted = self._granted(worker)
+        if granted.num_gpus and self._gpus_in_use() + granted.num_gpus > self._has("GPU") + ROUNDING:
             return False
-        places = 0
-        for machine in self._machines.up:
-            fits = [int(machine.get(kind, 0) // wanted) for kind, wanted in (("CPU", cpus), ("GPU", gpus)) if wanted]
-            places += min(fits, default=0)
-        return places > max(1, len(self._progress))
+        alone = min(1, places(self._machines.here, granted))
+        return sum(places(machine, granted) for machine in self._machines.up) > max(alone, len(self._progress))
 
     def submit_whole(self, job: WholeJob, progress: Callable[..., None]) -> None:
         self.rest()
         if self._news is None:  # not "not self._news": an empty queue is false
             self._news = queue_here()
         self._progress[job.key] = progress
-        options = self._granted(self._wanted_by(job))._asdict()
-        task = self._whole_task.options(**options, name=f"{job.node} {job.key}")
+        wants = self._granted(self._wanted_by(job))
+        task = self._whole_task.options(**wants._asdict(), name=f"{job.node} {job.key}")
         file = uuid4().hex
-        self._running[task.remote(job, self._folder, file, self._news)] = Running(job, file=file)
+        self._running[task.remote(job, self._folder, file, self._news)] = Running(job, wants, file=file)
 
     def wait(self, seconds: float) -> list[tuple[Job | WholeJob, Result]]:
         if self._newcomers:
@@ -162,6 +168,7 @@ class RayExecutor(Executor):
         if not ready:
             self._end_what_never_starts()
             self._make_room()
+            results = self._given_up()
         self._hand_out()
         return results
 
@@ -201,7 +208,8 @@ class RayExecutor(Executor):
             actor = idle.pop() if idle else self._actor.options(num_cpus=0, num_gpus=worker.num_gpus).remote()
             machine = actor.machine.remote()
             job, file = self._waiting.popleft(), uuid4().hex
-            self._running[actor.do.remote(pickle.dumps(job), self._folder, file)] = Running(job, actor, machine, file)
+            done = actor.do.remote(pickle.dumps(job), self._folder, file)
+            self._running[done] = Running(job, worker, actor, machine, file)
 
     def _end_what_never_starts(self) -> None:
         """End the actors that wait for a GPU that is lost: their jobs are tried again, without one if need be."""
@@ -210,6 +218,28 @@ class RayExecutor(Executor):
             for running in actors:
                 if not self._ray.wait([running.machine], timeout=0)[0]:
                     self._ray.kill(running.actor)
+
+    def _given_up(self) -> list[tuple[Job | WholeJob, Result]]:
+        """The tasks that wait for a machine that has been lost, once no other one has come for some time."""
+        tasks = {reference: one for reference, one in self._running.items() if one.actor is None}
+        hopeless = [
+            reference
+            for reference, one in tasks.items()
+            if not any(places(machine, one.wants) for machine in self._machines.up)
+        ]
+        if not hopeless:
+            self._hopeless_since = math.inf
+        self._hopeless_since = min(self._hopeless_since, time.monotonic())
+        if not hopeless or time.monotonic() - self._hopeless_since < HOPE:
+            return []
+        given_up: list[tuple[Job | WholeJob, Result]] = []
+        for reference in hopeless:
+            self._ray.cancel(reference, force=True)
+            job, (cpus, gpus), *_ = self._running.pop(reference)
+            wants = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
+            text = f"{job.node} waits for a machine with {wants}, and for {HOPE:g} s there has been none: start one"
+            given_up.append((job, StageError(f"{text}, then run again; what is done is kept")))
+        return given_up
 
     def _make_room(self) -> None:
         """Let idle actors go while something waits to start that wants another part of a GPU: together they may hold

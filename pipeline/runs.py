@@ -164,8 +164,7 @@ def _run(
             refuse(plan, prepared)
             problems += prepared
             write_notes(folder, plan, problems)
-            for key, count in plan.attempts.items():
-                plan.store.record_attempt(key, count)
+            plan.store.record_attempts(plan.attempts)
             plan.store.sweep()
             forget_printed(folder)
             stages = {name: plan.todo(name) for name in plan.nodes}
@@ -290,12 +289,9 @@ def _read_failures(folder: Path) -> list[Failure]:
 def _count_attempts(plan: Plan) -> bool:
     """Record one more attempt for each partition with failures. It and all partitions made from it get new keys."""
     attempts = plan.store.attempts()
-    failed = failed_partitions(plan)
-    for name, partitions in failed.items():
-        for i in partitions:
-            key = plan.nodes[name].first_keys[i]
-            plan.store.record_attempt(key, attempts.get(key, Attempts()).last + 1, retry=True)
-    return bool(failed)
+    keys = [plan.nodes[name].first_keys[i] for name, partitions in failed_partitions(plan).items() for i in partitions]
+    plan.store.record_attempts({key: attempts.get(key, Attempts()).last + 1 for key in keys}, retry=True)
+    return bool(keys)
 
 
 def _choose_executor(plan: Plan, options: Options) -> Executor:

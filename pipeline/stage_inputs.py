@@ -70,7 +70,8 @@ class StageContext(NamedTuple):
     """What the engine lends a whole stage while it runs."""
 
     folder: Path
-    """A folder of the run for this stage and key only. It survives when the process is killed: for checkpoints."""
+    """A folder of the run for this stage and key only. It survives when the process is killed: for checkpoints. When
+    the result is there, files in it are removed, and folders are not."""
     progress: Callable[..., None]
     """``progress(done, total, **figures)``: shown to the user and written to the run's events."""
     keep: Callable[[Path], None] = lambda file: None
@@ -79,3 +80,5 @@ class StageContext(NamedTuple):
     restore: Callable[[Path], bool] = lambda folder: False
     """Makes the files in a folder those that were kept, for processes of the stage on other machines. False: the store
     is a folder, and nothing is copied."""
+    place: Callable[[Path], str] = str
+    """Tells people what to remove for the work to begin without a file of the folder: its copy, if one is kept."""

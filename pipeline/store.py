@@ -9,7 +9,8 @@ import io
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ SAME = "same"
 CONTENTS = "contents"
 WORK = "work"
 
+AT_ONCE = 8
+"""Notes that are written at a time: one takes as long as a service takes to answer."""
 ARRIVAL = (0.1, 0.4, 1.0, 2.0)
 """Seconds between two looks for a file that another machine has written."""
 
@@ -198,9 +201,14 @@ class Store:
                 found[key] = Attempts(max(known.last, count), known.forced if retry else max(known.forced, count))
         return found
 
-    def record_attempt(self, key: str, count: int, retry: bool = False) -> None:
-        """retry: the attempt is for failures, and may change nothing; otherwise it is forced."""
-        self.write_note(f"{ATTEMPTS}/{key}.{count}{'.retry' if retry else ''}", "")
+    def record_attempts(self, counts: Mapping[str, int], retry: bool = False) -> None:
+        """Note how often results are now asked for, by first key.
+
+        retry: the attempts are for failures, and may change nothing; otherwise they are forced.
+        """
+        names = [f"{ATTEMPTS}/{key}.{count}{'.retry' if retry else ''}" for key, count in counts.items()]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda name: self.write_note(name, ""), names))
 
     def same(self) -> dict[str, str]:
         """Keys whose results are those of older keys (see ``record_same``)."""
@@ -220,11 +228,18 @@ class Store:
     def sweep(self) -> None:
         """Remove temporary files that killed processes have left behind: at once those of this machine, after a day
         those of others, which cannot be asked whether they are alive."""
-        for name in self._names(TEMPORARY) if self.is_local else ():
-            path = Path(self.root, TEMPORARY, name)
+        for name in self._names(TEMPORARY):
+            path = f"{self.root}/{TEMPORARY}/{name}"
             with contextlib.suppress(FileNotFoundError):  # renamed, or removed by another sweep
-                if "@" in name and not is_alive(name, path.stat().st_mtime):
-                    path.unlink()
+                if "@" in name and not is_alive(name, self._changed(path)):
+                    self.filesystem.rm_file(path)
+
+    def _changed(self, path: str) -> float:
+        """When a file was last written, in seconds since 1970."""
+        if self.is_local:
+            return Path(path).stat().st_mtime
+        with self._reaching():
+            return float(patiently(path, lambda: self.filesystem.modified(path)).timestamp())
 
     def _info(self, path: str) -> dict[str, Any]:
         with self._reaching():

@@ -50,6 +50,8 @@ def open_filesystem(url: str, what: str) -> tuple[Any, str]:
         raise ManifestError(unusable(url, error, what)) from error
     if is_cloud(filesystem) and not path.strip("/"):
         raise ManifestError(f"{what} {url} names no bucket: give it as {url.partition('://')[0]}://BUCKET/FOLDER")
+    if is_cloud(filesystem):  # of s3://bucket//store, what is written is not what is listed
+        path = re.sub("^/*([^/]+)/+", r"\1/", path)
     return filesystem, path
 
 

@@ -98,19 +98,18 @@ def passing_copy(url: str) -> Iterator[Path]:
     Raises ClipError if it is gone, and OSError if it cannot be read for the moment, as for a video.
     """
     filesystem, path = open_filesystem(url, "the file")
-    with reading(tempfile.TemporaryDirectory) as folder:
+    with reading(url, tempfile.TemporaryDirectory) as folder:
         _origins[folder] = url.rpartition("/")[0]
         copy = Path(folder, _name(path))
         try:
             with errors_name_urls():
-                if reading(lambda: filesystem.info(path))["type"] == "file":
-                    reading(lambda: filesystem.get_file(path, str(copy)))
+                if reading(url, lambda: filesystem.info(path))["type"] == "file":
+                    reading(url, lambda: filesystem.get_file(path, str(copy)))
                 else:
                     copy.mkdir()
-                    names = [
-                        info["name"] for info in reading(lambda: filesystem.ls(path, detail=True)) if _is_file(info)
-                    ]
-                    reading(lambda: filesystem.get(names, [str(copy / _name(name)) for name in names]))
+                    infos = reading(url, lambda: filesystem.ls(path, detail=True))
+                    names = [info["name"] for info in infos if _is_file(info)]
+                    reading(url, lambda: filesystem.get(names, [str(copy / _name(name)) for name in names]))
                 yield copy
         finally:
             del _origins[folder]
@@ -118,8 +117,9 @@ def passing_copy(url: str) -> Iterator[Path]:
 
 def copy_beside(copy: Path, name: str) -> None:
     """Copy another file from beside the one at a URL to beside its copy. Raises ClipError, OSError."""
-    filesystem, path = open_filesystem(f"{_origins[str(copy.parent)]}/{name}", "the file")
-    reading(lambda: filesystem.get_file(path, str(copy.with_name(name))))
+    url = f"{_origins[str(copy.parent)]}/{name}"
+    filesystem, path = open_filesystem(url, "the file")
+    reading(url, lambda: filesystem.get_file(path, str(copy.with_name(name))))
 
 
 @contextmanager

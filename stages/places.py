@@ -10,11 +10,12 @@ import os
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from stat import S_ISDIR
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
-from pipeline.errors import ClipError, ManifestError, StageError, is_passing
+from pipeline.errors import ClipError, ManifestError, StageError, is_of_a_stranger, is_passing
 from pipeline.patience import patiently
 from pipeline.remote_files import KeptRanges, RemoteFile
 from pipeline.urls import is_url, open_filesystem, state_of, unusable
@@ -24,6 +25,7 @@ URL_AS_PATH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 FINGERPRINT = re.compile(r"\d+:\d+(:|$)")
 MISSING = "missing"
 """The state of what a list or a page names and nobody finds."""
+T = TypeVar("T")
 RECENT = 8
 """Files at URLs of which a process keeps what it has read."""
 
@@ -198,7 +200,7 @@ class _Remote:
         if known and not ask:
             return known
         filesystem, path = open_filesystem(url, "the file")
-        info = reading(lambda: filesystem.info(path))
+        info = reading(url, lambda: filesystem.info(path))
         if info["type"] == "directory":
             raise ClipError("it is a folder, and at URLs only files are read")
         found = cls(url, filesystem, path, info)
@@ -218,7 +220,7 @@ class _Remote:
         return self.kept.read_blocks(self.url, start, stop, self.size, self._fetch)
 
     def _fetch(self, start: int, stop: int) -> bytes:
-        return bytes(reading(lambda: self.filesystem.cat_file(self.path, start=start, end=stop)))
+        return bytes(reading(self.url, lambda: self.filesystem.cat_file(self.path, start=start, end=stop)))
 
 
 def is_full(error: BaseException | None) -> bool:
@@ -226,18 +228,20 @@ def is_full(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-def reading(work: Any) -> Any:
-    """What ``work`` reads from a service. Raises ClipError where trying again would not help, StageError if there is no
-    room here, else OSError."""
+def reading(url: str, work: Callable[[], T]) -> T:
+    """What ``work`` reads from a service. Raises ClipError where trying again would not help, StageError if the service
+    lets nobody in or there is no room here, else OSError."""
     try:
         return work()
     except FileNotFoundError:
         raise ClipError("no such file: was it moved or renamed?") from None
-    except PermissionError as error:
-        raise ClipError(f"no permission to read the file: {error}") from error
     except Exception as error:
-        if type(error) is TimeoutError:  # our own limit
+        if type(error) is TimeoutError and error.__cause__ is None:  # our own limit
             raise
+        if is_of_a_stranger(error):
+            raise StageError(unusable(url, error, "the file")) from error
+        if isinstance(error, PermissionError):
+            raise ClipError(f"no permission to read the file: {error}") from error
         if is_full(error):
             raise StageError(f"no room for a copy on the disk of this machine: {error}") from error
         if is_passing(error):

@@ -21,9 +21,10 @@ def save_checkpoint(path: Path, parts: dict[str, Tensors], progress: dict[str, A
     replace_file(path, content)
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, Tensors], dict[str, Any]] | None:
+def load_checkpoint(path: Path, place: str) -> tuple[dict[str, Tensors], dict[str, Any]] | None:
     """What ``save_checkpoint`` wrote, or None if there is no checkpoint yet. Raises StageError if it is damaged.
 
+    place: what to remove in order to start over.
     All tensors are on the CPU. Models and optimizers copy them to where they belong when they load them.
     """
     if not path.is_file():
@@ -36,7 +37,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensors], dict[str, Any]] | N
                 parts.setdefault(part, {})[name] = file.get_tensor(key)
             return parts, json.loads(file.metadata()["progress"])
     except (SafetensorError, KeyError, ValueError) as error:
-        raise StageError(f"the checkpoint {path} is damaged ({error}): remove it to start over") from None
+        raise StageError(f"the checkpoint {place} is damaged ({error}): remove it to start over") from None
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:

@@ -101,7 +101,7 @@ class Training:
 
         self.state = TrainingState(model, average, optimizer)
         self.checkpoint, self.keep = context.folder / checkpoint_name(number), context.keep
-        self.state.restore(self.checkpoint)
+        self.state.restore(self.checkpoint, context.place(self.checkpoint))
         self.saved_at = time.monotonic()
         self.log = TrainingLog(context, self.steps_done, group.is_main, number)
 

@@ -55,6 +55,7 @@ class Assignment(NamedTuple):
     """Progress from the main worker to the process that the user started."""
     keep: Callable[[Path], None]
     restore: Callable[[Path], bool]
+    place: Callable[[Path], str]
     """As in ``StageContext``."""
 
 
@@ -70,9 +71,8 @@ def fit_in_workers(
     progress_queue, machine = queue_here(), ray.get_runtime_context().get_node_id()
     recipe = recipe.model_copy(update={"device": "cuda" if gpu else "cpu"})
     folder = context.folder.absolute()
-    assignment = Assignment(
-        recipe, config, files, clips, Path.cwd(), machine, folder, progress_queue, context.keep, context.restore
-    )
+    own = context.keep, context.restore, context.place
+    assignment = Assignment(recipe, config, files, clips, Path.cwd(), machine, folder, progress_queue, *own)
     failures, reached = 0, _reached(folder)
     while True:
         error = _fit_once(assignment, gpu, context)
@@ -107,9 +107,10 @@ def _trainer(assignment: Assignment, wanted: int, gpu: bool, own: str) -> TorchT
     return TorchTrainer(
         _work,
         train_loop_config={"assignment": assignment},
-        # One CPU per worker, however many threads it has, so that two fit on any machine with two cores.
+        # One CPU per worker, however many threads it has, so that two fit on any machine with two cores; none beside a
+        # GPU, as there are machines with fewer cores than GPUs.
         scaling_config=ray.train.ScalingConfig(
-            num_workers=wanted, use_gpu=gpu, resources_per_worker={"CPU": 1, "GPU": int(gpu)}
+            num_workers=wanted, use_gpu=gpu, resources_per_worker={"CPU": int(not gpu), "GPU": int(gpu)}
         ),
         run_config=ray.train.RunConfig(name="ray", storage_path=own),
     )
@@ -184,7 +185,7 @@ def _fit_here(assignment: Assignment, folder: Path) -> None:
         config,
         Shards(assignment.files, config.modality, config.persons),
         assignment.clips,
-        StageContext(folder, report, assignment.keep, assignment.restore),
+        StageContext(folder, report, assignment.keep, assignment.restore, assignment.place),
         group,
     )
 

@@ -76,9 +76,12 @@ class TrainingState:
             parts["average"] = self.average.state_dict()
         save_checkpoint(path, parts, asdict(self.progress))
 
-    def restore(self, path: Path) -> None:
-        """Take over a checkpoint if there is one. Raises StageError if it is damaged or does not fit the network."""
-        if (checkpoint := load_checkpoint(path)) is None:
+    def restore(self, path: Path, place: str) -> None:
+        """Take over a checkpoint if there is one. Raises StageError if it is damaged or does not fit the network.
+
+        place: what to remove in order to start over.
+        """
+        if (checkpoint := load_checkpoint(path, place)) is None:
             return
         parts, progress = checkpoint
         try:
@@ -89,7 +92,7 @@ class TrainingState:
                 self.average.load_state_dict(parts["average"])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise StageError(
-                f"the checkpoint {path} belongs to another network ({error}): remove it to start over"
+                f"the checkpoint {place} belongs to another network ({error}): remove it to start over"
             ) from error
         self.best = parts.get("best", {})
 

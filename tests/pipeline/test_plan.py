@@ -104,14 +104,14 @@ def test_a_changed_clip_changes_its_partition_alone(toy: Toy) -> None:
 
 def test_one_more_attempt_changes_the_key_of_a_partition_and_of_what_is_made_from_it(toy: Toy) -> None:
     before = toy.plan()
-    before.store.record_attempt(before.nodes["double"].first_keys[3], 1)
+    before.store.record_attempts({before.nodes["double"].first_keys[3]: 1})
     after = toy.plan()
     assert after.nodes["double"].first_keys == before.nodes["double"].keys
     for stage in ("double", "add"):
         pairs = zip(keys(before)[stage], keys(after)[stage], strict=True)
         assert [i for i, (one, two) in enumerate(pairs) if one != two] == [3]
     assert changed(before, after) == ALL
-    after.store.record_attempt(before.nodes["double"].first_keys[3], 2)
+    after.store.record_attempts({before.nodes["double"].first_keys[3]: 2})
     assert toy.plan().nodes["double"].keys[3] not in (before.nodes["double"].keys[3], after.nodes["double"].keys[3])
 
 

@@ -142,6 +142,34 @@ def cluster() -> Iterator[Any]:
         yield cluster
 
 
+def test_a_whole_stage_runs_where_there_is_what_it_wants(toy: Toy, cluster: Any) -> None:
+    """Although it runs alone: this machine has no core for work."""
+    events: list[dict] = []
+    result = run(load_manifest(toy.path, ["index.count=12", "total.cpus=1"]), Options(executor="ray"), [events.append])
+    assert result.errors == []
+    figures = [event["figures"] for event in events if event["event"] == "progress"]
+    assert os.getpid() not in {shown["process"] for shown in figures if "process" in shown} != set()
+
+
+def test_work_that_no_machine_can_do_any_more_is_given_up(
+    toy: Toy, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.ray_executor.HOPE", 3.0)
+    lost = cluster.add_node(num_cpus=2, object_store_memory=MEMORY)
+    cluster.wait_for_nodes()
+
+    def lose(event: dict) -> None:
+        if event["event"] == "finished" and lost in cluster.worker_nodes:
+            cluster.remove_node(lost, allow_graceful=False)
+
+    settings = ["double.slow=0.05", "double.cpus=2", "partition=4"]
+    result = run(load_manifest(toy.path, settings), Options(), [lose], RayExecutor())
+    assert result.errors == [
+        "double: double waits for a machine with 2 CPUs, and for 3 s there has been none: start one, then run again; "
+        "what is done is kept"
+    ]
+
+
 def test_work_that_waits_for_the_last_gpu_goes_on_without_it(toy: Toy, cluster: Any) -> None:
     """The only node with a GPU is killed in the middle of the run."""
     lost = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=MEMORY)

@@ -10,7 +10,7 @@ from flaky_files import FlakyFiles
 from pipeline.errors import ManifestError, StageError
 from pipeline.stage import Table
 from pipeline.store import Attempts, Store
-from pipeline.urls import unusable
+from pipeline.urls import open_filesystem, unusable
 from pipeline.writers import writer_name
 
 KEY = "0123456789abcdef" * 2
@@ -53,11 +53,11 @@ def test_notes_and_attempts(store: Store) -> None:
     assert store.read_note("tmp/k.journal") == "clip"
     store.remove_note("tmp/k.journal")
     store.remove_note("tmp/k.journal")
-    store.record_attempt("k", 1)
-    store.record_attempt("k", 2)
+    store.record_attempts({"k": 1})
+    store.record_attempts({"k": 2})
     assert store.attempts() == {"k": Attempts(2, forced=2)}
-    store.record_attempt("k", 3, retry=True)
-    store.record_attempt("n", 1, retry=True)
+    store.record_attempts({"k": 3}, retry=True)
+    store.record_attempts({"n": 1}, retry=True)
     assert store.attempts() == {"k": Attempts(3, forced=2), "n": Attempts(1, forced=0)}
 
 
@@ -187,6 +187,22 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path) -> None:
         (folder / name).touch()
     Store(str(tmp_path)).sweep()
     assert sorted(path.name for path in folder.iterdir()) == names[1:]
+
+
+def test_sweep_removes_what_the_dead_left_at_a_url(store: Store) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait(60)
+    ours = writer_name()
+    theirs = ours.replace(f"@{os.getpid()}.", f"@{dead.pid}.")
+    for name in ("k.journal", f"k.journal.{ours}", f"k.journal.{theirs}"):
+        store.write_note(f"tmp/{name}", "clip")
+    store.sweep()
+    assert sorted(store.notes("tmp")) == ["k.journal", f"k.journal.{ours}"]
+
+
+def test_slashes_after_a_bucket_count_once() -> None:
+    assert open_filesystem("s3://bucket//store", "the store")[1] == "bucket/store"
+    assert open_filesystem("s3://bucket/a//b", "the videos")[1] == "bucket/a//b", "a key that may be"
 
 
 def test_sweep_removes_what_others_left_after_a_day(tmp_path) -> None:

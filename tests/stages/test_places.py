@@ -13,14 +13,16 @@ from pathlib import Path
 import fsspec
 import pyarrow as pa
 import pytest
+from botocore.exceptions import ClientError
 from s3_server import s3_server
+from s3fs.errors import translate_boto_error
 from video_files import cut_by_copying, truncated, write_video
 
 from pipeline import patience
-from pipeline.errors import ManifestError, UnreadableError
+from pipeline.errors import ClipError, ManifestError, StageError, UnreadableError, is_passing
 from pipeline.patience import PAUSES
 from stages import places
-from stages.places import files_below, opened, state_at, url_of
+from stages.places import files_below, opened, reading, state_at, url_of
 from stages.sources.finegym import FineGym
 from stages.sources.folder import Folder
 from stages.sources.listing import Listing
@@ -190,6 +192,34 @@ def test_a_service_that_fails_while_a_video_is_read_is_asked_again_and_no_clip_s
     with pytest.raises(UnreadableError, match=r"s3://bucket/a\.mp4 cannot be read"):
         decoded(clips)
     assert pauses[-len(PAUSES) :] == list(PAUSES)
+
+
+def of_s3(code: str) -> OSError:
+    """What S3's library raises where the service answers with an error."""
+    return translate_boto_error(ClientError({"Error": {"Code": code, "Message": "no"}}, "HeadObject"))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "said"),
+    [
+        ("ExpiredToken", StageError, r"the file s3://bucket/a\.mp4 cannot be used: PermissionError: no\..*AWS_PROFILE"),
+        ("InvalidAccessKeyId", StageError, "AWS_PROFILE"),
+        ("400", StageError, "AWS_PROFILE"),
+        ("AccessDenied", ClipError, "no permission to read the file: no"),
+        ("403", ClipError, "no permission to read the file: no"),
+        ("404", ClipError, "no such file"),
+        ("InvalidRange", ClipError, "the file cannot be read: OSError"),
+        ("RequestTimeout", OSError, "TimeoutError: no"),
+        ("SlowDown", OSError, "no"),
+    ],
+)
+def test_a_service_that_lets_nobody_in_is_no_clip_s_failure(code: str, kind: type[Exception], said: str) -> None:
+    def work() -> None:
+        raise of_s3(code)
+
+    with pytest.raises(kind, match=said) as error:
+        reading("s3://bucket/a.mp4", work)
+    assert is_passing(error.value) == (kind is OSError)
 
 
 def test_what_cannot_be_listed_is_said(s3: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import StageError
 from pipeline.jobs import WholeJob, do_whole
 from pipeline.kept_work import KeptWork
 from pipeline.stage_inputs import TableFiles, VariantInputs
@@ -58,12 +59,24 @@ def test_it_goes_on_from_the_last_checkpoint_to_the_same_bits(
     assert list(store.sizes()) == [*remote, f"{store.root}/{WORK}/{KEY}.checkpoint.safetensors"]
 
     KeptWork(store.url, KEY).restore(tmp_path / "second")
-    checkpoint = load_checkpoint(tmp_path / "second" / "checkpoint.safetensors")
+    checkpoint = load_checkpoint(tmp_path / "second" / "checkpoint.safetensors", "")
     assert checkpoint is not None and checkpoint[1]["epoch"] == 2
     shutil.rmtree(tmp_path / "second")
     train(job(Store(store.url), tmp_path / "second", made))
     assert store.read(store.path("train", KEY)) == undisturbed.read(undisturbed.path("train", KEY))
     assert store.notes(WORK) == []
+
+
+def test_of_a_damaged_checkpoint_the_copy_is_named_that_brings_it_back(s3: str, made_set, tmp_path: Path) -> None:
+    store = Store(f"{s3}/damaged")
+    place = f"{store.url}/{WORK}/{KEY}.checkpoint.safetensors"
+    store.write_note(f"{WORK}/{KEY}.checkpoint.safetensors", "half of it")
+    made = made_set(6)
+    with pytest.raises(StageError, match=rf"the checkpoint {place} is damaged \(.*\): remove it to start over"):
+        train(job(store, tmp_path / "work", made))
+    store.remove_note(place.removeprefix(f"{store.url}/"))
+    train(job(store, tmp_path / "work", made))
+    assert store.notes(WORK) == [] and not (tmp_path / "work" / "checkpoint.safetensors").exists()
 
 
 def test_a_store_in_a_folder_gets_no_copies(made_set, tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ def test_the_best_epoch_is_kept(made_set, tmp_path):
     recipe = {"val_share": 0.3, "lr": 0.05, "epochs": 5}
     row = train(tmp_path / "best", clips, files, keep="best", **recipe)
     accuracies = [figure["val_accuracy"] for figure in json.loads(row["history"])]
-    best, _ = load_checkpoint(tmp_path / "best" / "checkpoint.safetensors") or pytest.fail("no checkpoint")
+    best, _ = load_checkpoint(tmp_path / "best" / "checkpoint.safetensors", "") or pytest.fail("no checkpoint")
     kept, last = (load(r["weights"]) for r in (row, train(tmp_path / "last", clips, files, **recipe)))
     assert accuracies.index(max(accuracies)) < 4, "the best epoch of this training must not be its last one"
     assert all(kept[name].equal(tensor) for name, tensor in best["best"].items())
