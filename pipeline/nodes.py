@@ -65,6 +65,8 @@ def node_lines(nodes: Sequence[Node]) -> Iterator[str]:
         rows.append((node.name, f"{node.cpus:g}", f"{node.gpus:g}", free, verdict))
     yield from columns([("node", "CPUs", "GPUs", "disk free", ""), *rows])
     yield from (f"- {remedy}" for remedy in dict.fromkeys(lack.remedy for node in nodes for lack in node.lacks))
+    if not any(node.works for node in nodes):
+        yield "- no machine is there that works: start one, or wait for those that start by themselves"
 
 
 def examine_nodes(plan: Plan | None = None, only_todo: bool = True, among: Set[str] | None = None) -> list[Node]:

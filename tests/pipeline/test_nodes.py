@@ -134,6 +134,10 @@ def test_other_versions_and_clocks_are_named() -> None:
     refuse_nodes(nodes[:1])
     with pytest.raises(ManifestError):
         refuse_nodes(nodes)
+    assert list(node_lines([Node("head", 0, 0)]))[1:] == [
+        "head  0     0                no work runs here",
+        "- no machine is there that works: start one, or wait for those that start by themselves",
+    ]
 
 
 def test_what_a_node_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
