@@ -72,7 +72,7 @@ class Model:
 
     def __init__(self, folder: Path, settings: Sequence[str] = ()) -> None:
         """folder: with config.json, model.safetensors and recognition.json. settings: see ``load_model``."""
-        self.folder = folder
+        self.folder = folder.absolute()  # it is read when it is needed, then perhaps from another current folder
         self._settings = tuple(settings)
         self._stages = StagesInMemory()
 
@@ -145,7 +145,11 @@ class Model:
                 found = zip(table["clip_id"].to_pylist(), table["error"].to_pylist(), strict=True)
                 errors |= {clip_id: error for clip_id, error in found if error is not None}
         seen, names = predicted(predictions)
-        ((file, own),) = by_file(clips.to_pylist(), end.folder)
+        listed = clips.to_pylist()
+        if frames is not None:  # an array that is one clip has no file that says how long it is
+            until = max(round(frames.until, 3), 0.001)  # in milliseconds, as of files
+            listed = [clip | {"end": clip["end"] or until} for clip in listed]
+        ((file, own),) = by_file(listed, end.folder)
         row = recognized(file, own, numbered(own, seen), errors, films, names, end.merging)
         if not row["windows"]:
             raise ClipError(f"{file}: {row['error'] or 'nobody was found'}")

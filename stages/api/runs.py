@@ -85,7 +85,8 @@ class Run:
 
         Raises ManifestError if there is none.
         """
-        self._run, self._variant = run_and_variant(str(run))
+        found, self._variant = run_and_variant(str(run))
+        self._run = found.absolute()  # it is read again and again, perhaps from another current folder
         self.folder = self._run / "variants" / self._variant if self._variant else self._run
         """Where its files are, such as report.html."""
 

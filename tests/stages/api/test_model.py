@@ -74,6 +74,23 @@ def test_files_and_arrays_give_what_the_command_gives(model: Model, frames_THW3:
     assert set(found.segments["label"]) == {"none"} if "min_score" in asked else {found.label}
 
 
+def test_the_times_of_an_array_are_its_own(model: Model, frames_THW3: np.ndarray, tmp_path: Path, monkeypatch) -> None:
+    """Whatever lies in the current folder, and however few frames there are."""
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("frames"), 250, "mp4")
+    for count, fps in ((20, FPS), (20, 30.0), (1, FPS), (1, 1.0), (10, 1e4)):
+        found = model.recognize(frames_THW3[:count], fps)
+        for table in (found.segments, found.windows):
+            assert table["start"].tolist() == [0] and table["end"].tolist() == [round(count / fps, 3)]
+
+
+def test_the_current_folder_may_change(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model("copied")
+    monkeypatch.chdir(tmp_path)
+    same(model.recognize(home / "push.mp4"), load_model(home / "copied").recognize(home / "push.mp4"))
+    assert model.class_names == ("wave", "<b>", "fall") and model.folder == home / "copied"
+
+
 def test_what_is_recognized(model: Model) -> None:
     found = model.recognize(Path("push.mp4"), window=1)
     assert model.class_names == ("wave", "<b>", "fall") == tuple(found.probabilities)

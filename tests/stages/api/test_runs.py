@@ -42,7 +42,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "study.yaml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        assert run("arms.yaml", executor="local").folder == Path("runs/arms")
+        assert run("arms.yaml", executor="local").folder == home / "runs/arms"
         run(Path("study.yaml"), name="study", executor="local")
     return home
 
@@ -62,6 +62,14 @@ def test_what_a_run_made() -> None:
     failures = done.failures()
     assert failures.columns.tolist() == ["clip_id", "stage", "error"]
     assert failures["clip_id"].tolist() == ["up/lost.mp4"] and failures["stage"].tolist() == ["skeletons"]
+
+
+def test_the_current_folder_may_change(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, study = Run("runs/arms"), Run("study")
+    monkeypatch.chdir(tmp_path)
+    assert done.folder == home / "runs/arms" and done.status.text() == "done" and done.metrics["clips"] == 4
+    assert done.model().config.width == 4
+    assert [one.model().config.width for one in study.variants] == [4, 8]
 
 
 def test_predictions_agree_with_the_metrics() -> None:
