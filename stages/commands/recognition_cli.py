@@ -58,7 +58,11 @@ def recognize(
     ] = False,
     export: Annotated[
         list[str] | None,
-        typer.Option(metavar="FORMATS", help="Also write vtt, srt, eaf, labelstudio, coco, jsonl, as in vtt,srt."),
+        typer.Option(
+            metavar="FORMATS",
+            help="Also write vtt, srt, eaf, labelstudio, coco, jsonl, as in vtt,srt. Those that are in OUT from an "
+            "earlier recognition are always written again.",
+        ),
     ] = None,
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write videos with labels, scores and people drawn.")

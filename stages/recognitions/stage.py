@@ -43,7 +43,7 @@ class Recognitions(WholeStage):
     previews: bool = unkeyed(False)
     """Whether small MP4 files are written of videos that browsers do not play, for the page."""
     exports: tuple[str, ...] = unkeyed(())
-    """Formats for other programs: vtt, srt, eaf, labelstudio, coco, jsonl."""
+    """Formats for other programs: vtt, srt, eaf, labelstudio, coco, jsonl. Those that are there are written again."""
     model: str = unkeyed("action-pipeline")
     """What the model is called in them."""
 

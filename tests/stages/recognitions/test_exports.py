@@ -103,6 +103,24 @@ def test_what_is_the_same_is_not_written_again(name: str, tmp_path: Path, video_
     assert len(changed) == len(synced) == 1 and "a.mp4" not in changed[0].name
 
 
+@pytest.mark.parametrize("name", EXPORTS)
+def test_what_is_there_is_written_again(name: str, tmp_path: Path, video_row) -> None:
+    places, row = Places(tmp_path / "in", tmp_path / "out"), video_row("sub/a.mp4", [(0, 1, None, "sit", 0.5)], ["sit"])
+    assert write_exports([], [row], places, "model") == [] and written(tmp_path) == []
+    assert write_exports([name], [row], places, "model") == []
+    before = {file: file.read_bytes() for file in written(tmp_path)}
+    row["segments"][0]["end"] = 2.0
+    [line] = write_exports([], [row], places, "model")
+    assert line == f"also written, as they are in {places.out} from an earlier recognition: {name}"
+    again = {file: file.read_bytes() for file in written(tmp_path)}
+    assert again.keys() == before.keys() and again != before
+    assert write_exports([name], [row], places, "model") == []
+    assert {file: file.read_bytes() for file in written(tmp_path)} == again
+    for file in again:
+        file.rename(file.with_name(f"another {file.name}"))
+    assert write_exports([], [row], places, "model") == [], "somebody's own files with other names are none of these"
+
+
 @pytest.mark.parametrize("name", ["eaf", "labelstudio", "coco", "jsonl", "srt"])
 def test_a_score_that_is_no_number(name: str, tmp_path: Path, video_row) -> None:
     row = video_row("a.mp4", [(0, 1, None, "sit", float("nan"))], ["sit"])
