@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LISTED = 100
 """Up to this many videos are named that could not be recognized, or not all of them."""
+NAMED = 5
+"""Up to this many videos are named in one line."""
 
 
 def recognize(
@@ -123,7 +125,7 @@ def recognize(
         options = Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
         if not watch:
             result = run_and_show(manifest, options, watch=lambda plan: LiveTables(plan, say))
-            for line in _what_is_missing(result):
+            for line in [*_what_is_missing(result), *([] if overlay else _left_overlays(result, out))]:
                 say(line)
             if overlay:
                 _draw_overlays(result, out)
@@ -134,7 +136,7 @@ def recognize(
 
         def once(executor: "Kept | None") -> None:
             result = run_and_show(manifest, options, executor, lambda plan: LiveTables(plan, say))
-            lines = [*_what_is_missing(result), *result.exported]
+            lines = [*_what_is_missing(result), *([] if overlay else _left_overlays(result, out)), *result.exported]
             for line in lines:
                 if line not in told:
                     say(line)
@@ -179,6 +181,17 @@ def _failed_videos(result: "Result") -> list[str]:
         elif failed:
             lines.append(f"skipped {len(failed):,} of {count(len(clips), 'window')} of {file}: {failed[0]}")
     return lines
+
+
+def _left_overlays(result: "Result", out: Path) -> list[str]:
+    """A line about drawings of earlier results, if there are any, of a run that succeeded."""
+    from stages.commands.recognition_overlay import FOLDER, outdated_overlays
+
+    left = [] if result.errors else outdated_overlays(result.plan, out)
+    if not left:
+        return []
+    more = f" and {count(len(left) - NAMED, 'more video')}" if len(left) > NAMED else ""
+    return [f"{out / FOLDER} shows earlier results: {', '.join(left[:NAMED])}{more}; --overlay draws them again"]
 
 
 def _draw_overlays(result: "Result", out: Path) -> None:

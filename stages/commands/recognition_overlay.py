@@ -5,7 +5,7 @@ Segments and skeletons lie in the store; pictures and sound come from the videos
 
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import tee
 from pathlib import Path
@@ -22,7 +22,7 @@ from stages.cache.shards import keypoints_of
 from stages.commands.showing import Item, Progress
 from stages.commands.stored_results import results_of
 from stages.places import url_of
-from stages.recognitions.exported_files import caption, labeled, was_read
+from stages.recognitions.exported_files import Places, caption, labeled, was_read
 from stages.recognitions.sampled_people import Sampled, SampledPeople
 from stages.recognitions.stage import Recognitions
 from stages.recognitions.videos import by_file
@@ -39,10 +39,32 @@ UNCHANGED = "drawn before"
 
 
 def overlay_items(plan: Plan, run: Path) -> list[Item]:
-    """The videos of a finished recognition that could be read, to be drawn into ``overlay`` in the run's folder.
+    """The videos of a finished recognition that could be read, to be drawn into ``overlay`` in the run's folder. What
+    was drawn there of the others, or under the shorter names of former versions, is removed.
 
     Raises ManifestError if its results are no longer in the store.
     """
+    record = _Record(run / FOLDER / RECORD)
+    overlays, left = _overlays(plan, run, record)
+    record.remove(left)
+    return [overlay.item() for overlay in overlays]
+
+
+def outdated_overlays(plan: Plan, run: Path) -> list[str]:
+    """The names of drawings in ``overlay`` that show other results of the videos than a finished recognition has.
+
+    Raises ManifestError as ``overlay_items`` does.
+    """
+    record = _Record(run / FOLDER / RECORD)
+    if record.is_empty:
+        return []
+    overlays, left = _overlays(plan, run, record)
+    outdated = {overlay.movie for overlay in overlays if not record.has(overlay.movie, overlay.digest())} | left
+    return sorted(record.name_of(movie) for movie in outdated if movie in record)
+
+
+def _overlays(plan: Plan, run: Path, record: "_Record") -> tuple[list["_Overlay"], set[Path]]:
+    """The videos that could be read, and where the others, or under former names they, would have been drawn."""
     nodes = plan.graph.nodes.values()
     (folder,) = (node.stage.folder for node in nodes if isinstance(node.stage, Recognitions))
     (listing,) = plan.sources.values()
@@ -53,13 +75,13 @@ def overlay_items(plan: Plan, run: Path) -> list[Item]:
         if node.stage.makes in (FRAMES, SKELETONS, RECOGNITIONS)
     }
     skeletons = _Skeletons(tables[SKELETONS.name], tables[FRAMES.name]) if SKELETONS.name in tables else None
-    record = _Record(run / FOLDER / RECORD)
-    rows = tables[RECOGNITIONS.name].read(["file", "windows", "segments"]).to_pylist()
-    return [
-        _Overlay(row, windows[row["file"]], skeletons, record).item()
-        for row in rows
-        if was_read(row) and row["file"] in windows
-    ]
+    places, overlays, others = Places(folder, run), [], set()
+    for row in tables[RECOGNITIONS.name].read(["file", "windows", "segments"]).to_pylist():
+        movie = places.beside(FOLDER, row, ".mp4")
+        others |= {movie, movie.with_suffix("").with_suffix(".mp4")}
+        if was_read(row) and row["file"] in windows:
+            overlays.append(_Overlay(row, windows[row["file"]], movie, skeletons, record))
+    return overlays, others - {overlay.movie for overlay in overlays}
 
 
 class _Skeletons:
@@ -99,22 +121,44 @@ class _Record:
         except (OSError, ValueError, TypeError):
             self._drawn = {}
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._drawn
+
+    def __contains__(self, movie: Path) -> bool:
+        return self.name_of(movie) in self._drawn and movie.exists()
+
     def has(self, movie: Path, digest: str) -> bool:
-        return self._drawn.get(self._name(movie)) == digest
+        return movie in self and self._drawn[self.name_of(movie)] == digest
 
     def note(self, movie: Path, digest: str) -> None:
-        self._drawn[self._name(movie)] = digest
-        replace_file(self._path, json.dumps(self._drawn, indent=1).encode())
+        self._drawn[self.name_of(movie)] = digest
+        self._write()
 
-    def _name(self, movie: Path) -> str:
+    def remove(self, movies: Iterable[Path]) -> None:
+        """Remove those that are recorded, and their contact sheets."""
+        recorded = [movie for movie in movies if self._drawn.pop(self.name_of(movie), None)]
+        for movie in recorded:
+            movie.unlink(missing_ok=True)
+            movie.with_suffix(".png").unlink(missing_ok=True)
+        if recorded:
+            self._write()
+
+    def name_of(self, movie: Path) -> str:
         return movie.relative_to(self._path.parent).as_posix()
+
+    def _write(self) -> None:
+        replace_file(self._path, json.dumps(self._drawn, indent=1).encode())
 
 
 class _Overlay:
     """One video that is to be drawn."""
 
-    def __init__(self, row: Row, clips: Sequence[Row], skeletons: _Skeletons | None, record: _Record) -> None:
+    def __init__(
+        self, row: Row, clips: Sequence[Row], movie: Path, skeletons: _Skeletons | None, record: _Record
+    ) -> None:
         self._file: str = row["file"]
+        self.movie = movie
         shown = ("start", "end", "person", "label", "score")
         self._segments = [{name: one[name] for name in shown} | {"thumbnail": None} for one in labeled(row["segments"])]
         self._upcoming = deque(self._segments)
@@ -127,20 +171,27 @@ class _Overlay:
 
     def item(self) -> Item:
         path = self._footage.path
-        return Item(self._file, None if url_of(path) else path, self._footage.expected, self._draw)
+        below = Path(self._record.name_of(self.movie)).with_suffix("")
+        return Item(self._file, None if url_of(path) else path, self._footage.expected, self._draw, below)
+
+    def digest(self) -> str:
+        """Of all that decides what the drawing shows."""
+        return self._digest(*self._sampled())
+
+    def _sampled(self) -> tuple[list[Sampled], str]:
+        return self._skeletons.of(self._clips) if self._skeletons else ([], "")
 
     def _draw(self, out: Path, progress: Progress) -> Shown:
-        windows, layout = self._skeletons.of(self._clips) if self._skeletons else ([], "")
+        windows, layout = self._sampled()
         digest = self._digest(windows, layout)
-        movie = out.with_name(f"{out.name}.mp4")
-        if movie.exists() and self._record.has(movie, digest):
-            return Shown(movie, UNCHANGED, [])
+        if self._record.has(self.movie, digest):
+            return Shown(self.movie, UNCHANGED, [])
         sampled = SampledPeople(windows, layout)
         seen, again = tee(self._footage.pictures())
         people = (sampled.at(picture.time) for picture in again)
         sound_of = None if self._footage.path.is_dir() else self._footage.path
         shown = show(self._file, seen, people, out, caption=self._caption, sound_of=sound_of, progress=progress)
-        self._record.note(movie, digest)
+        self._record.note(self.movie, digest)
         return shown._replace(notes=[*self._footage.notes, *shown.notes])
 
     def _caption(self, time: float) -> str | None:
@@ -151,7 +202,6 @@ class _Overlay:
         return ", ".join(map(caption, self._current)) or None
 
     def _digest(self, windows: Sequence[Sampled], layout: str) -> str:
-        """Of all that decides what the drawing shows."""
         state = blake2b(digest_size=16)
         state.update(json.dumps([VERSION, self._clips[0]["source"], self._segments, layout]).encode())
         for window in windows:

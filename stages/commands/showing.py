@@ -28,6 +28,8 @@ class Item(NamedTuple):
     """How many pictures there will be. May raise ClipError."""
     draw: Callable[[Path, Progress], Shown]
     """Write the path with the extensions .mp4 and .png. May raise ClipError."""
+    path: Path | None = None
+    """That path, below the folder of results; None: like the name, as short as it remains unique."""
 
 
 class Result(NamedTuple):
@@ -39,12 +41,12 @@ class Result(NamedTuple):
 
 
 def show_items(items: Sequence[Item], out: Path, display: Display) -> list[Result]:
-    """Draw all items, into files that are called like them, in the folder ``out``.
+    """Draw all items, into files in the folder ``out``.
 
     Raises ManifestError if a video would be overwritten, PipelineError if none can be drawn at all.
     """
     stems = _stems([item.name for item in items])
-    paths = [out / stem for stem in stems]
+    paths = [out / (item.path or stem) for item, stem in zip(items, stems, strict=True)]
     if out.exists() and not out.is_dir():
         raise ManifestError(f"{out}: is a file; give a folder as --out")
     for item, path in zip(items, paths, strict=True):

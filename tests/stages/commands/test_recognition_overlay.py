@@ -44,7 +44,11 @@ def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recognize(*more: str) -> Done:
-    arguments = ["--model", "it", "--out", "out", "--overlay", "--window", "1", "--executor", "local"]
+    return recognize_only("--overlay", *more)
+
+
+def recognize_only(*more: str) -> Done:
+    arguments = ["--model", "it", "--out", "out", "--window", "1", "--executor", "local"]
     return command("recognize", "videos", *arguments, *more)
 
 
@@ -53,10 +57,10 @@ def drawn() -> dict[str, int]:
 
 
 def test_every_picture_is_drawn_with_label_and_people() -> None:
-    assert set(drawn()) == {"one.mp4", "sub/one.mp4"}
+    assert set(drawn()) == {"one.mp4.mp4", "sub/one.mp4.mp4"}
     with av.open("videos/one.mp4") as container:
         times = [frame.time for frame in container.decode(video=0)]
-    with av.open("out/overlay/one.mp4") as container:
+    with av.open("out/overlay/one.mp4.mp4") as container:
         frames = list(container.decode(video=0))
     assert [frame.time for frame in frames] == pytest.approx(times, abs=1e-3)
     images = [frame.to_ndarray(format="rgb24").astype(int) for frame in frames]
@@ -71,7 +75,7 @@ def test_what_shows_the_same_is_not_drawn_again() -> None:
     again = recognize()
     assert "2 videos in out/overlay, 2 of them drawn before\n" in again.stdout, again.stdout + again.stderr
     assert drawn() == before
-    Path("out/overlay/one.mp4").unlink()
+    Path("out/overlay/one.mp4.mp4").unlink()
     shutil.copy("videos/one.mp4", "videos/sub/one.mp4")
     recognize()
     assert set(drawn()) == set(before)
@@ -81,9 +85,36 @@ def test_what_shows_the_same_is_not_drawn_again() -> None:
 def test_what_shows_another_video_is_drawn_again() -> None:
     record = Path("out/overlay/drawn.json")
     drawn = json.loads(record.read_text())
-    record.write_text(json.dumps(drawn | {"one.mp4": drawn["sub/one.mp4"]}))
+    record.write_text(json.dumps(drawn | {"one.mp4.mp4": drawn["sub/one.mp4.mp4"]}))
     assert "2 videos in out/overlay, 1 of them drawn before\n" in recognize().stdout
     assert json.loads(record.read_text()) == drawn
+
+
+def test_drawings_of_earlier_results_are_named_until_they_are_drawn_again() -> None:
+    before = drawn()
+    assert "earlier results" not in recognize_only().stdout
+    left = "out/overlay shows earlier results: one.mp4.mp4, sub/one.mp4.mp4; --overlay draws them again\n"
+    assert left in recognize_only("--min-score", "1").stdout
+    assert drawn() == before
+    assert "2 videos in out/overlay\n" in recognize("--min-score", "1").stdout
+    assert "earlier results" not in recognize_only("--min-score", "1").stdout
+    assert not set(drawn().values()) & set(before.values())
+    assert "2 videos in out/overlay\n" in recognize().stdout
+
+
+def test_no_drawing_stays_under_a_former_name_or_of_what_can_no_longer_be_read() -> None:
+    overlay = Path("out/overlay")
+    record = overlay / "drawn.json"
+    for name in ("one.mp4", "bad.mp4.mp4", "somebodys.mp4"):
+        for kind in (".mp4", ".png"):
+            shutil.copy((overlay / "one.mp4.mp4").with_suffix(kind), (overlay / name).with_suffix(kind))
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"one.mp4": "1", "bad.mp4.mp4": "2"}))
+    left = "out/overlay shows earlier results: bad.mp4.mp4, one.mp4; --overlay draws them again\n"
+    assert left in recognize_only().stdout
+    assert "2 videos in out/overlay, 2 of them drawn before\n" in recognize().stdout
+    assert set(drawn()) == {"one.mp4.mp4", "sub/one.mp4.mp4", "somebodys.mp4"}
+    assert {path.name for path in overlay.glob("*.png")} == {"one.mp4.png", "somebodys.png"}
+    assert set(json.loads(record.read_text())) == {"one.mp4.mp4", "sub/one.mp4.mp4"}
 
 
 def test_a_video_that_is_gone_costs_one_line(home: Path) -> None:
@@ -101,7 +132,7 @@ def test_a_video_that_is_gone_costs_one_line(home: Path) -> None:
         Path("videos/one.mp4").write_bytes(content)
     assert bad.shown is None and "not a video" in bad.error
     assert good.shown is not None and good.shown.movie.exists()
-    assert list(json.loads(Path("out/overlay/drawn.json").read_text())) == ["sub/one.mp4"]
+    assert list(json.loads(Path("out/overlay/drawn.json").read_text())) == ["sub/one.mp4.mp4"]
 
 
 def test_formats_beside_it() -> None:
