@@ -72,7 +72,7 @@ def recognition_manifest(
     if out is not None:
         if (url := url_of(out)) is not None:
             raise ManifestError(f"--out: {url} is a URL: give a folder, and copy it there afterwards")
-        _refuse_other_runs(out)
+        _recognized_in(out)
     window = _seconds_of_clips(folder) if windows.window is None else windows.window
     spans = {"window": window or None, "stride": windows.stride, "settled": windows.settled or None}
     spans = {name: seconds for name, seconds in spans.items() if seconds is not None}
@@ -135,18 +135,26 @@ def _store(folder: Path) -> str:
     return load_resolved(found[0] / MANIFEST).store if found else "store"
 
 
-def _refuse_other_runs(out: Path) -> None:
-    """Raise ManifestError if a recognition would overwrite the files of another run."""
+def what_is_replaced(manifest: Manifest, out: Path) -> str | None:
+    """A line about recognitions of other videos in the folder of a new recognition, if there are any."""
+    (now,) = (spec.parameters["root"] for spec in manifest.stages if spec.name == "recognitions")
+    before = _recognized_in(out)
+    if before in (None, now):
+        return None
+    return f"note: {out} holds recognitions of {before}: they are replaced by those of {now}"
+
+
+def _recognized_in(out: Path) -> str | None:
+    """The video or the folder of which a folder holds recognitions; None if there are none. Raises ManifestError if
+    they would overwrite the files of another run."""
     try:
-        recognizes = "recognitions" in json.loads((out / MANIFEST).read_bytes())["stages"]
+        return str(json.loads((out / MANIFEST).read_bytes())["stages"]["recognitions"]["with"]["root"])
     except FileNotFoundError:
-        return
+        return None
     except NotADirectoryError:
         raise ManifestError(f"{out}: is a file; give a folder as --out") from None
     except (OSError, ValueError, LookupError, TypeError):
-        recognizes = False
-    if not recognizes:
-        raise ManifestError(f"{out}: is the folder of another run: give another folder as --out")
+        raise ManifestError(f"{out}: is the folder of another run: give another folder as --out") from None
 
 
 def _seconds_of_clips(weights: Path) -> float | None:

@@ -31,7 +31,13 @@ def recognize(
             "Hugging Face hub.",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="OUT", help="Folder for recognitions.html and the other files.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="OUT",
+            help="Folder for recognitions.html and the other files; they replace those of an earlier recognition.",
+        ),
+    ],
     window: Annotated[
         float | None,
         typer.Option(
@@ -96,7 +102,7 @@ def recognize(
         from pipeline.runs import Options
         from pipeline.urls import is_url
         from stages.commands.live import LiveTables
-        from stages.commands.recognition import Windows, data_of, least_score, recognition_manifest
+        from stages.commands.recognition import Windows, data_of, least_score, recognition_manifest, what_is_replaced
         from stages.commands.watching import SETTLED, watch_folder
         from stages.places import address_of
         from stages.recognitions.exports import asked_for
@@ -122,6 +128,8 @@ def recognize(
         manifest = recognition_manifest(videos, model, out, windows, merging | files, settings or (), per_person)
         if data := data_of(model):
             say(f"note: the model was trained on {data}")
+        if replaced := what_is_replaced(manifest, out):
+            say(replaced)
         options = Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
         if not watch:
             result = run_and_show(manifest, options, watch=lambda plan: LiveTables(plan, say))

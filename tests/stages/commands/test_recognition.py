@@ -14,7 +14,7 @@ from trained_model import RGB, save_model, trained, write_video
 from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
 from stages.commands.model_folder import model_folder
-from stages.commands.recognition import Windows, least_score, recognition_manifest
+from stages.commands.recognition import Windows, least_score, recognition_manifest, what_is_replaced
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +142,18 @@ def test_nothing_else_is_overwritten() -> None:
     Path("out").mkdir()
     Path("out/manifest.json").write_text(json.dumps(recognition_manifest(Path("videos"), "it", Path("out")).resolved))
     recognition_manifest(Path("videos"), "it", Path("out"))
+
+
+def test_what_is_replaced_is_said() -> None:
+    trained("demo.yaml")
+    here, out = Path.cwd(), Path("out")
+    before = recognition_manifest(Path("videos/a.mp4"), "it", out)
+    assert what_is_replaced(before, out) is None
+    out.mkdir()
+    (out / "manifest.json").write_text(json.dumps(before.resolved))
+    assert what_is_replaced(recognition_manifest(here / "videos/a.mp4", "it", out), out) is None
+    said = f"note: out holds recognitions of {here}/videos/a.mp4: they are replaced by those of {here}/videos"
+    assert what_is_replaced(recognition_manifest(Path("videos"), "it", out), out) == said
 
 
 @pytest.mark.parametrize("config", ["[]", "{", '{"preprocessing": null}', '{"preprocessing": {"seconds": "long"}}'])
