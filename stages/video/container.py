@@ -1,5 +1,7 @@
 """Video files as FFmpeg opens them, and what a file is instead where it is no film."""
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,8 @@ USUAL_RATE = 25
 """Frames per second where a file says none."""
 NOTED = 50
 """So many of the last messages of FFmpeg about a file are noted."""
+ESCAPED = re.compile(rb"\\x([89a-f][0-9a-f])")
+"""How an index shows a byte of a name that is not UTF-8."""
 ATTACHED_PICTURE = 0x0400
 """FFmpeg's disposition of a cover picture."""
 
@@ -32,7 +36,7 @@ def open_container(path: str) -> Any:
         with logged_errors() as errors:
             return av.open(opened(path) if is_url(path) else path, metadata_errors="replace")
     except FileNotFoundError:
-        raise ClipError("no such file: was it moved or renamed, or is its name not UTF-8?") from None
+        raise ClipError(_why_missing(path)) from None
     except IsADirectoryError:
         raise ClipError("this is a folder, not a video") from None
     except PermissionError:
@@ -43,6 +47,17 @@ def open_container(path: str) -> Any:
     if is_text(path):
         raise ClipError("this is a text file, not a video; perhaps the error page of a failed download")
     raise ClipError(f"not a video, or a video that was cut off: {reason}")
+
+
+def _why_missing(path: str) -> str:
+    """Why there is no file of this name."""
+    if Path(path).is_symlink():
+        target = os.fsencode(Path(path).readlink())
+        return f"a link that leads nowhere: {target.decode(errors='backslashreplace')}"
+    listed = ESCAPED.sub(lambda byte: bytes.fromhex(byte[1].decode()), os.fsencode(path))
+    if Path(os.fsdecode(listed)).exists():
+        return "its name is not UTF-8: rename it"
+    return "no such file: was it moved or renamed?"
 
 
 def check_disk(path: str, error: Exception) -> None:
