@@ -56,12 +56,14 @@ def get(names: Sequence[str], folder: Path | None, source: Path | None) -> Itera
     """Bring the weights of these models to a folder, or to where the pose stage looks for them, and check them.
 
     source: a folder that has them; None: they are downloaded. Yields the files. Raises ManifestError for unknown names,
-    before anything is fetched, and StageError for files that cannot be had or are not genuine.
+    before anything is fetched, and StageError for files that cannot be had or are not genuine; those of ``source``
+    before anything is copied.
     """
-    for published in [_published(name) for name in names]:
-        if source:
-            copy(published, source, folder)
-        else:
+    wanted = {name: _published(name) for name in names}
+    if source:
+        copy(wanted, source, folder)
+    for published in wanted.values():
+        if not source:
             fetch(published, "weights", folder)
         yield from (file.path if folder is None else folder / file.name for file in published.files)
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -144,18 +145,28 @@ def _download(file: Published, path: Path, published: Published, option: str) ->
         raise StageError(f"{file.url} arrived damaged or was replaced: {error}. Try again, or give {option}") from error
 
 
-def copy(published: Published, source: Path, folder: Path | None = None) -> None:
-    """Copy its files from a folder to another (None: the cache), once all of them are found there and genuine.
+def copy(models: Mapping[str, Published], source: Path, folder: Path | None = None) -> None:
+    """Copy the files of models from a folder to another (None: the cache), once all of them are found there and
+    genuine.
 
-    Raises StageError that names the file which is missing or differs.
+    models: by name. Raises StageError that names the files that are missing, or one that differs.
     """
-    for file in published.files:
-        if not (source / file.name).is_file():
-            raise StageError(f"{source / file.name}: no such file. It is published at {file.url}")
+    files = [(name, file) for name, published in models.items() for file in published.files]
+    missing = [(name, file) for name, file in files if not (source / file.name).is_file()]
+    if missing:
+        lacking, names = (
+            ", ".join(file.name for _, file in missing),
+            " ".join(dict.fromkeys(name for name, _ in missing)),
+        )
+        raise StageError(
+            f"{source} lacks {lacking}: on a machine with a network, pipeline models get {names} --to {source} brings "
+            "what is missing"
+        )
+    for _, file in files:
         if not is_genuine(file, source / file.name):
             raise StageError(f"{source / file.name} is damaged or another file: its sha256 should be {file.hash}…")
     folder = folder or cache_folder()
-    for file in published.files:
+    for _, file in files:
         _copy(source / file.name, folder / file.name)
 
 

@@ -75,4 +75,5 @@ def test_what_cannot_be_had_is_said_with_the_remedy(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "pipeline: onnx has no weights to download\n")
     done = pipeline("get", "nanodet", "--from", str(tmp_path), home=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"{tmp_path / 'nanodet.json'}: no such file" in done.stderr
+    assert f"pipeline: {tmp_path} lacks nanodet.json, " in done.stderr
+    assert f"pipeline models get nanodet --to {tmp_path} brings what is missing" in done.stderr

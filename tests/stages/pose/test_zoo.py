@@ -80,17 +80,19 @@ def test_a_download_with_another_hash_is_refused(two_files: Published, cache: Pa
 
 def test_copies_are_checked_before_anything_is_copied(two_files: Published, cache: Path, tmp_path: Path) -> None:
     server, stick = tmp_path / "server", tmp_path / "stick"
-    copy(two_files, server, stick)
-    copy(two_files, stick)
+    copy({"m": two_files}, server, stick)
+    copy({"m": two_files}, stick)
     assert is_here(two_files)
     for file in cache.iterdir():
         file.unlink()
     (stick / "m.bin").write_bytes(b"cut off")
     with pytest.raises(StageError, match=rf"{stick / 'm.bin'} is damaged or another file"):
-        copy(two_files, stick)
-    (stick / "m.bin").unlink()
-    with pytest.raises(StageError, match=rf"{stick / 'm.bin'}: no such file"):
-        copy(two_files, stick)
+        copy({"m": two_files}, stick)
+    copy({"m": two_files}, server, stick)
+    others = {name: Published(f"{tmp_path.as_uri()}/{name}.onnx", 1) for name in ("n", "o")}
+    remedy = f"on a machine with a network, pipeline models get n o --to {stick} brings what is missing"
+    with pytest.raises(StageError, match=f"^{stick} lacks n.onnx, o.onnx: {remedy}$"):
+        copy({"m": two_files} | others, stick)
     assert not list(cache.iterdir())
 
 
@@ -99,7 +101,7 @@ def test_files_of_the_same_name_lie_in_folders_of_their_models(
 ) -> None:
     named = two_files._replace(folder="m", beside=tuple(file._replace(folder="m") for file in two_files.beside))
     assert fetch(named, "weights") == cache / "m" / "m.json"
-    copy(named, cache, tmp_path / "stick")
+    copy({"m": named}, cache, tmp_path / "stick")
     assert sorted(file.name for file in (tmp_path / "stick" / "m").iterdir()) == ["m.bin", "m.json"]
     assert is_here(named) and not is_here(two_files)
     assert [file.name for file in named.known_files] == ["m.json", "m.bin"]
