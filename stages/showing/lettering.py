@@ -1,6 +1,7 @@
-"""Text on pictures, in any alphabet that the font has: OpenCV's own letters are those of ASCII."""
+"""Text on pictures, in any alphabet that a font has: OpenCV's own letters are those of ASCII."""
 
 from bisect import bisect_right
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -9,36 +10,54 @@ import numpy as np
 
 Color = tuple[int, int, int]
 
-FONT = "DejaVu Sans"
-"""Comes with matplotlib."""
+FONTS = (
+    "DejaVu Sans",  # comes with matplotlib
+    "Noto Sans CJK JP",
+    "Noto Sans Devanagari",
+    "Arial Unicode MS",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Nirmala UI",
+)
+"""A sign is that of the first of these fonts that is installed and has it."""
+BOX = "□"
+"""In place of a sign that none of them has."""
 LINE = 1.35
 """Height of a line of text relative to the font's size."""
 BASE = 1.02
 """Where in the line the letters stand."""
 
 
-@lru_cache(maxsize=16)
-def _font(size: int, bold: bool) -> Any:
-    from matplotlib.font_manager import FontProperties, findfont
-    from matplotlib.ft2font import FT2Font
+@lru_cache(maxsize=2)
+def _installed(bold: bool) -> tuple[list[Any], frozenset[int]]:
+    """The files of the fonts that are installed, and the code points that they have."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    font = FT2Font(findfont(FontProperties(family=FONT, weight="bold" if bold else "normal")))
-    font.set_size(size, 72)
-    return font
+    files: list[Any] = []
+    for name in FONTS:
+        with suppress(ValueError):
+            # Many of the others are never bold, of which matplotlib would complain.
+            font = FontProperties(family=name, weight="bold" if bold and not files else "normal")
+            files.append(findfont(font, fallback_to_default=False))
+    return files, frozenset(point for file in files for point in get_font(file).get_charmap())
 
 
 @lru_cache(maxsize=512)
 def lettering(text: str, size: int, bold: bool = False) -> np.ndarray:
     """How much of each pixel a line of text covers: uint8 H,W, H being the line's height.
 
-    size: of the font in pixels. Signs that the font lacks are drawn as boxes.
+    size: of the font in pixels. Signs that no font has are drawn as boxes.
     """
-    font = _font(size, bold)
+    from matplotlib.font_manager import get_font
+
     height, base = round(LINE * size), round(BASE * size)
     line = np.zeros((height, 1), np.uint8)
     if not text.strip():
         return line
-    font.set_text(text)
+    files, known = _installed(bold)
+    font = get_font(files)  # which matplotlib keeps, for all sizes
+    font.set_size(size, 72)
+    font.set_text("".join(sign if ord(sign) in known else BOX for sign in text))
     font.draw_glyphs_to_bitmap(antialiased=True)
     letters = np.asarray(font.get_image())
     top = base + round(font.get_descent() / 64) - len(letters)
