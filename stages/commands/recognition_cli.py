@@ -21,7 +21,10 @@ NAMED = 5
 
 def recognize(
     videos: Annotated[
-        Path, typer.Argument(metavar="VIDEOS", help="One video, or a folder with videos at any depth; or a URL.")
+        Path,
+        typer.Argument(
+            metavar="VIDEOS", help="One video, or a folder with videos, or folders of images, at any depth; or a URL."
+        ),
     ],
     model: Annotated[
         str,

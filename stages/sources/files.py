@@ -94,8 +94,7 @@ def find_videos(root: Path, wanted: str) -> tuple[list[Video], list[Skipped]]:
     if not videos:
         videos, skipped = _image_folders(root.absolute(), skipped)
     if not videos:
-        reasons = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
-        raise ManifestError(f"root: no videos below {root}{reasons}: it should contain {wanted}")
+        raise ManifestError(f"root: no videos below {root}{_what_else(skipped)}: it should contain {wanted}")
     return sorted(videos), sorted(skipped)
 
 
@@ -161,6 +160,16 @@ def _image_folders(root: Path, skipped: list[Skipped]) -> tuple[list[Video], lis
     folders = [name for name, files in images.items() if len(files) > 1]
     others += [file for files in images.values() if len(files) == 1 for file in files]
     return [Video(name, str(root / name), fingerprint(root / name)) for name in folders], others
+
+
+def _what_else(skipped: list[Skipped]) -> str:
+    """In brackets, what there is where there are no videos."""
+    from stages.video.with_images import EXTENSIONS
+
+    for file in skipped:
+        if "/" not in file.name and os.path.splitext(file.name)[1].lower() in EXTENSIONS:  # noqa: PTH122
+            return f" ({file.name}: an image; the images of each video must be in a folder of their own below root)"
+    return f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
 
 
 def readable(name: str) -> str:

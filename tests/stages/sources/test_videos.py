@@ -97,3 +97,7 @@ def test_images_have_windows(tmp_path: Path) -> None:
         cv2.imwrite(str(folder / f"{i}.png"), np.zeros((4, 4, 3), np.uint8))
     clips = Videos(root=tmp_path, window=1, stride=0.5).clips()
     assert list(zip(clips["start"].to_pylist(), clips["end"].to_pylist(), strict=True))[::3] == [(0, 1), (1.5, 2.5)]
+    with pytest.raises(
+        ManifestError, match=r"\d+.png: an image; the images of each video must be in a folder of their "
+    ):
+        Videos(root=folder).clips()
