@@ -5,8 +5,11 @@ between, from decoding to prediction, are as they were in training. The manifest
 results are kept, and failures are counted.
 """
 
+import fcntl
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -133,6 +136,27 @@ def _store(folder: Path) -> str:
     """Where the run that trained the model keeps its results; the default of manifests if it is not here."""
     found = run_of(folder)
     return load_resolved(found[0] / MANIFEST).store if found else "store"
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Keep others from recognizing into the same folder. Raises ManifestError if one on this machine does already."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        place = os.open(out, os.O_RDONLY)
+    except OSError:  # as the run will say
+        yield
+        return
+    try:
+        with suppress(OSError):  # some network file systems have no locks
+            try:
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = f"{out}: another recognition is at work there: wait for its end, or give another folder as --out"
+                raise ManifestError(text) from None
+        yield
+    finally:
+        os.close(place)
 
 
 def what_is_replaced(manifest: Manifest, out: Path) -> str | None:

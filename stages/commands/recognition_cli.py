@@ -105,7 +105,14 @@ def recognize(
         from pipeline.runs import Options
         from pipeline.urls import is_url
         from stages.commands.live import LiveTables
-        from stages.commands.recognition import Windows, data_of, least_score, recognition_manifest, what_is_replaced
+        from stages.commands.recognition import (
+            Windows,
+            alone_in,
+            data_of,
+            least_score,
+            recognition_manifest,
+            what_is_replaced,
+        )
         from stages.commands.watching import SETTLED, watch_folder
         from stages.places import address_of
         from stages.recognitions.exports import asked_for
@@ -131,40 +138,37 @@ def recognize(
         manifest = recognition_manifest(videos, model, out, windows, merging | files, settings or (), per_person)
         if data := data_of(model):
             say(f"note: the model was trained on {data}")
-        if replaced := what_is_replaced(manifest, out):
-            say(replaced)
         options = Options(executor=executor.value, ray_address=ray_address, retry_failed=retry_failed)
-        if not watch:
-            result = run_and_show(manifest, options, watch=lambda plan: LiveTables(plan, say))
-            for line in [*_what_is_missing(result), *([] if overlay else _left_overlays(result, out))]:
-                say(line)
-            if overlay:
-                _draw_overlays(result, out)
-            conclude(manifest, result)
-            return
-
-        told: set[str] = set()
-
-        def once(executor: "Kept | None") -> None:
-            result = run_and_show(manifest, options, executor, lambda plan: LiveTables(plan, say))
-            lines = [*_what_is_missing(result), *([] if overlay else _left_overlays(result, out)), *result.exported]
-            for line in lines:
-                if line not in told:
+        with alone_in(out):
+            if replaced := what_is_replaced(manifest, out):
+                say(replaced)
+            if not watch:
+                result = run_and_show(manifest, options, watch=lambda plan: LiveTables(plan, say))
+                for line in [*_what_is_missing(result), *([] if overlay else _left_overlays(result, out))]:
                     say(line)
-            told.clear()
-            told.update(lines)
-            for error in result.errors:
-                complain(error)
-            if overlay:
-                _draw_overlays(result, out)
+                if overlay:
+                    _draw_overlays(result, out)
+                conclude(manifest, result)
+                return
 
-        say(f"watching {videos}: files are taken {SETTLED:g} s after they last changed; Ctrl-C ends this")
-        watch_folder(
-            Videos(root=videos, leave_out=out, settled=SETTLED),
-            once,
-            executor in (ExecutorName.auto, ExecutorName.local) and not ray_address,
-            say,
-        )
+            told: set[str] = set()
+
+            def once(executor: "Kept | None") -> None:
+                result = run_and_show(manifest, options, executor, lambda plan: LiveTables(plan, say))
+                lines = [*_what_is_missing(result), *([] if overlay else _left_overlays(result, out)), *result.exported]
+                for line in lines:
+                    if line not in told:
+                        say(line)
+                told.clear()
+                told.update(lines)
+                for error in result.errors:
+                    complain(error)
+                if overlay:
+                    _draw_overlays(result, out)
+
+            say(f"watching {videos}: files are taken {SETTLED:g} s after they last changed; Ctrl-C ends this")
+            in_child = executor in (ExecutorName.auto, ExecutorName.local) and not ray_address
+            watch_folder(Videos(root=videos, leave_out=out, settled=SETTLED), once, in_child, say)
 
 
 def _what_is_missing(result: "Result") -> list[str]:

@@ -14,7 +14,7 @@ from trained_model import RGB, save_model, trained, write_video
 from pipeline.errors import ManifestError
 from pipeline.graph import build_graph
 from stages.commands.model_folder import model_folder
-from stages.commands.recognition import Windows, least_score, recognition_manifest, what_is_replaced
+from stages.commands.recognition import Windows, alone_in, least_score, recognition_manifest, what_is_replaced
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +129,18 @@ def test_a_model_that_does_not_belong_to_the_manifest_any_more_is_refused() -> N
                     used()
         else:
             recognition_manifest(Path("videos"), "it", Path("out"))
+
+
+def test_two_recognitions_into_one_folder_at_the_same_time_are_refused(tmp_path):
+    with (
+        alone_in(tmp_path / "new" / "out"),
+        alone_in(tmp_path / "other"),
+        pytest.raises(ManifestError, match=r"new/out: another recognition is at work there: wait .* as --out"),
+        alone_in(tmp_path / "new" / "out"),
+    ):
+        pytest.fail("both are at work")
+    with alone_in(tmp_path / "new" / "out"):
+        pass
 
 
 def test_nothing_else_is_overwritten() -> None:
