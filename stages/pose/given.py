@@ -13,7 +13,6 @@ from pipeline.rows import Row
 from pipeline.stage import MapStage, Problem, Stage, added
 from recognizer.skeletons import Layout, layout, layout_text
 from stages.frame_sampling import sample_frames
-from stages.places import refuse_changed
 from stages.skeletons.layout_parameter import LayoutText
 from stages.skeletons.projection import FRONT, Plane
 from stages.tables import SKELETONS
@@ -79,16 +78,15 @@ class Skeletons(MapStage):
     def clip(self, clip: Row, inputs: Mapping[str, Row], loaded: Any) -> Row:
         """One row of SKELETONS. Raises ClipError for spans, and if the file is missing, damaged or has no joints."""
         from stages.skeletons.conversion import convert
-        from stages.skeletons.formats import read_skeletons
+        from stages.skeletons.formats import read_planned
         from stages.skeletons.projection import projected
 
         if clip["skeleton_path"] is None:
             raise ClipError("the index names no skeleton file: use decode and pose to estimate skeletons from videos")
         if clip["start"] is not None or clip["end"] is not None:
             raise ClipError("a skeleton file has no times, so a span cannot be cut out of it: use decode and pose")
-        refuse_changed(clip["skeleton_path"], clip["skeleton_source"])
         planes = [self.plane] + ([self.second_plane] if self.second_plane else [])
-        read = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
+        read = read_planned(clip)
         if not len(read.keypoints):
             raise ClipError(f"skeleton file {clip['skeleton_path']} shows nobody")
         file = projected(read, *planes)

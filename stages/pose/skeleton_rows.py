@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +9,6 @@ from pipeline import limits
 from pipeline.rows import Row, attempt
 from recognizer.skeletons import Layout, layout_text
 from stages.gpu_memory import enough_gpu_memory
-from stages.places import refuse_changed
 from stages.pose.estimation import Estimation, Skeletons
 from stages.pose.smoothing import fill_gaps, smooth
 
@@ -65,10 +63,9 @@ class SkeletonRows:
         return rows
 
     def _given(self, clip: Row, frames: Row) -> Row:
-        from stages.skeletons.formats import read_skeletons
+        from stages.skeletons.formats import read_planned
 
-        refuse_changed(clip["skeleton_path"], clip["skeleton_source"])
-        file = read_skeletons(Path(clip["skeleton_path"]), clip["skeleton_entry"])
+        file = read_planned(clip)
         file.check(frames["source_frames"], frames["source_width"], frames["source_height"])
         size = file.size or (frames["source_width"], frames["source_height"])
         keypoints = file.in_pixels(*size).frames(frames["indices"], self._persons)

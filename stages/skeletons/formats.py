@@ -9,8 +9,10 @@ import pyarrow.compute as pc
 
 from pipeline.errors import ClipError, ManifestError, StageError, UnreadableError
 from pipeline.limits import without_limit
+from pipeline.stage import Row
+from pipeline.urls import is_url
 from stages.local_files import copy_beside, errors_name_urls, local_copy, passing_copy
-from stages.places import is_full, state_at, url_of
+from stages.places import is_full, refuse_changed, state_at, url_of
 from stages.skeletons.json_clips import names_in_json, read_json
 from stages.skeletons.mediapipe_csv import read_mediapipe_csv
 from stages.skeletons.npz import layout_file, read_npz
@@ -71,6 +73,15 @@ def read_skeletons(path: Path, entry: str | None = None) -> SkeletonFile:
     if suffix not in READERS:
         raise ClipError(f"skeleton file {path}: extension {path.suffix!r} is not supported ({', '.join(READERS)})")
     return READERS[suffix](path, entry)
+
+
+def read_planned(clip: Row) -> SkeletonFile:
+    """The skeletons of a clip of the index, as ``read_skeletons``. Raises ClipError also if a local file is no longer
+    what was planned."""
+    path = clip["skeleton_path"]
+    if not is_url(path):
+        refuse_changed(path, clip["skeleton_source"])
+    return read_skeletons(Path(path), clip["skeleton_entry"])
 
 
 def keep_sets(clips: pa.Table) -> None:
