@@ -3,12 +3,14 @@
 import csv
 import io
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import DamagedResultError
 from pipeline.files import replace_file
 from pipeline.plan import Plan
+from pipeline.store import Store
 
 FAILURES = "failures.csv"
 WARNINGS = "warnings.csv"
@@ -59,11 +61,7 @@ def _find(plan: Plan, column: str, nodes: set[str] | None) -> list[Failure]:
         return plan.known_failures[path, column]
 
     with ThreadPoolExecutor(READERS) as pool:
-        try:
-            tables = list(pool.map(read, files))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # or all of them would be waited for where the store cannot be read
-            raise
+        tables = list(pool.map(read, files))
     found = {
         Failure(clip_id, stage, text)
         for stage, rows in zip(files.values(), tables, strict=True)
@@ -77,17 +75,18 @@ def failed_partitions(plan: Plan) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     with ThreadPoolExecutor(READERS) as pool:
         for name, node_plan in plan.nodes.items():
+            if node_plan.node.kind != "map":
+                continue
             there = [i for i, key in enumerate(node_plan.keys) if key and node_plan.done[i]]
-            if node_plan.node.kind == "map":
-                failures = pool.map(lambda path: _has_failures(plan, path), node_plan.paths(plan.store, there))
-                if failed := {i for i, fails in zip(there, failures, strict=True) if fails}:
-                    found[name] = failed
+            failures = pool.map(partial(_has_failures, plan.store), node_plan.paths(plan.store, there))
+            if failed := {i for i, fails in zip(there, failures, strict=True) if fails}:
+                found[name] = failed
     return found
 
 
-def _has_failures(plan: Plan, path: str) -> bool:
+def _has_failures(store: Store, path: str) -> bool:
     try:
-        errors = plan.store.read(path, ["error"])["error"]
+        errors = store.read(path, ["error"])["error"]
     except FileNotFoundError:
         return False
     except DamagedResultError:

@@ -221,19 +221,14 @@ class RayExecutor(Executor):
 
     def _given_up(self) -> list[tuple[Job | WholeJob, Result]]:
         """The tasks that wait for a machine that has been lost, once no other one has come for some time."""
-        tasks = {reference: one for reference, one in self._running.items() if one.actor is None}
-        hopeless = [
-            reference
-            for reference, one in tasks.items()
-            if not any(places(machine, one.wants) for machine in self._machines.up)
-        ]
-        if not hopeless:
-            self._hopeless_since = math.inf
-        self._hopeless_since = min(self._hopeless_since, time.monotonic())
-        if not hopeless or time.monotonic() - self._hopeless_since < HOPE:
+        tasks = {reference: one.wants for reference, one in self._running.items() if one.actor is None}
+        up = self._machines.up
+        hopeless = {wants for wants in set(tasks.values()) if not any(places(machine, wants) for machine in up)}
+        self._hopeless_since = min(self._hopeless_since, time.monotonic()) if hopeless else math.inf
+        if time.monotonic() - self._hopeless_since < HOPE:
             return []
         given_up: list[tuple[Job | WholeJob, Result]] = []
-        for reference in hopeless:
+        for reference in [reference for reference, wants in tasks.items() if wants in hopeless]:
             self._ray.cancel(reference, force=True)
             job, (cpus, gpus), *_ = self._running.pop(reference)
             wants = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from pipeline.errors import ManifestError, MissingResultError, StageError, UnreadableError
+from pipeline.errors import ManifestError, MissingResultError, PipelineError, StageError, UnreadableError
 from pipeline.files import check_writable, replace_file
 from pipeline.keys import KEY_BYTES
 from pipeline.parquet import parquet_content, read_parquet
@@ -227,12 +227,13 @@ class Store:
 
     def sweep(self) -> None:
         """Remove temporary files that killed processes have left behind: at once those of this machine, after a day
-        those of others, which cannot be asked whether they are alive."""
-        for name in self._names(TEMPORARY):
-            path = f"{self.root}/{TEMPORARY}/{name}"
-            with contextlib.suppress(FileNotFoundError):  # renamed, or removed by another sweep
-                if "@" in name and not is_alive(name, self._changed(path)):
-                    self.filesystem.rm_file(path)
+        those of others, which cannot be asked whether they are alive. No work fails for what cannot be removed."""
+        with contextlib.suppress(PipelineError):
+            for name in self._names(TEMPORARY):
+                path = f"{self.root}/{TEMPORARY}/{name}"
+                with contextlib.suppress(OSError):  # renamed, removed by another sweep, or somebody else's
+                    if "@" in name and not is_alive(name, self._changed(path)):
+                        self.filesystem.rm_file(path)
 
     def _changed(self, path: str) -> float:
         """When a file was last written, in seconds since 1970."""

@@ -23,11 +23,13 @@ from pipeline.urls import is_url, open_filesystem, state_of, unusable
 URL_AS_PATH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 """What ``pathlib`` makes of a URL: a second slash is dropped."""
 FINGERPRINT = re.compile(r"\d+:\d+(:|$)")
+"""How the state of a local file, or of a folder, begins."""
 MISSING = "missing"
 """The state of what a list or a page names and nobody finds."""
-T = TypeVar("T")
 RECENT = 8
 """Files at URLs of which a process keeps what it has read."""
+
+T = TypeVar("T")
 
 
 class Found(NamedTuple):

@@ -13,7 +13,7 @@ from pipeline.runs import ExecutorChoice, Options, Result
 from pipeline.urls import is_url
 from stages.api.running import finish
 from stages.commands.live import LiveTables
-from stages.commands.recognition import Windows, recognition_manifest
+from stages.commands.recognition import Windows, alone_in, recognition_manifest
 from stages.places import address_of
 from stages.tables import RECOGNITIONS
 
@@ -76,7 +76,8 @@ def recognize(
         windows = Windows(window, stride)
         manifest = recognition_manifest(Path(videos), str(model), Path(files), windows, given, settings, per_person)
         options = Options(retry_failed=retry_failed, executor=executor)
-        result = finish(manifest, options, progress, lambda plan: LiveTables(plan, say if progress else _nothing))
+        with alone_in(Path(files)):
+            result = finish(manifest, options, progress, lambda plan: LiveTables(plan, say if progress else _nothing))
     found = as_frame(make(_rows(result)))
     found.attrs["failures"] = [tuple(failure) for failure in result.failures]
     if result.failures:

@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -141,22 +141,18 @@ def _store(folder: Path) -> str:
 @contextmanager
 def alone_in(out: Path) -> Iterator[None]:
     """Keep others from recognizing into the same folder. Raises ManifestError if one on this machine does already."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        place = os.open(out, os.O_RDONLY)
-    except OSError:  # as the run will say
+    with ExitStack() as held:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            place = os.open(out, os.O_RDONLY)
+            held.callback(os.close, place)
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = f"{out}: another recognition is at work there: wait for its end, or give another folder as --out"
+            raise ManifestError(text) from None
+        except OSError:  # of a folder that cannot be written, as the run will say, or of a network without locks
+            pass
         yield
-        return
-    try:
-        with suppress(OSError):  # some network file systems have no locks
-            try:
-                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                text = f"{out}: another recognition is at work there: wait for its end, or give another folder as --out"
-                raise ManifestError(text) from None
-        yield
-    finally:
-        os.close(place)
 
 
 def what_is_replaced(manifest: Manifest, out: Path) -> str | None:

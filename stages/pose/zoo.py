@@ -154,10 +154,8 @@ def copy(models: Mapping[str, Published], source: Path, folder: Path | None = No
     files = [(name, file) for name, published in models.items() for file in published.files]
     missing = [(name, file) for name, file in files if not (source / file.name).is_file()]
     if missing:
-        lacking, names = (
-            ", ".join(file.name for _, file in missing),
-            " ".join(dict.fromkeys(name for name, _ in missing)),
-        )
+        lacking = ", ".join(file.name for _, file in missing)
+        names = " ".join(dict.fromkeys(name for name, _ in missing))
         raise StageError(
             f"{source} lacks {lacking}: on a machine with a network, pipeline models get {names} --to {source} brings "
             "what is missing"
